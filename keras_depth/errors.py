@@ -1,0 +1,19 @@
+"""What a user can put right, said in one sentence."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input. The message names the file, the key or the shape, and says what to do.
+
+    Commands print it alone, without a traceback, and leave with exit code 2.
+    """
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Returns the error for a name that is not among `known`, with the nearest one."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")

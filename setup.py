@@ -1,0 +1,53 @@
+"""Packages keras_depth. Recipes, published tables and the op's sources travel in the wheel."""
+
+from setuptools import find_packages, setup
+
+# Folders at the top of the repository that an installed package carries inside itself.
+CARRIED = {
+    "keras_depth.training": "training",
+    "keras_depth.published": "evaluation/published",
+    "keras_depth.custom_ops": "custom_ops",
+}
+
+setup(
+    name="keras_depth",
+    version="0.1.0",
+    description="Five monocular depth-estimation papers in Keras, from the table to the robot",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["keras_depth", "keras_depth.*"]) + list(CARRIED),
+    package_dir=CARRIED,
+    package_data={
+        "keras_depth.data": ["splits/*.csv"],
+        "keras_depth.training": ["**/*.yaml"],
+        "keras_depth.published": ["*.yaml"],
+        "keras_depth.custom_ops": ["*/*.cc", "*/*.cu", "*/*.h", "*/*.md"],
+    },
+    install_requires=[
+        "tensorflow>=2.21",  # the engine; its headers build the custom op
+        "keras>=3.15",  # earlier Keras loads untrusted files unsafely
+        "numpy>=2.0",
+        "tensorflow-datasets>=4.9.10",  # reads the nyu_depth_v2 builder's files
+        "h5py>=3.11",  # labelled .mat (MATLAB v7.3) and FastDepth's frames
+        "scipy>=1.13",  # splits.mat (MATLAB v5)
+        "opencv-python-headless>=4.10",  # video, camera, 16-bit PNG; no window toolkit
+        "matplotlib>=3.9",  # figures and colour maps
+        "pyyaml>=6.0",  # recipes
+        "tqdm>=4.66",  # progress bars
+    ],
+    extras_require={
+        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
+        "serve": ["kserve>=0.21"],
+        "notebooks": ["jupyter", "nbclient", "nbmake"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+            "mypy>=1.11",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+)
