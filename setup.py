@@ -36,6 +36,7 @@ setup(
         "matplotlib>=3.9",  # figures and colour maps
         "pyyaml>=6.0",  # recipes
         "tqdm>=4.66",  # progress bars
+        "tensorboard>=2.20",  # training curves; TensorFlow no longer brings it
     ],
     extras_require={
         "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],

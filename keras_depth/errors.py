@@ -1,7 +1,8 @@
 """What a user can put right, said in one sentence."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 
 
 class InputError(ValueError):
@@ -17,3 +18,15 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return InputError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
+
+
+def check_keywords(what: str, function: Callable, keywords: Iterable[str]) -> None:
+    """Raises InputError where `function` does not take one of the keywords; names the nearest."""
+    known = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    for keyword in keywords:
+        if keyword not in known:
+            raise unknown_name(what, keyword, known)

@@ -1,0 +1,50 @@
+"""Losses by name. They see targets and validity, (B, h, w, 2), and predictions, (B, h, w, 1)."""
+
+import inspect
+
+from keras_depth.errors import unknown_name
+from keras_depth.losses.adaptive_berhu import AdaptiveBerHu, LogLossState
+from keras_depth.losses.masked import MaskedLoss
+from keras_depth.losses.regression import BerHu, MaskedMSE, MSEPlusREL
+
+__all__ = [
+    "AdaptiveBerHu",
+    "BerHu",
+    "LogLossState",
+    "MSEPlusREL",
+    "MaskedLoss",
+    "MaskedMSE",
+    "get",
+    "names",
+]
+
+_LOSSES: dict[str, type[MaskedLoss]] = {
+    "mse": MaskedMSE,
+    "mse_rel": MSEPlusREL,
+    "berhu": BerHu,
+    "adaptive_berhu": AdaptiveBerHu,
+}
+
+
+def names() -> list[str]:
+    """Returns the names that `get` knows."""
+    return list(_LOSSES)
+
+
+def get(name: str, /, **arguments) -> MaskedLoss:
+    """Returns a new loss.
+
+    Args:
+        name: one of `names()`.
+        **arguments: the loss's own, such as `threshold=0.5` for "berhu".
+
+    Raises:
+        InputError: an unknown name or argument (the message names the nearest), or a bad value.
+    """
+    if name not in _LOSSES:
+        raise unknown_name("loss", name, _LOSSES)
+    known = inspect.signature(_LOSSES[name]).parameters
+    for argument in arguments:
+        if argument not in known:
+            raise unknown_name(f"argument of loss {name!r}:", argument, known)
+    return _LOSSES[name](**arguments)

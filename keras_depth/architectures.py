@@ -1,0 +1,212 @@
+"""The registry: one entry per network, the only list of names."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.models import jetson_fcnn
+
+CITATIONS = {
+    "jetson_fcnn": "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with"
+    " NVIDIA Jetson. ECMR 2019, arXiv:1907.07210",
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One network of a paper.
+
+    Attributes:
+        name: what `create_model` and the commands call it; the model carries it too.
+        paper: key of `CITATIONS`, and the folder of its recipes in `training/`.
+        description: one line.
+        build: function (input_shape, weights, **options) -> keras.Model.
+        recipe: the published row that `train --arch NAME` follows on the paper's data.
+        parameters: of the default options, all and trainable.
+        encoding: how the network writes depth (see `encodings.py`).
+        multiple: the sides of the input must be multiples of this.
+    """
+
+    name: str
+    paper: str
+    description: str
+    build: Callable[..., keras.Model]
+    recipe: str
+    parameters: tuple[int, int]
+    encoding: str = "metric"
+    multiple: int = 16
+
+    @property
+    def citation(self) -> str:
+        return CITATIONS[self.paper]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The builder's options and their defaults for this network."""
+        parameters = inspect.signature(self.build).parameters
+        fixed = ("input_shape", "weights", "name")
+        return {key: value.default for key, value in parameters.items() if key not in fixed}
+
+
+_REGISTRY: dict[str, Architecture] = {}
+
+
+def register(architecture: Architecture) -> None:
+    """Adds a network.
+
+    Raises:
+        InputError: the name is taken.
+    """
+    if architecture.name in _REGISTRY:
+        raise InputError(f"architecture {architecture.name!r} is registered already")
+    _REGISTRY[architecture.name] = architecture
+
+
+def get(name: str) -> Architecture:
+    """Returns the network called `name`.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
+    if name not in _REGISTRY:
+        raise unknown_name("architecture", name, _REGISTRY)
+    return _REGISTRY[name]
+
+
+def list_architectures(paper: str | None = None) -> list[str]:
+    """Returns the names of all networks, or of one paper's."""
+    return [name for name, entry in _REGISTRY.items() if paper in (None, entry.paper)]
+
+
+def create_model(
+    name: str,
+    input_shape: tuple[int, int, int] = (240, 320, 3),
+    weights: str | Path | None = None,
+    **options: Any,
+) -> keras.Model:
+    """Builds a network by name.
+
+    Args:
+        name: see `list_architectures()`.
+        input_shape: (height, width, 3) of the picture, RGB in [0, 1].
+        weights: None (random), "imagenet" (the encoder's), or the path of a trained model
+            (`.keras`, or `.weights.h5`), whose size may differ.
+        **options: the builder's; `architectures.get(name).options` lists them.
+
+    Returns:
+        A functional model from (B, height, width, 3) to the network's output, finest first.
+
+    Raises:
+        InputError: unknown name or option, a size it cannot take, weights that do not fit.
+
+    Example:
+        >>> model = create_model("lite_basic_interl_t", input_shape=(240, 320, 3))
+        >>> model.output_shape
+        (None, 240, 320, 1)
+    """
+    architecture = get(name)
+    for option in options:
+        if option not in architecture.options:
+            raise unknown_name(f"option of {name}", option, architecture.options)
+    from_file = weights not in (None, "imagenet", "none")
+    model = architecture.build(
+        tuple(input_shape), "imagenet" if weights == "imagenet" else None, **options
+    )
+    if from_file:
+        _load_weights(model, Path(str(weights)))
+    return model
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise InputError(
+            f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras or"
+            " .weights.h5 file"
+        )
+    try:
+        if path.suffix == ".keras":
+            model.set_weights(keras.saving.load_model(path, compile=False).get_weights())
+        else:
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"weights {path}: they do not fit {model.name} ({first_line}); give weights saved from"
+            " the same architecture with the same options"
+        ) from error
+
+
+def _fcnn(name: str, **defaults: Any) -> Callable[..., keras.Model]:
+    return partial(jetson_fcnn.fcnn, name=name, **defaults)
+
+
+_ALL_SCALES = (16, 8, 4, 2)
+_LITE_SCALES = (8, 4, 2)
+
+for _name, _description, _recipe, _parameters, _options in (
+    (
+        "basic_deconv",
+        "ResNet50, five 5x5 deconvolutions",
+        "row05_basic_deconv",
+        (43_150_849, 43_095_745),
+        {"decoder": "deconv"},
+    ),
+    (
+        "basic_sc_deconv",
+        "ResNet50, five wide 5x5 deconvolutions, four shortcuts",
+        "row06_basic_sc_deconv",
+        (66_962_049, 66_905_985),
+        {"decoder": "deconv", "shortcuts": _ALL_SCALES, "ladder": "notebook"},
+    ),
+    (
+        "basic_sc_nonbt",
+        "ResNet50, upsampling and factorised non-bottleneck blocks, four shortcuts",
+        "row09_basic_sc_nonbt_320x240",
+        (31_970_721, 31_915_617),
+        {"decoder": "nonbt", "shortcuts": _ALL_SCALES},
+    ),
+    (
+        "lite_basic_sc_nonbt",
+        "ResNet50 without its last stack, non-bottleneck blocks, three shortcuts",
+        "row10_lite_basic_sc_nonbt_320x240",
+        (10_676_129, 10_644_577),
+        {"decoder": "nonbt", "shortcuts": _LITE_SCALES, "lite": True},
+    ),
+    (
+        "basic_sc_interl",
+        "ResNet50, four small kernels interleaved, two shortcuts",
+        "row12_basic_sc_interl_320x240",
+        (51_345_825, 51_290_721),
+        {"decoder": "interleave", "shortcuts": (16, 8)},
+    ),
+    (
+        "basic_sc_interl_t",
+        "ResNet50, one 5x5 up-convolution kernel computed by interleaving, two shortcuts",
+        "row14_basic_sc_interl_t_320x240",
+        (51_342_849, 51_287_745),
+        {"decoder": "upconv", "shortcuts": (16, 8)},
+    ),
+    (
+        "lite_basic_interl_t",
+        "ResNet50 without its last stack, up-convolution computed by interleaving: the fastest",
+        "row16_lite_basic_interl_t_320x240",
+        (13_469_185, 13_437_633),
+        {"decoder": "upconv", "lite": True},
+    ),
+):
+    register(
+        Architecture(
+            name=_name,
+            paper="jetson_fcnn",
+            description=_description,
+            build=_fcnn(_name, **_options),
+            recipe=_recipe,
+            parameters=_parameters,
+        )
+    )

@@ -1,0 +1,166 @@
+"""A trained network in use: pictures in, metres out."""
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Importing the registry also registers every layer that a saved network may hold.
+from keras_depth import architectures, encodings
+from keras_depth.errors import InputError
+from keras_depth.pictures import read_picture
+
+
+class DepthEstimator:
+    """A network that takes pictures of any size and returns depth in metres.
+
+    Args:
+        model: Keras model with a fixed input (B, h, w, 3), RGB in [0, 1], and an output
+            (B, h', w', channels), or a list of these, the finest first.
+        encoding: how the model writes depth (a name from `encodings.py`); None takes it from the
+            architecture the model is named after.
+
+    Raises:
+        InputError: the model is no depth network, or nothing says how it writes depth.
+
+    Example:
+        >>> estimator = DepthEstimator.load("runs/lite")
+        >>> depth = estimator("room.jpg")  # float32 (H, W), metres
+    """
+
+    def __init__(self, model: keras.Model, encoding: str | None = None):
+        self._model = model
+        self.input_size = _input_size(model)
+        decode = encodings.get(encoding or _encoding_of(model)).decode
+
+        # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
+        @tf.function(input_signature=[tf.TensorSpec((None, *self.input_size, 3), tf.float32)])
+        def compute(images):
+            return tf.cast(decode(_finest(model(images, training=False))), tf.float32)[..., 0]
+
+        self._compute = compute
+
+    @classmethod
+    def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
+        """Loads a run folder (its `model.keras`) or a `.keras` file.
+
+        Raises:
+            InputError: there is no such file, it cannot be read, or it is no depth network.
+        """
+        file = _model_file(Path(path))
+        try:
+            model = keras.saving.load_model(file, compile=False)
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"{file}: not a Keras model this suite can load ({reason}); copy it again, or train"
+                " it again with this version"
+            ) from error
+        try:
+            return cls(model, encoding)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+
+    def __call__(self, image: np.ndarray | str | Path, resize: bool = True) -> np.ndarray:
+        """Estimates the depth of a picture, or of several of one size.
+
+        Args:
+            image: the path of a picture, or RGB (H, W, 3) or (B, H, W, 3), uint8 or floating in
+                [0, 1].
+            resize: return depth at the picture's size; False: at the size the network computes.
+
+        Returns:
+            float32 (H, W) or (B, H, W), metres, 0 = none.
+
+        Raises:
+            InputError: the file or the array is no such picture.
+        """
+        images = read_picture(image) if isinstance(image, str | Path) else np.asarray(image)
+        _check(images)
+        batch = images if images.ndim == 4 else images[None]
+        inputs = np.stack([_fit(one, self.input_size) for one in batch]).astype(np.float32)
+        if images.dtype == np.uint8:
+            inputs /= 255.0
+        depth = self._compute(inputs).numpy()
+        if resize:
+            height, width = batch.shape[1:3]
+            depth = np.stack([cv2.resize(one, (width, height)) for one in depth])
+        return depth if images.ndim == 4 else depth[0]
+
+
+def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes without aliasing: area where the picture shrinks, bilinear where it grows."""
+    if image.shape[:2] == size:
+        return image
+    shrinks = image.shape[0] * image.shape[1] > size[0] * size[1]
+    if image.dtype != np.uint8:
+        image = image.astype(np.float32)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=interpolation)
+
+
+def _check(images: np.ndarray) -> None:
+    described = f"picture of shape {images.shape} and type {images.dtype}"
+    if images.ndim not in (3, 4) or images.shape[-1] != 3 or images.size == 0:
+        raise InputError(f"{described}: give RGB, (H, W, 3) or (B, H, W, 3)")
+    if images.dtype == np.uint8:
+        return
+    if not np.issubdtype(images.dtype, np.floating):
+        raise InputError(f"{described}: give uint8, or floating numbers in [0, 1]")
+    low, high = images.min(), images.max()
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also where one of them is not a number
+        raise InputError(
+            f"{described} with values from {low:g} to {high:g}: floating pictures are RGB in [0, 1];"
+            " divide by 255, or give uint8"
+        )
+
+
+def _model_file(path: Path) -> Path:
+    accepted = "give a run folder (it holds model.keras) or a .keras file"
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; {accepted}")
+    if path.is_dir():
+        file = path / "model.keras"
+        if not file.is_file():
+            raise InputError(
+                f"{path}: looked for model.keras in this folder and found none; {accepted}"
+                " (a run that has not finished has none yet: run its train command again)"
+            )
+        return file
+    if path.suffix != ".keras":
+        raise InputError(f"{path}: not a .keras file; {accepted}")
+    return path
+
+
+def _finest(output):
+    return output[0] if isinstance(output, list | tuple) else output
+
+
+def _input_size(model: keras.Model) -> tuple[int, int]:
+    """Returns the (height, width) a depth network takes, and refuses any other model."""
+    try:
+        inputs, output = model.input_shape, _finest(model.outputs).shape
+    except (AttributeError, IndexError, ValueError) as error:
+        raise InputError(f"model {model.name!r} has no fixed input and output") from error
+    if len(model.inputs) != 1 or len(inputs) != 4 or None in inputs[1:] or inputs[-1] != 3:
+        raise InputError(
+            f"model {model.name!r} takes {inputs}; a depth network takes (None, height, width, 3)"
+        )
+    if len(output) != 4:
+        raise InputError(
+            f"model {model.name!r} returns {tuple(output)}; a depth network returns a map, (None,"
+            " height, width, channels)"
+        )
+    return inputs[1:3]
+
+
+def _encoding_of(model: keras.Model) -> str:
+    if model.name in architectures.list_architectures():
+        return architectures.get(model.name).encoding
+    raise InputError(
+        f"model {model.name!r} is none of the registered architectures, so say how it writes depth:"
+        ' encoding="metric" (on the command line, --encoding metric)'
+    )

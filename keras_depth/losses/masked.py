@@ -1,0 +1,84 @@
+"""The validity contract: which pixels count, and the mean over them."""
+
+import keras
+from keras import ops
+
+from keras_depth.errors import InputError
+
+
+def select_valid(y_true, y_pred, dtype="float32"):
+    """Splits a target from its validity, and makes the pixels that do not count harmless.
+
+    The input is selected, never the result: a logarithm or a division further on then sees 1 at
+    an invalid pixel, whatever was stored or predicted there, and its gradient is exactly 0.
+
+    Args:
+        y_true: (B, h, w, 2), the target and valid (0 or 1).
+        y_pred: (B, h, w, 1), the prediction, in the target's unit.
+        dtype: what to compute in, whatever the model's dtype policy.
+
+    Returns:
+        target, prediction, valid: (B, h, w, 1) each; both maps hold 1 where valid is 0.
+
+    Raises:
+        InputError: the shapes do not match.
+    """
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    expected = (*pred[:-1], 2) if len(pred) == 4 and pred[-1] in (None, 1) else None
+    if expected is None or not _compatible(true, expected):
+        raise InputError(
+            f"y_true of shape {true} does not fit y_pred of shape {pred}: they must be (B, h, w, 2),"
+            " target and valid, and (B, h, w, 1), of one size; resize the target to the prediction"
+        )
+    measured = y_true[..., 1:] > 0.5
+    target = ops.where(measured, ops.cast(y_true[..., :1], dtype), ops.ones((), dtype))
+    prediction = ops.where(measured, ops.cast(y_pred, dtype), ops.ones((), dtype))
+    return target, prediction, ops.cast(measured, dtype)
+
+
+def masked_mean(values, valid):
+    """Returns the mean of `values` (B, h, w, 1) over each sample's valid pixels: (B,), 0 if none."""
+    count = ops.sum(valid, axis=(1, 2, 3))
+    return ops.sum(values * valid, axis=(1, 2, 3)) / ops.maximum(count, 1)
+
+
+class MaskedLoss(keras.losses.Loss):
+    """The base of the losses: a per-pixel error, averaged over each sample's valid pixels.
+
+    A subclass gives `error(target, prediction)`, or `call` where it needs more. The result is one
+    value a sample, computed in float32; Keras' `reduction` then takes the mean over the batch.
+    """
+
+    def __init__(self, name=None, reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        """What the loss itself learns, by name: to be saved, restored and logged."""
+        return {}
+
+    def error(self, target, prediction):
+        """Returns the error of every pixel, of the shape of `target` and `prediction`."""
+        raise NotImplementedError
+
+    def call(self, y_true, y_pred):
+        target, prediction, valid = select_valid(y_true, y_pred)
+        return masked_mean(self.error(target, prediction), valid)
+
+    # Keras calls these two for the loss of a compiled model: its state then travels in `.keras`
+    # and `.weights.h5` files beside the optimizer's.
+    def save_own_variables(self, store):
+        for key, variable in self.state.items():
+            store[key] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        # A file saved without a compiled loss has no state to give: training starts afresh.
+        for key in set(self.state) & set(store.keys()):
+            self.state[key].assign(store[key])
+
+
+def _compatible(shape, expected):
+    return len(shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+    )

@@ -1,0 +1,110 @@
+"""Pixel-wise regression losses: squared error, squared + relative error, BerHu."""
+
+import keras
+from keras import ops
+
+from keras_depth.errors import InputError
+from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
+
+# Laina et al. (2016) put the threshold at a fifth of the largest error of the batch.
+LAINA_FRACTION = 0.2
+
+
+def berhu(error, threshold):
+    """Returns the reverse Huber loss of an absolute error: |e| up to c, (e² + c²) / 2c above.
+
+    Value and slope are continuous at c: small errors pull as hard as in L1, large ones harder.
+
+    Args:
+        error: absolute errors, any shape.
+        threshold: c > 0, a number or a scalar tensor, in the unit of `error`.
+    """
+    quadratic = (ops.square(error) + threshold * threshold) / (2 * threshold)
+    return ops.where(error <= threshold, error, quadratic)
+
+
+def batch_threshold(error, fraction, highest=None):
+    """Returns BerHu's c for a batch: `fraction` of its largest error, at most `highest`.
+
+    No gradient flows through c: it is a property of the batch, not a way to lower the loss.
+    """
+    c = fraction * ops.max(error)
+    if highest is not None:
+        c = ops.minimum(c, highest)
+    return ops.stop_gradient(ops.maximum(c, 1e-6))  # a perfect batch must not divide by 0
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class MaskedMSE(MaskedLoss):
+    """Mean squared error over the valid pixels.
+
+    Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1).
+    """
+
+    def __init__(self, name="mse", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction)
+
+    def error(self, target, prediction):
+        return ops.square(prediction - target)
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class MSEPlusREL(MaskedLoss):
+    """Squared error plus squared relative error: α1 (D - D*)² + α2 (1 - D/D*)².
+
+    The relative term is squared, unlike the metric REL; near pixels count more in it. Valid
+    targets must be above 0.
+
+    Args:
+        alpha1: weight of the squared error. Defaults to 1.
+        alpha2: weight of the squared relative error. Defaults to 2.
+
+    Source: Bokovoy et al. 2019, section III-E; the authors' training logs agree.
+    """
+
+    def __init__(self, alpha1=1.0, alpha2=2.0, name="mse_rel", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction)
+        self.alpha1 = alpha1
+        self.alpha2 = alpha2
+
+    def error(self, target, prediction):
+        squared = ops.square(prediction - target)
+        relative = ops.square(1 - prediction / target)
+        return self.alpha1 * squared + self.alpha2 * relative
+
+    def get_config(self):
+        return {**super().get_config(), "alpha1": self.alpha1, "alpha2": self.alpha2}
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class BerHu(MaskedLoss):
+    """Reverse Huber loss: |e| up to the threshold, (e² + k²) / 2k above.
+
+    Args:
+        threshold: k in the target's unit, fixed during training; or "batch", a fifth of the
+            largest valid error of each batch. Defaults to 1.0.
+
+    Raises:
+        InputError: the threshold is neither above 0 nor "batch".
+
+    Source: Bokovoy et al. 2019, section III-E (fixed); Laina et al. 2016 ("batch").
+    """
+
+    def __init__(self, threshold=1.0, name="berhu", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction)
+        if threshold != "batch" and not (isinstance(threshold, int | float) and threshold > 0):
+            raise InputError(
+                f"BerHu: threshold={threshold!r}: give a number above 0, in metres, or 'batch'"
+            )
+        self.threshold = threshold
+
+    def call(self, y_true, y_pred):
+        target, prediction, valid = select_valid(y_true, y_pred)
+        error = ops.abs(prediction - target)
+        k = self.threshold
+        if k == "batch":
+            k = batch_threshold(error, LAINA_FRACTION)
+        return masked_mean(berhu(error, k), valid)
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}

@@ -1,0 +1,32 @@
+"""Decoder blocks, as functions on functional tensors."""
+
+from keras import layers
+
+
+def batch_norm(x, momentum, name):
+    """Batch normalisation with the epsilon of keras.applications' ResNet."""
+    return layers.BatchNormalization(momentum=momentum, epsilon=1.001e-5, name=name)(x)
+
+
+def factorised_non_bottleneck(x, filters, momentum, name):
+    """Two 3x3 convolutions, each as 3x1 then 1x3, as the notebooks of Bokovoy et al. write them.
+
+    Unlike ERFNet's block it has no residual addition and no activation between the four
+    convolutions; the first 3x1 changes the width.
+
+    Args:
+        x: (B, H, W, in).
+        filters: output channels.
+        momentum: of the batch normalisation between the two pairs.
+        name: prefix of the layers' names.
+
+    Returns:
+        (B, H, W, filters).
+    """
+    for pair in (1, 2):
+        if pair == 2:
+            x = batch_norm(x, momentum, f"{name}_bn")
+        for kernel in ((3, 1), (1, 3)):
+            label = f"{name}_conv{pair}_{kernel[0]}x{kernel[1]}"
+            x = layers.Conv2D(filters, kernel, padding="same", name=label)(x)
+    return layers.ReLU(name=f"{name}_relu")(x)

@@ -1,0 +1,113 @@
+"""From depth to points in space: the pinhole camera, and PLY files."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_depth.errors import InputError
+
+
+class Intrinsics(NamedTuple):
+    """A pinhole camera, in pixels of the picture it belongs to; (0, 0) is the centre of the
+    top left pixel."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's colour camera at 640x480
+
+
+def measured(depth: np.ndarray) -> np.ndarray:
+    """Returns where `depth` (metres) holds a depth: finite and above 0."""
+    return np.isfinite(depth) & (depth > 0)
+
+
+def scale_intrinsics(
+    intrinsics: Intrinsics, from_size: tuple[int, int], to_size: tuple[int, int]
+) -> Intrinsics:
+    """Returns the camera of a picture after it is resized.
+
+    Args:
+        intrinsics: of the picture before.
+        from_size, to_size: (height, width) before and after.
+    """
+    fx, fy, cx, cy = intrinsics
+    y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
+    # Resizing keeps the picture's edges in place, and they lie half a pixel outside the centres.
+    return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
+
+
+def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """Turns a depth map into points: x to the right, y down, z forward, the camera at (0, 0, 0).
+
+    Args:
+        depth: floating (H, W) or (H, W, 1), metres along the optical axis, 0 = not measured.
+        intrinsics: of the depth map's own pixels; `scale_intrinsics` follows a resize.
+
+    Returns:
+        float32 (N, 3), metres: the measured pixels row by row, in the order of
+        `image[measured(depth)]`.
+
+    Raises:
+        InputError: the array is a picture of depth (8-bit or coloured) or in another unit.
+    """
+    depth = _metres(depth)
+    v, u = np.nonzero(measured(depth))
+    z = depth[v, u]
+    fx, fy, cx, cy = intrinsics
+    return np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=-1).astype(np.float32)
+
+
+def _metres(depth: np.ndarray) -> np.ndarray:
+    described = f"depth of shape {depth.shape} and type {depth.dtype}"
+    if depth.ndim == 3 and depth.shape[-1] == 1:
+        depth = depth[..., 0]
+    if depth.ndim != 2 or depth.dtype == np.uint8:
+        raise InputError(
+            f"{described}: this looks like a picture of depth, not depth; give metres as floating"
+            " numbers, (H, W)"
+        )
+    if not np.issubdtype(depth.dtype, np.floating):
+        raise InputError(
+            f"{described}: whole numbers are not metres; divide by what the file counts in"
+            " (1000 for millimetres) and give floating numbers"
+        )
+    return depth
+
+
+def write_ply(path: str | Path, points: np.ndarray, colours: np.ndarray) -> None:
+    """Writes coloured points as a binary little-endian PLY file.
+
+    Args:
+        path: the file; one that exists is replaced.
+        points: (N, 3), metres.
+        colours: uint8 (N, 3), RGB.
+
+    Raises:
+        InputError: the two do not belong together.
+    """
+    if points.ndim != 2 or points.shape[1] != 3 or colours.shape != points.shape:
+        raise InputError(
+            f"points of shape {points.shape} with colours of shape {colours.shape}: give (N, 3) and"
+            " (N, 3)"
+        )
+    if colours.dtype != np.uint8:
+        raise InputError(f"colours of type {colours.dtype}: give uint8, 0 to 255")
+    vertices = np.empty(len(points), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    vertices["xyz"], vertices["rgb"] = points, colours
+    header = "\n".join(
+        [
+            "ply",
+            "format binary_little_endian 1.0",
+            "comment metres; x right, y down, z forward",
+            f"element vertex {len(points)}",
+            *(f"property float {name}" for name in ("x", "y", "z")),
+            *(f"property uchar {name}" for name in ("red", "green", "blue")),
+            "end_header\n",
+        ]
+    )
+    Path(path).write_bytes(header.encode("ascii") + vertices.tobytes())

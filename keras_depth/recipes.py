@@ -1,0 +1,163 @@
+"""Training recipes: one YAML file a published row, and what it means.
+
+A recipe names everything a training run depends on. Its sections `data`, `augmentation`, `loss`,
+`optimizer` and `schedule` hold the arguments of what they name; `resolve` refuses a key that
+nothing takes.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_origin
+
+import yaml
+
+from keras_depth import resources
+from keras_depth.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one training run depends on.
+
+    Attributes:
+        architecture: a name of `list_architectures()`.
+        options: the builder's options, where they differ from its defaults.
+        weights: "none", "imagenet" (the encoder's), or the path of a trained model.
+        data: the reader's `name` ("synthetic", "nyu"), its folder `dir`, `frames` and
+            `validation_frames` (null: all the reader has), and the reader's own options.
+        size: (height, width) of a frame as the network sees it, and of the saved model's input.
+        augmentation: arguments of `data.augment.Augmentation`; its `crop`, in pixels of `size`,
+            is what a training step sees.
+        loss: `name` of a loss and its arguments.
+        optimizer: `name` of a Keras optimizer and its arguments.
+        schedule: `name` of a learning-rate schedule and its arguments (see `trainer.py`).
+        batch_size: frames a step, over all workers.
+        epochs: passes over the training frames.
+        precision: a Keras dtype policy.
+        seed: of weights, frame order, augmentation and dropout.
+        protocol: how `evaluate` scores the result (see `protocols.py`).
+        published: the `paper` and `row` of its table that the recipe stands for.
+    """
+
+    architecture: str
+    data: dict[str, Any]
+    size: tuple[int, int]
+    loss: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    weights: str = "none"
+    augmentation: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=lambda: {"name": "adam"})
+    schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
+    batch_size: int = 8
+    epochs: int = 20
+    precision: str = "float32"
+    seed: int = 0
+    protocol: str = "full"
+    published: dict[str, Any] = field(default_factory=dict)
+
+    def to_yaml(self) -> str:
+        values = {**dataclasses.asdict(self), "size": list(self.size)}
+        return yaml.safe_dump(values, sort_keys=False)
+
+
+def list_recipes() -> list[str]:
+    """Returns the names of the recipes that ship with the package, as `paper/row`."""
+    root = resources.folder("training")
+    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.glob("*/*.yaml"))
+
+
+def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        name: `paper/row`, the row's file name alone, or the path of a YAML file.
+        overrides: "key=value" or "section.key=value", the value in YAML.
+        **changes: fields to set; None leaves the recipe's value.
+
+    Raises:
+        InputError: no such recipe, an unknown key (the nearest is named), a value of another type.
+
+    Example:
+        >>> load("jetson_fcnn/rooms", ["loss.alpha2=3", "epochs=5"]).epochs
+        5
+    """
+    path = _find(name)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a recipe is a list of `key: value` lines")
+    values.update({key: value for key, value in changes.items() if value is not None})
+    for override in overrides:
+        _override(values, override)
+    return _check(values, path)
+
+
+def _find(name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"recipe {name}: no such file")
+        return path
+    for known in list_recipes():
+        if name in (known, known.split("/")[1]):
+            return resources.folder("training") / f"{known}.yaml"
+    raise unknown_name("recipe", name, list_recipes())
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    """Sets what "section.key=value" says in the recipe's values."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: write it as key=value, for example loss.alpha2=3")
+    *sections, last = key.strip().split(".")
+    if len(sections) > 1:
+        raise InputError(f"--set {text}: sections do not nest; write section.key=value")
+    known = [f.name for f in dataclasses.fields(Recipe)]
+    if (sections or [last])[0] not in known:
+        raise unknown_name("recipe key", (sections or [last])[0], known)
+    target = values
+    for section in sections:
+        target = values.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise InputError(f"--set {text}: {section!r} is one value, not a section")
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
+
+
+_EXPECTED = {
+    dict: "a section of `key: value` lines",
+    tuple: "two whole numbers, [height, width]",
+    int: "a whole number of 0 or more",
+    str: "a text",
+}
+
+
+def _check(values: dict[str, Any], path: Path) -> Recipe:
+    fields = {f.name: f for f in dataclasses.fields(Recipe)}
+    for key, value in values.items():
+        if key not in fields:
+            raise unknown_name(f"recipe key in {path.name}", key, fields)
+        kind = get_origin(fields[key].type) or fields[key].type
+        if kind is tuple and isinstance(value, list | tuple):
+            values[key] = value = tuple(value)
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if kind is int:
+            right = right and value >= 0
+        elif kind is tuple:
+            right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
+        if not right:
+            raise InputError(f"{path}: {key} must be {_EXPECTED[kind]}, got {value!r}")
+    for key, entry in fields.items():
+        required = entry.default is dataclasses.MISSING and entry.default_factory is entry.default
+        if required and key not in values:
+            raise InputError(f"{path}: the recipe lacks {key!r}")
+    for section in ("data", "loss", "optimizer", "schedule"):
+        if section in values and "name" not in values[section]:
+            raise InputError(f"{path}: section {section!r} lacks its `name`")
+    return Recipe(**values)
