@@ -34,6 +34,7 @@ setup(
         "scipy>=1.13",  # splits.mat (MATLAB v5)
         "opencv-python-headless>=4.10",  # video, camera, 16-bit PNG; no window toolkit
         "matplotlib>=3.9",  # figures and colour maps
+        "pillow>=10",  # reads a picture's size before decoding it, and its orientation
         "pyyaml>=6.0",  # recipes
         "tqdm>=4.66",  # progress bars
         "tensorboard>=2.20",  # training curves; TensorFlow no longer brings it

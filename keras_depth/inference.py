@@ -11,7 +11,7 @@ import tensorflow as tf
 # Importing the registry also registers every layer that a saved network may hold.
 from keras_depth import architectures, encodings
 from keras_depth.errors import InputError
-from keras_depth.pictures import read_picture
+from keras_depth.sources import read_picture
 
 
 class DepthEstimator:
@@ -32,14 +32,14 @@ class DepthEstimator:
     """
 
     def __init__(self, model: keras.Model, encoding: str | None = None):
-        self._model = model
-        self.input_size = _input_size(model)
+        self._input_size = _input_size(model)
         decode = encodings.get(encoding or _encoding_of(model)).decode
 
         # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
-        @tf.function(input_signature=[tf.TensorSpec((None, *self.input_size, 3), tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec((None, *self._input_size, 3), tf.float32)])
         def compute(images):
-            return tf.cast(decode(_finest(model(images, training=False))), tf.float32)[..., 0]
+            output = tf.cast(_finest(model(images, training=False)), tf.float32)
+            return decode(output)[..., 0]
 
         self._compute = compute
 
@@ -51,18 +51,26 @@ class DepthEstimator:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
         file = _model_file(Path(path))
+        if not zipfile.is_zipfile(file):
+            raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
         try:
             model = keras.saving.load_model(file, compile=False)
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            reason = str(error).strip().split("\n")[0]
+            # Keras wraps the reason in pages of configuration.
+            reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
             raise InputError(
-                f"{file}: not a Keras model this suite can load ({reason}); copy it again, or train"
-                " it again with this version"
+                f"{file}: this suite cannot load it ({reason}); copy it again, or train it again"
+                " with this version"
             ) from error
         try:
             return cls(model, encoding)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of what the network takes."""
+        return self._input_size
 
     def __call__(self, image: np.ndarray | str | Path, resize: bool = True) -> np.ndarray:
         """Estimates the depth of a picture, or of several of one size.
@@ -113,8 +121,8 @@ def _check(images: np.ndarray) -> None:
     low, high = images.min(), images.max()
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # also where one of them is not a number
         raise InputError(
-            f"{described} with values from {low:g} to {high:g}: floating pictures are RGB in [0, 1];"
-            " divide by 255, or give uint8"
+            f"{described} with values from {low:g} to {high:g}: floating pictures are RGB in"
+            " [0, 1]; divide by 255, or give uint8"
         )
 
 
@@ -136,25 +144,24 @@ def _model_file(path: Path) -> Path:
 
 
 def _finest(output):
-    return output[0] if isinstance(output, list | tuple) else output
+    return keras.tree.flatten(output)[0]
 
 
 def _input_size(model: keras.Model) -> tuple[int, int]:
     """Returns the (height, width) a depth network takes, and refuses any other model."""
-    try:
-        inputs, output = model.input_shape, _finest(model.outputs).shape
-    except (AttributeError, IndexError, ValueError) as error:
-        raise InputError(f"model {model.name!r} has no fixed input and output") from error
-    if len(model.inputs) != 1 or len(inputs) != 4 or None in inputs[1:] or inputs[-1] != 3:
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
         raise InputError(
-            f"model {model.name!r} takes {inputs}; a depth network takes (None, height, width, 3)"
+            f"model {model.name!r} takes {shapes or 'no fixed input'}; a depth network takes one"
+            " picture, (None, height, width, 3), of a fixed size"
         )
+    output = tuple(_finest(model.outputs).shape)
     if len(output) != 4:
         raise InputError(
-            f"model {model.name!r} returns {tuple(output)}; a depth network returns a map, (None,"
-            " height, width, channels)"
+            f"model {model.name!r} returns {output}; a depth network returns a map, (None, height,"
+            " width, channels)"
         )
-    return inputs[1:3]
+    return shapes[0][1], shapes[0][2]
 
 
 def _encoding_of(model: keras.Model) -> str:

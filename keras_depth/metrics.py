@@ -22,6 +22,7 @@ class _Definition:
     pixels: Callable[[Any, Any], list]
     value: Callable[..., Any]
     description: str
+    terms: int = 1  # how many values `pixels` gives for each pixel
 
 
 def _mean(x):
@@ -79,6 +80,7 @@ _METRICS = {
         lambda t, p: [ops.square(p - t), t, ops.square(t)],
         _r2,
         "1 - mean (p - t)^2 / variance of t",
+        terms=3,
     ),
 }
 
@@ -99,7 +101,7 @@ def all_metrics(reduction: str = "image") -> list["DepthMetric"]:
 
 
 class _MaskedMetric(keras.metrics.Metric):
-    """State in float64: a float32 sum stops growing properly after some 1e7 pixels."""
+    """State and result in float64: a float32 sum goes wrong after some 1e7 pixels."""
 
     def _add_sum(self, name, shape=()):
         return self.add_weight(shape=shape, initializer="zeros", dtype="float64", name=name)
@@ -136,7 +138,7 @@ class DepthMetric(_MaskedMetric):
         model.compile(metrics=[DepthMetric("rmse"), DepthMetric("delta1", "pixel")])
     """
 
-    def __init__(self, kind, reduction="image", name=None, dtype=None):
+    def __init__(self, kind, reduction="image", name=None, dtype="float64"):
         super().__init__(name=name or kind, dtype=dtype)
         if reduction not in REDUCTIONS:
             raise unknown_name("reduction", reduction, REDUCTIONS)
@@ -144,8 +146,7 @@ class DepthMetric(_MaskedMetric):
         self.reduction = reduction
         self._of = _definition(kind)
         # "pixel" adds up pixel values and pixels; "image" adds up images' values and images.
-        terms = 1 if reduction == "image" else self._of.value.__code__.co_argcount
-        self._sums = self._add_sum("sums", (terms,))
+        self._sums = self._add_sum("sums", (self._of.terms if reduction == "pixel" else 1,))
         self._count = self._add_sum("count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -156,17 +157,42 @@ class DepthMetric(_MaskedMetric):
         if self.reduction == "image":
             means = sums / ops.maximum(counts, 1)
             counts = ops.cast(counts > 0, "float64")
-            sums = ops.expand_dims(self._of.value(*means), 0) * counts
+            sums = ops.expand_dims(self._of.value(*ops.unstack(means)), 0) * counts
         self._sums.assign(self._sums + ops.sum(sums, axis=-1))
         self._count.assign(self._count + ops.sum(counts))
 
     def result(self):
-        means = ops.convert_to_tensor(self._sums) / self._count
+        means = ops.unstack(self._sums / self._count)
         value = means[0] if self.reduction == "image" else self._of.value(*means)
         return ops.cast(value, self.dtype)
 
     def get_config(self):
         return {**super().get_config(), "kind": self.kind, "reduction": self.reduction}
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class ValidPixels(_MaskedMetric):
+    """How many pixels were scored; with `share=True`, which share of all pixels that is.
+
+    Call arguments as for `DepthMetric`.
+    """
+
+    def __init__(self, share=False, name=None, dtype="float64"):
+        super().__init__(name=name or ("valid_share" if share else "valid_pixels"), dtype=dtype)
+        self.share = share
+        self._valid = self._add_sum("valid")
+        self._all = self._add_sum("all")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        _, _, valid = self._select(y_true, y_pred, sample_weight)
+        self._valid.assign(self._valid + ops.sum(valid))
+        self._all.assign(self._all + ops.sum(ops.ones_like(valid)))
+
+    def result(self):
+        return ops.cast(self._valid / self._all if self.share else self._valid, self.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}
 
 
 def _definition(kind):

@@ -14,6 +14,7 @@ from typing import Any, get_origin
 import yaml
 
 from keras_depth import resources
+from keras_depth.data import Reader, Subset, open_reader
 from keras_depth.errors import InputError, unknown_name
 
 
@@ -94,6 +95,33 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     for override in overrides:
         _override(values, override)
     return _check(values, path)
+
+
+def open_data(recipe: Recipe, purpose: str) -> Reader:
+    """Opens a recipe's frames.
+
+    Args:
+        recipe: its `data` section says what and how many.
+        purpose: "train", or "validation": the test split's frames, spread evenly over it.
+
+    Raises:
+        InputError: no data set where the recipe says, or not the layout of one.
+    """
+    section = dict(recipe.data)
+    limits = {"train": section.pop("frames", None), "validation": section.pop("validation_frames", None)}
+    limit = limits[purpose]
+    name, data_dir = section.pop("name"), section.pop("dir", None)
+    if name == "synthetic":
+        # Rooms are drawn on demand, as many as asked for, at the size the network sees.
+        section |= {"count": limit or _ROOMS[purpose], "size": recipe.size}
+    reader = open_reader(name, data_dir, _SPLITS[purpose], **section)
+    if limit is None or limit >= len(reader):
+        return reader
+    return Subset(reader, [i * len(reader) // limit for i in range(limit)])
+
+
+_SPLITS = {"train": "train", "validation": "test"}
+_ROOMS = {"train": 2400, "validation": 64}
 
 
 def _find(name: str) -> Path:

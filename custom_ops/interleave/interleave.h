@@ -21,11 +21,11 @@ struct Geometry {
   int64_t pixel_bytes;  // channels * bytes a channel
 };
 
-// Queue the kernel on `stream` (a cudaStream_t) and return at once. Pointers are to device memory.
-// Return null, or what CUDA says is wrong with the launch.
-const char* LaunchInterleave(const Geometry& geometry, const void* const small[4], void* large,
+// Fill `large` from `small`, or `small` from `large`: queue the kernel on `stream` (a cudaStream_t)
+// and return at once. Pointers are to device memory. Return null, or what CUDA says is wrong.
+const char* LaunchInterleave(const Geometry& geometry, char* const small[4], char* large,
                              void* stream);
-const char* LaunchDeinterleave(const Geometry& geometry, void* const small[4], const void* large,
+const char* LaunchDeinterleave(const Geometry& geometry, char* const small[4], char* large,
                                void* stream);
 
 }  // namespace keras_depth

@@ -56,7 +56,7 @@ int Threads(int64_t value, int limit) {
 }
 
 template <typename Word, bool kInterleave>
-const char* Launch(const Geometry& geometry, void* const small[4], void* large, void* stream) {
+const char* Launch(const Geometry& geometry, char* const small[4], char* large, void* stream) {
   const int64_t words = geometry.pixel_bytes / static_cast<int64_t>(sizeof(Word));
   dim3 block;
   block.x = Threads(words, kThreads);
@@ -66,16 +66,16 @@ const char* Launch(const Geometry& geometry, void* const small[4], void* large, 
   grid.x = std::min((geometry.width + block.y - 1) / block.y, kMaxGridX);
   grid.y = std::min((geometry.rows + block.z - 1) / block.z, kMaxGridY);
   SmallMaps<Word> maps;
-  for (int i = 0; i < 4; ++i) maps.map[i] = static_cast<Word*>(small[i]);
+  for (int i = 0; i < 4; ++i) maps.map[i] = reinterpret_cast<Word*>(small[i]);
   Move<Word, kInterleave><<<grid, block, 0, static_cast<cudaStream_t>(stream)>>>(
-      geometry.rows, geometry.width, words, maps, static_cast<Word*>(large));
+      geometry.rows, geometry.width, words, maps, reinterpret_cast<Word*>(large));
   const cudaError_t error = cudaGetLastError();
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
 // Takes the widest word (16, 8, 4, 2 or 1 bytes) that every pixel of every map starts on.
 template <bool kInterleave>
-const char* LaunchWidest(const Geometry& geometry, void* const small[4], void* large,
+const char* LaunchWidest(const Geometry& geometry, char* const small[4], char* large,
                          void* stream) {
   if (geometry.rows == 0 || geometry.width == 0 || geometry.pixel_bytes == 0) return nullptr;
   uintptr_t bits = static_cast<uintptr_t>(geometry.pixel_bytes) | reinterpret_cast<uintptr_t>(large);
@@ -89,15 +89,14 @@ const char* LaunchWidest(const Geometry& geometry, void* const small[4], void* l
 
 }  // namespace
 
-const char* LaunchInterleave(const Geometry& geometry, const void* const small[4], void* large,
+const char* LaunchInterleave(const Geometry& geometry, char* const small[4], char* large,
                              void* stream) {
-  // The kernel of both directions takes plain pointers; this direction only reads from them.
-  return LaunchWidest<true>(geometry, const_cast<void* const*>(small), large, stream);
+  return LaunchWidest<true>(geometry, small, large, stream);
 }
 
-const char* LaunchDeinterleave(const Geometry& geometry, void* const small[4], const void* large,
+const char* LaunchDeinterleave(const Geometry& geometry, char* const small[4], char* large,
                                void* stream) {
-  return LaunchWidest<false>(geometry, small, const_cast<void*>(large), stream);
+  return LaunchWidest<false>(geometry, small, large, stream);
 }
 
 }  // namespace keras_depth

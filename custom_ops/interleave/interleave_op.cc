@@ -130,14 +130,8 @@ template <bool kInterleave>
 void RunOnGpu(OpKernelContext* context, const Geometry& geometry, char* const small[4],
               char* large) {
   void* stream = context->op_device_context()->stream()->platform_specific_handle().stream;
-  const char* error;
-  if constexpr (kInterleave) {
-    const void* const maps[4] = {small[0], small[1], small[2], small[3]};
-    error = LaunchInterleave(geometry, maps, large, stream);
-  } else {
-    void* const maps[4] = {small[0], small[1], small[2], small[3]};
-    error = LaunchDeinterleave(geometry, maps, large, stream);
-  }
+  const auto launch = kInterleave ? LaunchInterleave : LaunchDeinterleave;
+  const char* const error = launch(geometry, small, large, stream);
   OP_REQUIRES(context, error == nullptr,
               tensorflow::errors::Internal("the interleave kernel did not start: ", error));
 }

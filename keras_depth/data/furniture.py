@@ -102,14 +102,16 @@ class Scene:
             (5 + 6 * h) % 6, (3 + 6 * h) % 6, (1 + 6 * h) % 6))  # fmt: skip
 
     def any_colour(self) -> Colour:
-        return self.colour((0, 1), (0.1, 0.8), (0.2, 0.9))
+        # Most things in a home are muted; a few are bright.
+        vivid = 0.9 if self.rng.random() < 0.15 else 0.45
+        return self.colour((0, 1), (0.0, vivid), (0.15, 0.9))
 
     def wall_paint(self) -> int:
-        first = self.colour((0, 1), (0.02, 0.35), (0.55, 0.95))
+        first = self.colour((0, 1), (0.0, 0.22), (0.55, 0.95))
         kind = self.rng.random()
         if kind < 0.65:
             return self.paint(CELLS, first, first, grain=0.06)
-        second = self.colour((0, 1), (0.05, 0.4), (0.45, 0.95))
+        second = self.colour((0, 1), (0.0, 0.3), (0.5, 0.95))
         if kind < 0.8:
             width = self.rng.uniform(0.06, 0.2)
             return self.paint(STRIPES, first, second, (width, width), grain=0.05)
@@ -150,7 +152,7 @@ class Scene:
 
     def fronts(self, width: float, height: float) -> int:
         """Doors or drawers of `width` by `height`, with dark joints."""
-        first = self.colour((0, 1), (0.0, 0.6), (0.3, 0.95))
+        first = self.colour((0, 1), (0.0, 0.4), (0.3, 0.95))
         dark = tuple(0.25 * c for c in first)
         return self.paint(CELLS, first, dark, (width, height), 0.0, 0.04, 0.06, 0.2, 6.0)
 
@@ -188,20 +190,22 @@ def chair(scene: Scene, p: Place, w: float, d: float) -> None:
 
 
 def desk(scene: Scene, p: Place, w: float, d: float) -> None:
-    high = scene.rng.uniform(0.70, 0.76)
-    top = scene.wood_or_plain()
-    scene.box(p, high - 0.04, (w, d, 0.04), top)
-    scene.box(p.at(-w / 2 + 0.02, 0), 0, (0.04, d, high - 0.04), top)
-    scene.box(p.at(w / 2 - 0.22, 0), 0, (0.42, d - 0.04, high - 0.04), scene.fronts(0.42, 0.175))
-    wide = scene.rng.uniform(0.4, 0.6)
-    dark = scene.paint(CELLS, (0.01, 0.01, 0.012), (0.01, 0.01, 0.012), grain=0.02)
-    screen = p.at(scene.rng.uniform(-0.2, 0.2), -d / 2 + 0.18, scene.rng.normal(0, 0.2))
+    """A desk with a screen and a chair; the footprint includes the chair."""
+    rng, high, deep = scene.rng, scene.rng.uniform(0.70, 0.76), d - 0.8
+    top, back = scene.wood_or_plain(), p.at(0, (deep - d) / 2)
+    scene.box(back, high - 0.04, (w, deep, 0.04), top)
+    scene.box(back.at(-w / 2 + 0.02, 0), 0, (0.04, deep, high - 0.04), top)
+    drawers = scene.fronts(0.42, 0.175)
+    scene.box(back.at(w / 2 - 0.22, 0), 0, (0.42, deep - 0.04, high - 0.04), drawers)
+    wide, black = rng.uniform(0.4, 0.6), (0.01, 0.01, 0.012)
+    dark = scene.paint(CELLS, black, black, grain=0.02)
+    screen = back.at(rng.uniform(-0.2, 0.2), -deep / 2 + 0.18, rng.normal(0, 0.2))
     scene.box(screen, high, (0.22, 0.16, 0.02), dark)
     scene.box(screen, high + 0.02, (0.05, 0.04, 0.1), dark)
     scene.box(screen, high + 0.1, (wide, 0.04, wide * 0.6), dark)
     scene.box(screen.at(0, 0.3), high, (0.42, 0.14, 0.02), scene.plain())
-    _chair(scene, p.at(scene.rng.uniform(-0.2, 0.2), d / 2 + 0.2, math.pi + scene.rng.normal(0, 0.4)),
-           0.45, 0.45, scene.cloth(), scene.plain())  # fmt: skip
+    seat = back.at(rng.uniform(-0.2, 0.1), deep / 2 + 0.3, math.pi + rng.normal(0, 0.4))
+    _chair(scene, seat, 0.45, 0.45, scene.cloth(), scene.plain())
 
 
 def sofa(scene: Scene, p: Place, w: float, d: float) -> None:
@@ -358,11 +362,11 @@ AT_WALLS = (
     Kind(cabinet, (0.8, 2.4), (0.4, 0.62)),
     Kind(cabinet, (0.8, 2.4), (0.4, 0.62)),
     Kind(wardrobe, (0.8, 1.6), (0.45, 0.65)),
-    Kind(desk, (1.1, 1.6), (0.6, 0.75), True),
+    Kind(desk, (1.1, 1.6), (1.4, 1.55), True),
     Kind(table, (0.9, 1.5), (0.5, 0.8), True),
     Kind(door, (0.75, 0.95), (0.12, 0.12)),
     Kind(door, (0.75, 0.95), (0.12, 0.12)),
-    Kind(stub, (0.25, 0.9), (0.2, 1.2)),
+    Kind(stub, (0.2, 0.6), (0.2, 1.2)),
     Kind(plant, (0.4, 0.7), (0.4, 0.7)),
     Kind(lamp, (0.3, 0.45), (0.3, 0.45)),
     Kind(crates, (0.3, 0.6), (0.3, 0.5)),
@@ -387,7 +391,7 @@ IN_THE_MIDDLE = (
 def draw_room(rng: Rng) -> Scene:
     """Draws a room, its camera and its furniture; every depth in view is within 0.5 and 10 m."""
     scene = Scene(rng)
-    w, d = np.exp(rng.uniform(math.log(2.2), math.log(8.5), 2))
+    w, d = np.exp(rng.uniform(math.log(2.3), math.log(9.5), 2))
     w, d = np.array([w, d]) * min(1.0, DIAGONAL / math.hypot(w, d))
     h = rng.uniform(2.3, 3.0)
     wall, feature = scene.wall_paint(), scene.wall_paint()
@@ -408,7 +412,8 @@ def draw_room(rng: Rng) -> Scene:
 
 def _place_camera(scene: Scene, w: float, d: float) -> None:
     rng = scene.rng
-    x, y = (CLEARANCE + rng.random() * (side - 2 * CLEARANCE) for side in (w, d))
+    margin = CLEARANCE + 0.12  # what hangs on the walls is as thick as that
+    x, y = (margin + rng.random() * (side - 2 * margin) for side in (w, d))
     scene.camera = np.array([x, y, rng.uniform(1.0, 1.7)])
     # Of some directions, take the first that looks far enough not to face a bare wall.
     yaws = rng.uniform(-math.pi, math.pi, 16)
@@ -416,7 +421,7 @@ def _place_camera(scene: Scene, w: float, d: float) -> None:
     free = np.minimum(
         np.where(c > 0, w - x, x) / np.abs(c).clip(1e-6), np.where(s > 0, d - y, y) / np.abs(s)
     )
-    wanted = min(rng.uniform(1.2, 6.0), 0.9 * free.max())
+    wanted = min(rng.uniform(1.3, 8.0), 0.9 * free.max())
     scene.yaw = yaws[np.argmax(free >= wanted)]
     scene.pitch = math.radians(float(np.clip(rng.normal(-12, 8), -30, 6)))
     scene.roll = math.radians(float(np.clip(rng.normal(0, 2), -6, 6)))
@@ -435,8 +440,8 @@ def _furnish(scene: Scene, w: float, d: float, h: float) -> None:
                 place = end.at(along + wide / 2, deep / 2 + 0.015)
                 if not _put(scene, kind, place, wide, deep) or kind.low:
                     _hang(scene, end.at(along + wide / 2, 0), wide, h)
-            along += wide + rng.exponential(0.35)
-    for _ in range(rng.poisson(0.35 * w * d) + 1):
+            along += wide + rng.exponential(0.25)
+    for _ in range(rng.poisson(0.5 * w * d) + 2):
         kind = IN_THE_MIDDLE[rng.integers(len(IN_THE_MIDDLE))]
         place = Place(rng.uniform(0, w), rng.uniform(0, d), rng.uniform(-math.pi, math.pi))
         _put(scene, kind, place, rng.uniform(*kind.width), rng.uniform(*kind.depth), (w, d))
@@ -448,8 +453,6 @@ def _furnish(scene: Scene, w: float, d: float, h: float) -> None:
 def _put(scene: Scene, kind: Kind, p: Place, w: float, d: float, room=None) -> bool:
     """Builds `kind` at `p` unless it meets another piece, the camera or a wall of `room`."""
     c, s = abs(math.cos(p.yaw)), abs(math.sin(p.yaw))
-    # A desk's chair and a sideboard's top stand out a little.
-    d = d + (1.0 if kind.build is desk else 0.06)
     x, y = (w * c + d * s) / 2, (w * s + d * c) / 2
     bounds = (p.x - x, p.x + x, p.y - y, p.y + y)
     if room and (min(bounds[0], bounds[2]) < 0 or bounds[1] > room[0] or bounds[3] > room[1]):
@@ -461,7 +464,7 @@ def _put(scene: Scene, kind: Kind, p: Place, w: float, d: float, room=None) -> b
         if bounds[0] < x1 and x0 < bounds[1] and bounds[2] < y1 and y0 < bounds[3]:
             return False
     scene.footprints.append(bounds)
-    kind.build(scene, p, w, d - (1.0 if kind.build is desk else 0.06))
+    kind.build(scene, p, w, d)
     return True
 
 
@@ -472,7 +475,7 @@ def _hang(scene: Scene, p: Place, wide: float, h: float) -> None:
         size = (wide * 0.8, 0.05, rng.uniform(0.8, 1.2))
         sill, tint = 0.95, (0.85, 0.95, 1.0)
         scene.box(p, sill, size, scene.plain())
-        pane = scene.paint(CELLS, tint, (0.3, 0.3, 0.3), (size[0] / 2, size[2]), 0, 0.05, grain=0.3,
+        pane = scene.paint(CELLS, tint, (0.3, 0.3, 0.3), (size[0] / 2, size[2]), 0, 0.05, grain=0.08,
                            glow=rng.uniform(0.5, 1.5))  # fmt: skip
         scene.box(p, sill + 0.05, (size[0] - 0.1, 0.06, size[2] - 0.1), pane)
         inside = p.at(0, 0.4)

@@ -4,6 +4,7 @@ A reader is a plain Python sequence of samples, in NumPy alone and safe to index
 threads. It converts the data set's units to metres, and nobody after it does.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -123,3 +124,26 @@ def _is_cut_short(data: bytes) -> bool:
         # The end marker cannot occur within coded data, but a thumbnail in the header has one.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") or b"\xff\xda" not in data
     return False
+
+
+class Subset:
+    """Some frames of a reader, as a reader.
+
+    Args:
+        reader: where the frames are.
+        indices: which of them, in order.
+    """
+
+    def __init__(self, reader: Reader, indices: Sequence[int]):
+        self._reader = reader
+        self._indices = list(indices)
+        self.description = f"{len(self._indices)} of {reader.description}"
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._reader[self._indices[index]]
+
+    def name(self, index: int) -> str:
+        return self._reader.name(self._indices[index])

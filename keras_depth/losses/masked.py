@@ -28,8 +28,8 @@ def select_valid(y_true, y_pred, dtype="float32"):
     expected = (*pred[:-1], 2) if len(pred) == 4 and pred[-1] in (None, 1) else None
     if expected is None or not _compatible(true, expected):
         raise InputError(
-            f"y_true of shape {true} does not fit y_pred of shape {pred}: they must be (B, h, w, 2),"
-            " target and valid, and (B, h, w, 1), of one size; resize the target to the prediction"
+            f"y_true of shape {true} does not fit y_pred of shape {pred}: give (B, h, w, 2), target"
+            " and valid, and (B, h, w, 1); where the sizes differ, resize the target"
         )
     measured = y_true[..., 1:] > 0.5
     target = ops.where(measured, ops.cast(y_true[..., :1], dtype), ops.ones((), dtype))
@@ -38,7 +38,7 @@ def select_valid(y_true, y_pred, dtype="float32"):
 
 
 def masked_mean(values, valid):
-    """Returns the mean of `values` (B, h, w, 1) over each sample's valid pixels: (B,), 0 if none."""
+    """Returns the mean of `values` over each sample's valid pixels: (B,), 0 where none is."""
     count = ops.sum(valid, axis=(1, 2, 3))
     return ops.sum(values * valid, axis=(1, 2, 3)) / ops.maximum(count, 1)
 

@@ -1,0 +1,245 @@
+"""Batches from a reader: in an order, and with augmentations, that a seed and a step decide.
+
+    batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
+                               encode=lambda depth: depth, batch_size=8, seed=0, steps=100)
+    for image, y_true in batches: ...
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from keras_depth.data.augment import Augmentation, augment
+from keras_depth.data.reader import Reader
+from keras_depth.errors import InputError
+
+# What an unmeasured pixel's target holds: finite, and neutral under a logarithm or a division.
+UNMEASURED = 1.0
+
+# Reading is bound by decoding, which releases Python's lock.
+_READERS = 8
+
+
+class Batches:
+    """Iterates over batches; a reader's InputError comes through as it was raised.
+
+    Yields `image` float32 (B, h, w, 3) in [0, 1] and `y_true` float32 (B, h, w, 2): the encoded
+    target (finite everywhere) and valid, 0 or 1.
+
+    dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
+    """
+
+    def __init__(self, reader: Reader, build: Callable[["Batches"], tf.data.Dataset]):
+        self._reader = reader
+        self._error: InputError | None = None
+        self.dataset = build(self)
+
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        with self.errors():
+            yield from self.dataset
+
+    @contextlib.contextmanager
+    def errors(self):
+        """Turns the error TensorFlow makes of a reader's InputError back into that."""
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._error is None:
+                raise
+            raise self._error from None
+
+    def read(self, index, size: tuple[int, int]) -> dict:
+        """Reads frame `index`, within tf.data, resized to `size`."""
+
+        def load(index):
+            try:
+                return resize(self._reader[int(index)], size)
+            except InputError as error:
+                self._error = self._error or error
+                raise
+
+        image, depth = tf.numpy_function(load, [index], (tf.float32, tf.float32), stateful=False)
+        return {"image": tf.ensure_shape(image, (*size, 3)),
+                "depth": tf.ensure_shape(depth, (*size, 1))}  # fmt: skip
+
+
+def training_batches(
+    reader: Reader,
+    *,
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    encode: Callable,
+    batch_size: int,
+    seed: int,
+    steps: int,
+    start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
+) -> Batches:
+    """Returns the batches of steps `start_step` to `steps` - 1 of a run.
+
+    Epoch e goes through the frames in the order of `default_rng((seed, e)).permutation`, and
+    leaves out the last, incomplete batch. Frame order and augmentation depend on (seed, epoch,
+    index) alone: a run that starts at a step gets the very batches it would have got.
+
+    Args:
+        reader: frames to learn from.
+        size: (height, width) that frames are resized to, before they are augmented.
+        augmentation: what may be done to a frame; its crop is in pixels of `size`.
+        encode: maps depth (B, h, w, 1), metres, 0 = not measured, to the network's target. What
+            it gives for unmeasured pixels is replaced.
+        batch_size: frames of a step, over all replicas.
+        seed: non-negative.
+        steps: steps of the whole run.
+        start_step: where to begin.
+        context: of `strategy.distribute_datasets_from_function`: this worker then gets its rows
+            of every batch, cut into its replicas' shares.
+
+    Raises:
+        InputError: the reader has fewer frames than a batch, or the batch does not divide by the
+            replicas.
+    """
+    epoch_steps = len(reader) // batch_size
+    if not epoch_steps:
+        raise InputError(
+            f"{reader.description}: {len(reader)} frames do not fill a batch of {batch_size}; "
+            "choose a smaller batch"
+        )
+    workers, worker, share = 1, 0, batch_size
+    if context is not None:
+        workers, worker = context.num_input_pipelines, context.input_pipeline_id
+        if batch_size % context.num_replicas_in_sync:
+            raise InputError(
+                f"a batch of {batch_size} does not divide by {context.num_replicas_in_sync} "
+                "replicas; choose a multiple"
+            )
+        share = batch_size // context.num_replicas_in_sync
+    rows = batch_size // workers
+
+    def frames():
+        for step in range(start_step, steps):
+            indices = frames_of_step(len(reader), batch_size, seed, step)
+            for index in indices[worker * rows : (worker + 1) * rows]:
+                words = np.random.SeedSequence((seed, step // epoch_steps, int(index)))
+                yield index, words.generate_state(2).view(np.int32)
+
+    def build(batches: Batches) -> tf.data.Dataset:
+        signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((2,), tf.int32))
+        return (
+            tf.data.Dataset.from_generator(frames, output_signature=signature)
+            .map(
+                lambda index, words: augment(batches.read(index, size), words, augmentation),
+                num_parallel_calls=_READERS,
+                deterministic=True,
+            )
+            .batch(share, drop_remainder=True)
+            .map(lambda batch: _pair(batch, encode))
+            .prefetch(2)
+        )
+
+    return Batches(reader, build)
+
+
+def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
+    """Returns the indices of the frames that step `step` of a run learns from, out of `count`."""
+    epoch, position = divmod(step, count // batch_size)
+    return _order(count, seed, epoch)[position * batch_size : (position + 1) * batch_size]
+
+
+@functools.lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def evaluation_batches(
+    reader: Reader,
+    *,
+    size: tuple[int, int],
+    encode: Callable,
+    batch_size: int,
+    crop: tuple[int, int] | None = None,
+) -> Batches:
+    """Returns all frames once, in order, as they are; the last batch may be smaller.
+
+    `crop`, in pixels of `size`, is cut from the middle. The rest is as in `training_batches`.
+
+    Raises:
+        InputError: the crop is larger than `size`.
+    """
+    height, width = crop or size
+    if height > size[0] or width > size[1]:
+        raise InputError(f"crop {crop} is larger than the frames' size {size}; give a smaller crop")
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+
+    def cut(batch: dict) -> dict:
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        return {key: array[:, rows, columns] for key, array in batch.items()}
+
+    def build(batches: Batches) -> tf.data.Dataset:
+        return (
+            tf.data.Dataset.range(len(reader))
+            .map(
+                lambda index: batches.read(index, size),
+                num_parallel_calls=_READERS,
+                deterministic=True,
+            )
+            .batch(batch_size)
+            .map(lambda batch: _pair(cut(batch), encode))
+            .prefetch(2)
+        )
+
+    return Batches(reader, build)
+
+
+def resize(sample: dict, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns image (h, w, 3) and depth (h, w, 1) of a sample, resized to `size`."""
+    image, depth = sample["image"], sample["depth"]
+    if image.shape[:2] == tuple(size):
+        return image, depth
+    height, width = size
+    # Area averages when it shrinks, so that fine texture does not turn into patterns.
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    image = cv2.resize(image, (width, height), interpolation=kind)
+    # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
+    depth = cv2.resize(depth[..., 0], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return image, depth[..., None]
+
+
+def mean_depth_map(
+    reader: Reader, size: tuple[int, int], limit: int | None = None
+) -> np.ndarray:
+    """Returns the mean depth of each pixel: the guess that looks at no picture.
+
+    Args:
+        reader: frames to average; only what was measured counts.
+        size: (h, w) of the result.
+        limit: takes at most this many frames, evenly spread.
+
+    Returns:
+        float32 (h, w), metres; a pixel that no frame measured gets the mean of all others.
+
+    Raises:
+        InputError: no frame has a measured pixel.
+    """
+    total, count = np.zeros(size), np.zeros(size)
+    for index in np.linspace(0, len(reader) - 1, min(len(reader), limit or len(reader))):
+        depth = resize(reader[int(index)], size)[1][..., 0]
+        total += depth
+        count += depth > 0
+    if not count.any():
+        raise InputError(f"{reader.description}: no frame has a measured depth")
+    mean = total.sum() / count.sum()
+    return np.where(count > 0, total / np.maximum(count, 1), mean).astype(np.float32)
+
+
+def _pair(batch: dict, encode: Callable) -> tuple[tf.Tensor, tf.Tensor]:
+    depth = batch["depth"]
+    target = tf.cast(encode(depth), tf.float32)
+    # Of an inverse the unmeasured pixels are infinite: they are replaced, not multiplied by 0.
+    valid = (depth > 0) & tf.math.is_finite(target)
+    target = tf.where(valid, target, UNMEASURED)
+    return batch["image"], tf.concat([target, tf.cast(valid, tf.float32)], -1)

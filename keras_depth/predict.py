@@ -1,0 +1,300 @@
+"""Depth for pictures, videos and cameras.
+
+    python -m keras_depth.predict RUN room.jpg --output out
+
+Still pictures get, by --format:
+    png     NAME_depth.png   16 bit, millimetres, 0 = none
+    npy     NAME_depth.npy   float32 metres
+    colour  NAME_colour.png  near bright, far dark, with a bar in metres
+    ply     NAME_cloud.ply   coloured points, metres
+Videos and cameras get the same for each frame (NAME_000000_depth.png ...), and one NAME_colour.mp4
+instead of colour pictures.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from keras_depth import command, point_cloud, sources, visualize
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.sources import Source
+
+FORMATS = ("png", "npy", "colour", "ply")
+ROOM = (0.0, 10.0)  # metres: every frame of a video has the same colours, so that it never flickers
+FARTHEST = 65.535  # metres: what 16 bits of millimetres can hold
+
+
+@dataclass
+class Summary:
+    """What is said at the end."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    metres: list[np.ndarray] = field(default_factory=list)  # min, median, max of each picture
+    clipped: int = 0  # pixels too far for 16 bits
+
+    def add(self, depth: np.ndarray, seconds: float) -> None:
+        self.milliseconds.append(1000 * seconds)
+        values = depth[point_cloud.measured(depth)]
+        if values.size:
+            self.metres.append(np.percentile(values, (0, 50, 100)))
+
+    def __str__(self) -> str:
+        count = len(self.milliseconds)
+        text = f"{count} picture{'s' * (count != 1)}"
+        text += f", {np.median(self.milliseconds):.1f} ms each (median)"
+        if self.metres:
+            low, middle, high = np.transpose(self.metres)
+            text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
+            text += " (min / median / max)"
+        if self.clipped:
+            text += f"; {self.clipped} pixels beyond {FARTHEST} m are {FARTHEST} m in the PNG files"
+        return text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    found = sources.find(arguments.inputs)
+    check_outputs(found, arguments)
+
+    from keras_depth.inference import DepthEstimator  # TensorFlow, once the arguments are right
+
+    estimator = DepthEstimator.load(arguments.run, arguments.encoding)
+    summary, errors = Summary(), []
+    known = None if any(source.moves for source in found) else len(found)
+    with tqdm(total=known, unit="picture", disable=None) as bar:  # None: only on a terminal
+        for source in found:
+            try:
+                predict(source, estimator, arguments, summary, bar.update)
+            except InputError as error:
+                errors.append(error)
+    if summary.milliseconds:
+        print(f"{arguments.output}: {summary}")
+    for message in errors:
+        print(f"error: {message}", file=sys.stderr)
+    return 2 if errors else 0
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_depth.predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a .keras file")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="pictures, videos, folders of them, or camera:0"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="made if missing")
+    parser.add_argument(
+        "--format",
+        type=_formats,
+        default=("png", "colour"),
+        metavar="FORMAT,...",
+        help=f"of {', '.join(FORMATS)} (default: png,colour)",
+    )
+    parser.add_argument(
+        "--range",
+        type=_range,
+        metavar="NEAR,FAR",
+        help="metres of the brightest and the darkest"
+        " colour (default: each picture's own 1st to 99th percentile; 0,10 for videos and cameras)",
+    )
+    parser.add_argument(
+        "--intrinsics",
+        type=_intrinsics,
+        metavar="FX,FY,CX,CY",
+        help="of the camera, in pixels of the input pictures; ply needs it",
+    )
+    parser.add_argument("--camera", type=int, metavar="N", help="the same as the input camera:N")
+    parser.add_argument(
+        "--frames",
+        type=_count,
+        metavar="N",
+        help="stop a video or a camera after N pictures"
+        " (default: videos at their end, cameras at Ctrl-C)",
+    )
+    parser.add_argument(
+        "--encoding", help="how the network writes depth, for networks of another suite: metric ..."
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.camera is not None:
+        arguments.inputs.append(f"camera:{arguments.camera}")
+    if not arguments.inputs:
+        parser.error("give pictures, folders, videos or --camera 0")
+    if "ply" in arguments.format and arguments.intrinsics is None:
+        example = ",".join(f"{value:g}" for value in point_cloud.NYU)
+        parser.error(
+            "a point cloud (ply) needs --intrinsics FX,FY,CX,CY in pixels of the input pictures;"
+            f" NYU Depth v2 at 640x480 has {example}"
+        )
+    return arguments
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    for name in text.split(","):
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(str(unknown_name("format", name, FORMATS)))
+    return tuple(text.split(","))
+
+
+def _range(text: str) -> tuple[float, float]:
+    near, far = _numbers(text, 2)
+    if not 0 <= near < far:
+        raise argparse.ArgumentTypeError(f"{text!r}: give NEAR,FAR in metres, 0 <= NEAR < FAR")
+    return near, far
+
+
+def _intrinsics(text: str) -> point_cloud.Intrinsics:
+    intrinsics = point_cloud.Intrinsics(*_numbers(text, 4))
+    if intrinsics.fx <= 0 or intrinsics.fy <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: FX and FY are pixels, above 0")
+    return intrinsics
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise argparse.ArgumentTypeError(f"{text!r}: give {count} numbers with commas between them")
+    return numbers
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number above 0")
+    return int(text)
+
+
+def check_outputs(found: Sequence[Source], arguments: argparse.Namespace) -> None:
+    """Makes the output folder, and refuses what would overwrite the wrong files."""
+    folder = arguments.output
+    if any(Path(text).resolve() == folder.resolve() for text in arguments.inputs):
+        raise InputError(
+            f"--output {folder}: also an input, so that the next run would take these results for"
+            " pictures; give another folder"
+        )
+    taken: dict[str, Source] = {}
+    for source in found:
+        if source.name in taken:
+            raise InputError(
+                f"{taken[source.name]} and {source}: both would be written as {source.name}_*;"
+                " rename one, or run them with an --output each"
+            )
+        taken[source.name] = source
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--output {folder}: cannot be made ({error.strerror}); give another folder"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"--output {folder}: cannot be written into; give another folder")
+
+
+def predict(
+    source: Source,
+    estimator: Callable[[np.ndarray], np.ndarray],
+    arguments: argparse.Namespace,
+    summary: Summary,
+    progress: Callable[[], object],
+) -> None:
+    """Estimates the depth of one source's pictures and writes what was asked for."""
+    with ExitStack() as stack:
+        pictures, rate = stack.enter_context(sources.frames(source))
+        video = None
+        if source.moves and "colour" in arguments.format:
+            file = arguments.output / f"{source.name}_colour.mp4"
+            video = stack.enter_context(colour_video(file, rate))
+        try:
+            for index, image in enumerate(islice(pictures, arguments.frames)):
+                start = time.perf_counter()
+                depth = estimator(image)
+                summary.add(depth, time.perf_counter() - start)
+                name = f"{source.name}_{index:06d}" if source.moves else source.name
+                write(name, image, depth, arguments, summary)
+                if video:
+                    video(visualize.colour_picture(depth, *(arguments.range or ROOM)))
+                elif "colour" in arguments.format:
+                    metres = arguments.range or visualize.depth_range(depth)
+                    picture = visualize.colour_picture(depth, *metres)
+                    write_png(arguments.output / f"{name}_colour.png", picture[..., ::-1])
+                progress()
+        except KeyboardInterrupt:  # how a camera is stopped: its video is finished, not lost
+            if not source.is_camera:
+                raise
+
+
+def write(
+    name: str,
+    image: np.ndarray,
+    depth: np.ndarray,
+    arguments: argparse.Namespace,
+    summary: Summary,
+) -> None:
+    """Writes a picture's depth as numbers: png, npy and ply."""
+    there = point_cloud.measured(depth)
+    if "png" in arguments.format:
+        millimetres = np.where(there, np.rint(1000 * np.minimum(depth, FARTHEST)), 0)
+        write_png(arguments.output / f"{name}_depth.png", millimetres.astype(np.uint16))
+        summary.clipped += int(np.sum(there & (depth > FARTHEST)))
+    if "npy" in arguments.format:
+        with replacing(arguments.output / f"{name}_depth.npy") as partial:
+            np.save(partial, depth)
+    if "ply" in arguments.format:
+        with replacing(arguments.output / f"{name}_cloud.ply") as partial:
+            points = point_cloud.back_project(depth, arguments.intrinsics)
+            point_cloud.write_ply(partial, points, image[there])
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    with replacing(path) as partial:
+        partial.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+@contextmanager
+def colour_video(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds an RGB frame to the video `path`."""
+    writer = cv2.VideoWriter()
+    with replacing(path) as partial:
+
+        def add(frame: np.ndarray) -> None:
+            if not writer.isOpened():
+                size = (frame.shape[1], frame.shape[0])
+                if not writer.open(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
+                    raise InputError(f"{path}: OpenCV cannot write it; leave out --format colour")
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+        try:
+            yield add
+        finally:
+            writer.release()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a file beside `path` that takes its place once it is whole."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        if partial.exists():
+            os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

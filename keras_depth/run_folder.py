@@ -1,0 +1,163 @@
+"""The run folder: everything one training run leaves behind.
+
+    recipe.yaml       what was asked for, resolved
+    environment.json  versions, commit, devices
+    log.jsonl         a line a logged step, a line a validation
+    tensorboard/      the same curves for TensorBoard
+    checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go on from
+    model.keras       the network after the last finished epoch
+    mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
+    best.keras        the network of the epoch with the lowest validation REL
+    report.json, report.md, figures/
+"""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_depth import recipes
+from keras_depth.errors import InputError
+from keras_depth.recipes import Recipe
+
+
+class RunFolder:
+    """Paths and files of one run.
+
+    Args:
+        path: the folder; `begin` makes it.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.recipe_file = self.path / "recipe.yaml"
+        self.log_file = self.path / "log.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.model_file = self.path / "model.keras"
+        self.best_file = self.path / "best.keras"
+        self.mean_depth_file = self.path / "mean_depth.npy"
+        self.report_file = self.path / "report.md"
+        self.figures = self.path / "figures"
+
+    def begin(self, recipe: Recipe) -> None:
+        """Makes the folder for a recipe, or takes up the run that is in it.
+
+        Raises:
+            InputError: the folder holds something else or another recipe's run, or it cannot be
+                written; nothing in it is touched.
+        """
+        if self.recipe_file.exists() and self.checkpoints.exists():
+            self._check_same(recipe)
+            return
+        empty = self.recipe_file.exists()  # a run that ended before its first checkpoint
+        if not empty and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(
+                f"{self.path}: not a run folder (it has no recipe.yaml); give --output a new folder"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.figures.mkdir(exist_ok=True)
+            write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            write_text(self.recipe_file, recipe.to_yaml())
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); give --output a folder of"
+                " your own"
+            ) from error
+
+    def recipe(self) -> Recipe:
+        """Reads the run's recipe.
+
+        Raises:
+            InputError: the folder is no run folder.
+        """
+        if not self.recipe_file.is_file():
+            raise InputError(f"{self.path}: not a run folder (it has no recipe.yaml)")
+        return recipes.load(str(self.recipe_file))
+
+    def log(self, **row: Any) -> None:
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def log_rows(self) -> list[dict[str, Any]]:
+        if not self.log_file.exists():
+            return []
+        lines = self.log_file.read_text(encoding="utf-8").split("\n")
+        # A kill may leave half of the last line, which its newline would have ended.
+        return [json.loads(line) for line in lines[:-1]]
+
+    def forget_log_after(self, step: int) -> None:
+        """Drops the lines that a killed run logged after its last checkpoint."""
+        if self.log_file.exists():
+            rows = [row for row in self.log_rows() if row["step"] <= step]
+            write_text(self.log_file, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def _check_same(self, recipe: Recipe) -> None:
+        there, now = self.recipe().__dict__, recipe.__dict__
+        different = [
+            f"{key} ({there[key]!r} there, {now[key]!r} now)"
+            for key in now
+            if _without_folder(there[key]) != _without_folder(now[key])
+        ]
+        if different:
+            raise InputError(
+                f"{self.path}: holds a run of another recipe: {'; '.join(different)};"
+                " give --output another folder, or the same recipe to go on"
+            )
+
+
+def _without_folder(value: Any) -> Any:
+    """The data section without its `dir`: a data set may have moved since."""
+    return {k: v for k, v in value.items() if k != "dir"} if isinstance(value, dict) else value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` make a file beside `target`, then puts it in its place in one step."""
+    partial = target.with_name(f".partial-{target.name}")
+    write(partial)
+    os.replace(partial, target)
+
+
+def environment() -> dict[str, Any]:
+    """Returns the versions, commit and devices that a number depends on."""
+    packages = ("keras_depth", "tensorflow", "keras", "numpy", "opencv-python-headless")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in packages},
+        "commit": _commit(),
+        "machine": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _commit() -> str:
+    """Returns the git commit of this code, with "+changes" where files differ from it."""
+    folder = Path(__file__).resolve().parent
+    git = ["git", "-C", str(folder)]
+    try:
+        commit = subprocess.run(
+            [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes"],
+            capture_output=True, text=True, check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return commit.stdout.strip()

@@ -1,0 +1,107 @@
+"""python -m keras_depth.train: trains a recipe, and scores the result on held-out frames."""
+
+import argparse
+from pathlib import Path
+
+from keras_depth.command import run
+from keras_depth.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  # on rendered rooms, with no data set, in minutes
+  python -m keras_depth.train --arch lite_basic_interl_t
+  # this network's published row, on NYU Depth v2 in any of its layouts
+  python -m keras_depth.train --arch lite_basic_interl_t --data nyu --data-dir ~/nyu \\
+      --weights imagenet
+  # a row by name, with changes
+  python -m keras_depth.train --recipe row07_basic_sc_nonbt_adaptive_berhu --data-dir ~/nyu \\
+      --set epochs=5 --set loss.preset=run
+
+The same command again goes on after a stop, to bit-identical weights."""
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    if not (arguments.arch or arguments.recipe):
+        raise InputError("give --arch or --recipe; --help shows examples")
+    # TensorFlow takes seconds to import, which --help should not.
+    from keras_depth import evaluation, trainer
+    from keras_depth.run_folder import RunFolder
+
+    recipe = _recipe(arguments)
+    folder = RunFolder(
+        arguments.output or Path("runs") / f"{recipe.architecture}-{recipe.data['name']}"
+    )
+    print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
+    if not trainer.train(recipe, folder, arguments.checkpoint_every):
+        if folder.report_file.exists():
+            print(f"finished already: see {folder.report_file}; --output starts another run")
+            return 0
+    report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
+    print(report.summary())
+    print(f"report: {folder.report_file}\npictures: {folder.figures}")
+    return 0
+
+
+def _recipe(arguments):
+    from keras_depth import architectures, recipes
+
+    if arguments.recipe:
+        name = arguments.recipe
+    else:
+        architecture = architectures.get(arguments.arch)
+        # Without a data set, on rendered rooms; with one, as the paper's row says.
+        row = "rooms" if arguments.data in (None, "synthetic") else architecture.recipe
+        name = f"{architecture.paper}/{row}"
+    overrides = list(arguments.set)
+    if arguments.data:
+        overrides.append(f"data.name={arguments.data}")
+    if arguments.data_dir:
+        overrides.append(f"data.dir={str(arguments.data_dir.expanduser())!r}")
+    return recipes.load(
+        name,
+        overrides,
+        architecture=arguments.arch,
+        weights=arguments.weights,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_depth.train",
+        description="Trains a depth network, and scores it on held-out frames.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--arch", metavar="NAME", help="architecture; its default recipe unless --recipe")
+    add("--recipe", metavar="NAME", help="a published row's recipe, or a YAML file")
+    add("--data", metavar="NAME", help="synthetic or nyu")
+    add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
+    add("--weights", metavar="W", help="none, imagenet or the path of a trained model")
+    add("--epochs", type=int, metavar="N")
+    add("--batch-size", type=int, metavar="N")
+    add("--seed", type=int, metavar="N")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change any other recipe value, for example loss.alpha2=3 (repeatable)",
+    )
+    add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA)")
+    add(
+        "--checkpoint-every",
+        type=int,
+        default=100,
+        metavar="N",
+        help="steps between checkpoints (100)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,322 @@
+"""The training loop.
+
+`model.fit` would not do: it neither trains nor saves a loss's own state, does not resume exactly,
+and cannot run under `MultiWorkerMirroredStrategy` in Keras 3.15. Here a step's frames and their
+augmentation depend on (seed, epoch, index) alone, and a checkpoint holds all state there is, so a
+run that is killed at any moment and started again ends with bit-identical weights.
+"""
+
+import dataclasses
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from keras_depth import (
+    architectures,
+    encodings,
+    losses,
+    metrics,
+    recipes,
+    schedules,
+    visualize,
+)
+from keras_depth.data.augment import Augmentation
+from keras_depth.data.pipeline import (
+    Batches,
+    evaluation_batches,
+    frames_of_step,
+    mean_depth_map,
+    training_batches,
+)
+from keras_depth.errors import InputError, check_keywords, unknown_name
+from keras_depth.recipes import Recipe
+from keras_depth.run_folder import RunFolder, replace_file
+
+LOG_EVERY = 10  # steps
+_MEAN_FRAMES = 500  # training frames in the mean depth map
+VALIDATION_METRICS = ("rel", "rmse", "mse", "delta1")
+
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+@dataclasses.dataclass
+class _State:
+    """What training changes, and what turns it into a checkpoint."""
+
+    model: keras.Model  # at the size of the training crop
+    saved_model: keras.Model  # the same weights at the size of the frame
+    optimizer: keras.optimizers.Optimizer
+    loss: losses.MaskedLoss
+    step: tf.Variable
+    checkpoint: tf.train.Checkpoint
+
+
+def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> bool:
+    """Trains a recipe in a run folder, from its last checkpoint where it has one.
+
+    Args:
+        recipe: what to train.
+        folder: where; see `run_folder.py` for what it then holds.
+        checkpoint_every: steps between checkpoints, rounded up to a multiple of 10; each epoch
+            ends with one too.
+
+    Returns:
+        False if the folder holds the finished run already.
+
+    Raises:
+        InputError: a recipe, data or folder that cannot work; a loss that is not a number.
+    """
+    strategy = _strategy()
+    frames = recipes.open_data(recipe, "train")
+    validation = recipes.open_data(recipe, "validation")
+    steps_per_epoch = len(frames) // recipe.batch_size
+    total = steps_per_epoch * recipe.epochs
+    if not total:
+        raise InputError(
+            f"{frames.description}: {recipe.epochs} epochs of {len(frames)} frames in batches of"
+            f" {recipe.batch_size} are no training step; raise epochs or lower batch_size"
+        )
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    with strategy.scope():
+        state = _build(recipe, total)
+    chief = _is_chief(strategy)
+    if chief:
+        folder.begin(recipe)
+    checkpoints = tf.train.CheckpointManager(state.checkpoint, folder.checkpoints, max_to_keep=2)
+    if checkpoints.latest_checkpoint:
+        state.checkpoint.restore(checkpoints.latest_checkpoint).assert_consumed()
+    first = int(state.step)
+    if first == total and folder.model_file.exists():
+        return False
+    if chief:
+        folder.forget_log_after(first)
+        if not folder.mean_depth_file.exists():
+            mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
+            replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
+    else:
+        # A checkpoint of mirrored variables is written by all workers together; what the others
+        # write is thrown away, and all read the chief's.
+        scratch = folder.path / f"worker-{os.getpid()}"
+        checkpoints = tf.train.CheckpointManager(state.checkpoint, scratch, max_to_keep=1)
+
+    step_function = _train_step(strategy, state)
+    every = LOG_EVERY * math.ceil(checkpoint_every / LOG_EVERY)
+    window: list[float] = []
+    bar = tqdm(total=total, initial=first, unit="step", desc=recipe.architecture)
+    with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
+        batches = _batches(recipe, frames, strategy, first, total)
+        for step, batch in enumerate(batches, start=first + 1):
+            window.append(float(step_function(*batch)))
+            if not math.isfinite(window[-1]):
+                raise _not_a_number(recipe, frames, step, steps_per_epoch, window[-1])
+            bar.update()
+            epoch_ends = step % steps_per_epoch == 0
+            row: dict[str, float] = {}
+            if step % LOG_EVERY == 0 or epoch_ends:
+                row = {"loss": float(np.mean(window)), **_moving(state)}
+                bar.set_postfix(loss=f"{row['loss']:.4f}")
+                window = []
+            if epoch_ends and chief:
+                row |= _finish_epoch(recipe, folder, state, validation)
+            if row and chief:
+                folder.log(step=step, epoch=step / steps_per_epoch, **row)
+                events.write(step, row)
+            if step % every == 0 or epoch_ends:
+                state.step.assign(step)
+                checkpoints.save(step)
+    if chief:
+        visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
+    else:
+        shutil.rmtree(scratch)
+    return True
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """Picks the distribution from what is there: TF_CONFIG, several GPUs, or one device."""
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    elif len(tf.config.list_physical_devices("GPU")) > 1:
+        strategy = tf.distribute.MirroredStrategy()
+    else:
+        strategy = tf.distribute.get_strategy()
+    return strategy
+
+
+def _is_chief(strategy: tf.distribute.Strategy) -> bool:
+    resolver = strategy.cluster_resolver
+    return resolver is None or resolver.task_id == 0
+
+
+def _build(recipe: Recipe, total: int) -> _State:
+    """Makes the model, optimizer and loss of a recipe, and the checkpoint that holds their state."""
+    weights = None if recipe.weights == "none" else recipe.weights
+    crop = recipe.augmentation.get("crop") or recipe.size
+    build = partial(architectures.create_model, recipe.architecture, **recipe.options)
+    model = build((*crop, 3), weights)
+    saved_model = model if tuple(crop) == recipe.size else build((*recipe.size, 3))
+    arguments = dict(recipe.loss)
+    loss = losses.get(arguments.pop("name"), **arguments)
+    optimizer = _optimizer(recipe, total)
+    optimizer.build(model.trainable_variables)
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    # `variables`, unlike `weights`, holds the seeds of dropout too.
+    checkpoint = tf.train.Checkpoint(
+        model=_values(model.variables),
+        optimizer=_values(optimizer.variables),
+        loss=_values(loss.state.values()),
+        step=step,
+    )
+    return _State(model, saved_model, optimizer, loss, step, checkpoint)
+
+
+def _values(variables) -> list[tf.Variable]:
+    return [variable.value for variable in variables]
+
+
+def _optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
+    arguments = dict(recipe.optimizer)
+    name = arguments.pop("name")
+    if name not in _OPTIMIZERS:
+        raise unknown_name("optimizer", name, _OPTIMIZERS)
+    check_keywords(f"argument of optimizer {name}", _OPTIMIZERS[name], arguments)
+    rate = schedules.get(arguments.pop("learning_rate", 0.001), total, **recipe.schedule)
+    optimizer = _OPTIMIZERS[name](learning_rate=rate, **arguments)
+    if recipe.precision == "mixed_float16":
+        # float16 gradients would fall below its smallest number.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _encoding(recipe: Recipe) -> encodings.Encoding:
+    return encodings.get(architectures.get(recipe.architecture).encoding)
+
+
+def _batches(recipe, frames, strategy, first, total) -> Iterator[tuple]:
+    """Yields what `_train_step` takes, from step `first` on; every replica its share."""
+    make = partial(
+        training_batches,
+        frames,
+        size=recipe.size,
+        augmentation=Augmentation(**recipe.augmentation),
+        encode=_encoding(recipe).encode,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        start_step=first,
+        steps=total,
+    )
+    if strategy.num_replicas_in_sync == 1:
+        yield from make()
+        return
+    parts: list[Batches] = []
+
+    def part(context):
+        parts.append(make(context=context))
+        return parts[-1].dataset
+
+    distributed = strategy.distribute_datasets_from_function(part)
+    with parts[0].errors():
+        yield from distributed
+
+
+def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[..., tf.Tensor]:
+    model, optimizer, loss = state.model, state.optimizer, state.loss
+    variables = model.trainable_variables
+
+    def replica(image, y_true):
+        with tf.GradientTape() as tape:
+            value = loss(y_true, model(image, training=True)) / strategy.num_replicas_in_sync
+            scaled = optimizer.scale_loss(value)
+        optimizer.apply(tape.gradient(scaled, variables), variables)
+        return value
+
+    @tf.function
+    def step(image, y_true):
+        return strategy.reduce("SUM", strategy.run(replica, args=(image, y_true)), axis=None)
+
+    return step
+
+
+def _moving(state: _State) -> dict[str, float]:
+    """What moves along with the weights and belongs in the log: the rate, the loss's state."""
+    optimizer = getattr(state.optimizer, "inner_optimizer", state.optimizer)
+    own = {name: float(value) for name, value in state.loss.state.items()}
+    return {"learning_rate": float(optimizer.learning_rate), **own}
+
+
+def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
+    """Scores the network on the validation frames, saves it, and draws some of them."""
+    model = state.saved_model
+    if model is not state.model:
+        model.set_weights(state.model.get_weights())
+    decode = _encoding(recipe).decode
+    predict = tf.function(lambda image: decode(model(image, training=False)))
+    scores = [metrics.DepthMetric(name) for name in VALIDATION_METRICS]
+    shown: list[tuple[np.ndarray, ...]] = []
+    data = evaluation_batches(
+        validation,
+        size=recipe.size,
+        batch_size=recipe.batch_size,
+        encode=lambda depth: depth,  # metrics see metres
+    )
+    for image, y_true in data:
+        depth = predict(image)
+        for score in scores:
+            score.update_state(y_true, depth)
+        if len(shown) < 4:
+            measured = y_true[0, ..., 0] * y_true[0, ..., 1]
+            shown.append((image[0].numpy(), measured.numpy(), depth[0].numpy()))
+    result = {f"val_{score.name}": float(score.result()) for score in scores}
+    best = min((row["val_rel"] for row in folder.log_rows() if "val_rel" in row), default=math.inf)
+    replace_file(folder.model_file, model.save)
+    if result["val_rel"] < best:
+        replace_file(folder.best_file, model.save)
+    visualize.sample_figure(*zip(*shown, strict=True), folder.figures / "validation.png")
+    return result
+
+
+def _not_a_number(recipe, frames, step, steps_per_epoch, value) -> InputError:
+    indices = frames_of_step(len(frames), recipe.batch_size, recipe.seed, step - 1)
+    names = ", ".join(frames.name(index) for index in indices)
+    return InputError(
+        f"the loss is {value} at step {step} (epoch {(step - 1) // steps_per_epoch + 1}; frames"
+        f" {names}); look at these frames, or lower optimizer.learning_rate; the last checkpoint"
+        " is from before"
+    )
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:  # given a name, np.save would add its own suffix
+        np.save(file, array)
+
+
+class _EventFile:
+    """The logged rows again, as TensorBoard reads them."""
+
+    def __init__(self, path: Path, enabled: bool):
+        self.writer = tf.summary.create_file_writer(str(path)) if enabled else None
+
+    def write(self, step: int, row: dict[str, float]) -> None:
+        with self.writer.as_default():
+            for key, value in row.items():
+                tf.summary.scalar(key, value, step=step)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.writer:
+            self.writer.close()

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_depth.data.augment import Augmentation, augment
+from keras_depth.errors import InputError
+
+H, W = 24, 32
+
+
+def painted():
+    """A frame whose image tells every pixel's row and column, and whose depth does too."""
+    y, x = np.meshgrid(np.arange(H), np.arange(W), indexing="ij")
+    image = np.stack([y / H, x / W, np.ones_like(y)], -1).astype(np.float32)
+    return {"image": image, "depth": np.float32(1 + y * W + x)[..., None]}
+
+
+def run(augmentation, seed=(1, 2), sample=None):
+    result = augment(sample or painted(), tf.constant(seed, tf.int32), augmentation)
+    return np.asarray(result["image"]), np.asarray(result["depth"])
+
+
+def coordinates(image, depth):
+    """Returns where image and depth say each pixel came from: two arrays (n, 2)."""
+    seen = np.rint(image[..., :2] * (H, W)).reshape(-1, 2)
+    number = np.rint(depth).reshape(-1) - 1
+    return seen, np.stack(np.divmod(number, W), -1)
+
+
+def test_nothing_to_do_returns_the_frame():
+    image, depth = run(Augmentation(mirror=0.0))
+    np.testing.assert_array_equal(image, painted()["image"])
+    np.testing.assert_array_equal(depth, painted()["depth"])
+
+
+def test_mirror_flips_both():
+    image, depth = run(Augmentation(mirror=1.0))
+    np.testing.assert_array_equal(image, painted()["image"][:, ::-1])
+    np.testing.assert_array_equal(depth, painted()["depth"][:, ::-1])
+
+
+def test_mirror_keeps_its_probability():
+    first = painted()["depth"][0, 0, 0]
+    kept = [run(Augmentation(mirror=0.25), (k, 0))[1][0, 0, 0] == first for k in range(200)]
+    assert 0.65 < np.mean(kept) < 0.85
+
+
+def test_crop_cuts_both_alike_and_everywhere():
+    corners = set()
+    for k in range(150):
+        image, depth = run(Augmentation(crop=(H - 2, W - 2), mirror=0.0), (k, 7))
+        assert image.shape == (H - 2, W - 2, 3) and depth.shape == (H - 2, W - 2, 1)
+        seen, measured = coordinates(image, depth)
+        np.testing.assert_array_equal(seen, measured)
+        corners.add(tuple(measured[0]))
+    assert corners == {(y, x) for y in range(3) for x in range(3)}
+
+
+def test_crop_of_the_whole_frame_is_the_frame():
+    image, _ = run(Augmentation(crop=(H, W), mirror=0.0))
+    np.testing.assert_array_equal(image, painted()["image"])
+
+
+@pytest.mark.parametrize("seed", [(3, 4), (5, 6), (7, 8)])
+def test_rotation_keeps_image_and_depth_aligned(seed):
+    image, depth = run(Augmentation(mirror=0.0, rotate=30.0), seed)
+    assert set(np.unique(depth)) <= {0.0, *painted()["depth"].ravel()}  # nearest: nothing new
+    whole = (depth[..., 0] > 0) & (image[..., 2] > 0.999)  # covered, all four neighbours too
+    assert 0.5 < whole.mean() < 1.0
+    number = depth[..., 0][whole] - 1
+    origin = np.stack(np.divmod(number, W), -1)
+    # Bilinear and nearest differ by half a pixel at most, along each axis.
+    assert np.abs(image[..., :2][whole] * (H, W) - origin).max() <= 0.51
+
+
+def test_rotation_turns_about_the_middle_within_its_limit():
+    y, x = np.meshgrid(np.arange(H) - (H - 1) / 2, np.arange(W) - (W - 1) / 2, indexing="ij")
+    angles = []
+    for k in range(40):
+        _, depth = run(Augmentation(mirror=0.0, rotate=10.0), (k, 3))
+        at = depth[..., 0] > 0
+        row, column = np.divmod(depth[..., 0][at] - 1, W)
+        row, column = row - (H - 1) / 2, column - (W - 1) / 2
+        turned = np.arctan2(
+            (column * y[at] - row * x[at]).sum(), (column * x[at] + row * y[at]).sum()
+        )
+        angles.append(np.degrees(turned))
+    assert max(np.abs(angles)) <= 10.2 and min(angles) < -5 and max(angles) > 5
+
+
+def test_uncovered_corners_are_not_measured():
+    _, depth = run(Augmentation(mirror=0.0, rotate=180.0), (1, 5))
+    assert (depth == 0).any()
+
+
+def test_colour_changes_the_image_alone_and_stays_in_range():
+    image, depth = run(Augmentation(mirror=0.0, colour=0.4))
+    np.testing.assert_array_equal(depth, painted()["depth"])
+    assert not np.array_equal(image, painted()["image"])
+    assert image.min() >= 0 and image.max() <= 1
+
+
+def test_colour_of_grey_stays_grey():
+    sample = {"image": np.full((H, W, 3), 0.5, np.float32), "depth": painted()["depth"]}
+    image, _ = run(Augmentation(mirror=0.0, colour=0.4), sample=sample)
+    assert np.ptp(image) < 1e-6 and 0.3 <= image.mean() <= 0.7
+
+
+def test_same_seed_same_result_and_another_seed_another():
+    everything = Augmentation(crop=(16, 16), rotate=5.0, colour=0.2)
+    first, again, other = run(everything), run(everything), run(everything, (1, 3))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"crop": (0, 4)}, "crop=(0, 4): give a (height, width)"),
+        ({"mirror": 1.5}, "mirror=1.5: give a number between 0 and 1"),
+        ({"rotate": -1}, "rotate=-1: give a number between 0 and 180"),
+        ({"colour": 1.0}, "colour=1.0: give a number between 0 and 0.99"),
+    ],
+)
+def test_out_of_range(options, message):
+    with pytest.raises(InputError) as error:
+        Augmentation(**options)
+    assert message in str(error.value)
+
+
+def test_crop_larger_than_the_frame():
+    with pytest.raises(InputError, match=r"crop=\(25, 32\) is larger than the frame \(24, 32\)"):
+        run(Augmentation(crop=(25, 32)))
