@@ -110,7 +110,7 @@ def _find_nvcc() -> str | None:
 
 
 def _code_flags(nvcc: str, asked: Sequence[str] | None) -> list[str]:
-    """Returns nvcc's flags: machine code for each architecture, PTX of the newest for later GPUs."""
+    """Returns nvcc's flags: code for each architecture, and PTX of the newest for later GPUs."""
     listed = _run([nvcc, "--list-gpu-arch"]).split()
     known = [name.removeprefix("compute_") for name in listed]
     for name in asked or ():

@@ -51,7 +51,8 @@ class Summary:
     def __str__(self) -> str:
         count = len(self.milliseconds)
         text = f"{count} picture{'s' * (count != 1)}"
-        text += f", {np.median(self.milliseconds):.1f} ms each (median)"
+        # The first picture also waits for TensorFlow to set up the graph.
+        text += f", {np.median(self.milliseconds[1:] or self.milliseconds):.1f} ms each (median)"
         if self.metres:
             low, middle, high = np.transpose(self.metres)
             text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
@@ -115,7 +116,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FX,FY,CX,CY",
         help="of the camera, in pixels of the input pictures; ply needs it",
     )
-    parser.add_argument("--camera", type=int, metavar="N", help="the same as the input camera:N")
+    parser.add_argument(
+        "--camera", type=_camera, metavar="N", help="the same as the input camera:N"
+    )
     parser.add_argument(
         "--frames",
         type=_count,
@@ -169,6 +172,12 @@ def _numbers(text: str, count: int) -> list[float]:
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise argparse.ArgumentTypeError(f"{text!r}: give {count} numbers with commas between them")
     return numbers
+
+
+def _camera(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a camera's number, a whole number from 0")
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -60,6 +60,7 @@ class _State:
     saved_model: keras.Model  # the same weights at the size of the frame
     optimizer: keras.optimizers.Optimizer
     loss: losses.MaskedLoss
+    predict: Callable[[tf.Tensor], tf.Tensor]  # pictures of the frame's size -> metres
     step: tf.Variable
     checkpoint: tf.train.Checkpoint
 
@@ -180,7 +181,9 @@ def _build(recipe: Recipe, total: int) -> _State:
         loss=_values(loss.state.values()),
         step=step,
     )
-    return _State(model, saved_model, optimizer, loss, step, checkpoint)
+    decode = _encoding(recipe).decode
+    predict = tf.function(lambda image: decode(saved_model(image, training=False)))
+    return _State(model, saved_model, optimizer, loss, predict, step, checkpoint)
 
 
 def _values(variables) -> list[tf.Variable]:
@@ -243,7 +246,8 @@ def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[...
         optimizer.apply(tape.gradient(scaled, variables), variables)
         return value
 
-    @tf.function
+    # Autograph would wrap an InputError of the loss in its own.
+    @tf.function(autograph=False)
     def step(image, y_true):
         return strategy.reduce("SUM", strategy.run(replica, args=(image, y_true)), axis=None)
 
@@ -262,8 +266,6 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
     model = state.saved_model
     if model is not state.model:
         model.set_weights(state.model.get_weights())
-    decode = _encoding(recipe).decode
-    predict = tf.function(lambda image: decode(model(image, training=False)))
     scores = [metrics.DepthMetric(name) for name in VALIDATION_METRICS]
     shown: list[tuple[np.ndarray, ...]] = []
     data = evaluation_batches(
@@ -273,7 +275,7 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
         encode=lambda depth: depth,  # metrics see metres
     )
     for image, y_true in data:
-        depth = predict(image)
+        depth = state.predict(image)
         for score in scores:
             score.update_state(y_true, depth)
         if len(shown) < 4:

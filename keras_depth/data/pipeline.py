@@ -1,13 +1,13 @@
 """Batches from a reader: in an order, and with augmentations, that a seed and a step decide.
 
-    batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
-                               encode=lambda depth: depth, batch_size=8, seed=0, steps=100)
-    for image, y_true in batches: ...
+batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
+                           encode=lambda depth: depth, batch_size=8, seed=0, steps=100)
+for image, y_true in batches: ...
 """
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ class Batches:
     Yields `image` float32 (B, h, w, 3) in [0, 1] and `y_true` float32 (B, h, w, 2): the encoded
     target (finite everywhere) and valid, 0 or 1.
 
-    dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
+    dataset: the tf.data.Dataset itself.
     """
 
     def __init__(self, reader: Reader, build: Callable[["Batches"], tf.data.Dataset]):
@@ -39,15 +39,14 @@ class Batches:
         self.dataset = build(self)
 
     def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        with self.errors():
-            yield from self.dataset
+        return self.iterate(lambda dataset: dataset)
 
-    @contextlib.contextmanager
-    def errors(self):
-        """Turns the error TensorFlow makes of a reader's InputError back into that."""
+    def iterate(self, distribute: Callable[[tf.data.Dataset], Iterable]) -> Iterator:
+        """Iterates over what `distribute` makes of the dataset, for `tf.distribute`."""
         try:
-            yield
+            yield from distribute(self.dataset)
         except tf.errors.OpError:
+            # TensorFlow makes a page of text of a reader's error: raise that itself.
             if self._error is None:
                 raise
             raise self._error from None
@@ -67,6 +66,22 @@ class Batches:
                 "depth": tf.ensure_shape(depth, (*size, 1))}  # fmt: skip
 
 
+def frame_indices(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
+    """Returns the frames of a step: int64 (batch_size,), indices below `count`.
+
+    Epoch e goes through the frames in the order of `default_rng((seed, e)).permutation`, and
+    leaves out its last, incomplete batch.
+    """
+    epoch, place = divmod(step, count // batch_size)
+    first = place * batch_size
+    return _order(count, seed, epoch)[first : first + batch_size]
+
+
+@functools.lru_cache(maxsize=4)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
 def training_batches(
     reader: Reader,
     *,
@@ -77,13 +92,11 @@ def training_batches(
     seed: int,
     steps: int,
     start_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
 ) -> Batches:
     """Returns the batches of steps `start_step` to `steps` - 1 of a run.
 
-    Epoch e goes through the frames in the order of `default_rng((seed, e)).permutation`, and
-    leaves out the last, incomplete batch. Frame order and augmentation depend on (seed, epoch,
-    index) alone: a run that starts at a step gets the very batches it would have got.
+    Frame order (see `frame_indices`) and augmentation depend on (seed, epoch, index) alone: a run
+    that starts at a step gets the very batches it would have got.
 
     Args:
         reader: frames to learn from.
@@ -95,36 +108,22 @@ def training_batches(
         seed: non-negative.
         steps: steps of the whole run.
         start_step: where to begin.
-        context: of `strategy.distribute_datasets_from_function`: this worker then gets its rows
-            of every batch, cut into its replicas' shares.
 
     Raises:
-        InputError: the reader has fewer frames than a batch, or the batch does not divide by the
-            replicas.
+        InputError: the reader has fewer frames than a batch.
     """
-    epoch_steps = len(reader) // batch_size
-    if not epoch_steps:
+    if len(reader) < batch_size:
         raise InputError(
             f"{reader.description}: {len(reader)} frames do not fill a batch of {batch_size}; "
             "choose a smaller batch"
         )
-    workers, worker, share = 1, 0, batch_size
-    if context is not None:
-        workers, worker = context.num_input_pipelines, context.input_pipeline_id
-        if batch_size % context.num_replicas_in_sync:
-            raise InputError(
-                f"a batch of {batch_size} does not divide by {context.num_replicas_in_sync} "
-                "replicas; choose a multiple"
-            )
-        share = batch_size // context.num_replicas_in_sync
-    rows = batch_size // workers
 
     def frames():
         for step in range(start_step, steps):
-            indices = frames_of_step(len(reader), batch_size, seed, step)
-            for index in indices[worker * rows : (worker + 1) * rows]:
-                words = np.random.SeedSequence((seed, step // epoch_steps, int(index)))
-                yield index, words.generate_state(2).view(np.int32)
+            epoch = step // (len(reader) // batch_size)
+            for index in frame_indices(len(reader), batch_size, seed, step):
+                words = np.random.SeedSequence((seed, epoch, int(index))).generate_state(2)
+                yield index, words.view(np.int32)
 
     def build(batches: Batches) -> tf.data.Dataset:
         signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((2,), tf.int32))
@@ -135,7 +134,7 @@ def training_batches(
                 num_parallel_calls=_READERS,
                 deterministic=True,
             )
-            .batch(share, drop_remainder=True)
+            .batch(batch_size, drop_remainder=True)
             .map(lambda batch: _pair(batch, encode))
             .prefetch(2)
         )
@@ -158,13 +157,14 @@ def evaluation_batches(
     reader: Reader,
     *,
     size: tuple[int, int],
-    encode: Callable,
     batch_size: int,
+    encode: Callable = lambda depth: depth,
     crop: tuple[int, int] | None = None,
 ) -> Batches:
     """Returns all frames once, in order, as they are; the last batch may be smaller.
 
-    `crop`, in pixels of `size`, is cut from the middle. The rest is as in `training_batches`.
+    The target is metres, or what `encode` makes of them; `crop`, in pixels of `size`, is cut from
+    the middle. The rest is as in `training_batches`.
 
     Raises:
         InputError: the crop is larger than `size`.
@@ -209,9 +209,7 @@ def resize(sample: dict, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]
     return image, depth[..., None]
 
 
-def mean_depth_map(
-    reader: Reader, size: tuple[int, int], limit: int | None = None
-) -> np.ndarray:
+def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = None) -> np.ndarray:
     """Returns the mean depth of each pixel: the guess that looks at no picture.
 
     Args:

@@ -5,6 +5,7 @@ threads. It converts the data set's units to metres, and nobody after it does.
 """
 
 from collections.abc import Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,23 @@ class Reader(Protocol):
     def name(self, index: int) -> str:
         """Returns what messages and reports call frame `index`: its file, as far as it has one."""
         ...
+
+
+class Subset:
+    """The frames of a reader at some indices, in that order."""
+
+    def __init__(self, reader: Reader, indices: Sequence[int]):
+        self._reader, self._indices = reader, indices
+        self.description = f"{len(indices)} of: {reader.description}"
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._reader[self._indices[index]]
+
+    def name(self, index: int) -> str:
+        return self._reader.name(self._indices[index])
 
 
 def make_sample(rgb: np.ndarray, depth: np.ndarray, name: str) -> Sample:

@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -114,22 +114,24 @@ def has_cuda_kernels(library: Path) -> bool:
 
 
 @functools.cache
-def _library() -> ModuleType | None:
+def _library() -> Any:
+    """Returns the loaded op's Python module, or None after one warning that says why not."""
     path = library_path()
-    how = "`python -m keras_depth.build_ops --force` builds it; until then keras.ops does its work"
     if not path.is_file():
-        warnings.warn(
-            f"the interleave op is not built: {how.replace(' --force', '')}", stacklevel=4
-        )
-        return None
-    if tf.config.list_physical_devices("GPU") and not has_cuda_kernels(path):
-        warnings.warn(f"{path} has no CUDA kernels, for want of nvcc: {how}", stacklevel=4)
-        return None
-    try:
-        return tf.load_op_library(str(path))
-    except tf.errors.OpError as error:
-        warnings.warn(f"{path} does not load ({error.message}): {how}", stacklevel=4)
-        return None
+        problem = "is not built"
+    elif tf.config.list_physical_devices("GPU") and not has_cuda_kernels(path):
+        problem = "has no CUDA kernels, because nvcc was not found when it was built"
+    else:
+        try:
+            return tf.load_op_library(str(path))
+        except (tf.errors.OpError, RuntimeError) as error:
+            problem = f"does not load ({error})"
+    warnings.warn(
+        f"the interleave op {problem}; `python -m keras_depth.build_ops --force` builds it, "
+        "and keras.ops does its work until then",
+        stacklevel=2,
+    )
+    return None
 
 
 @tf.RegisterGradient("KerasDepth>Interleave")

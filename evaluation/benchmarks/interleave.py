@@ -1,0 +1,130 @@
+"""Times the interleave op on the CPU beside what it replaces, and beside a plain copy.
+
+Every row is one run in which the candidates take turns; times are medians. The GPU's kernel is
+timed by custom_ops/interleave/benchmark.cu.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from keras_depth.command import run
+from keras_depth.errors import InputError
+
+# Height, width and channels of each of the four maps: the up-convolutions of a 480x640 image's
+# decoder; the last is the fifth one, which gives the full resolution.
+DECODER = [(15, 20, 512), (30, 40, 256), (60, 80, 128), (120, 160, 64), (240, 320, 32)]
+
+NOTES = """\
+Milliseconds, float32, {threads} threads, TensorFlow {version}: medians of {rounds} rounds in which
+the candidates take turns, each inside a `tf.function` that returns a new tensor.
+
+- op: `Interleave`. concat + d2s: `depth_to_space(concat)`. Laina: stack and reshape, for the
+  columns of each pair of maps and then for the rows.
+- copy: TensorFlow's own copy of as many bytes (`DeepCopy`), by the same threads into memory from
+  the same allocator: what the op would cost if it did nothing but copy.
+- copy, old memory: as many bytes by as many threads into memory that has been written before.
+  What `copy` takes beyond it is the system handing out fresh pages, which every row but this
+  last one pays: once for the op, twice for concat + d2s, three times in effect for Laina.
+"""
+
+
+def main() -> None:
+    """Reads the command line, measures, and prints the table."""
+    parser = argparse.ArgumentParser(
+        description="Times the interleave op on the CPU, as a Markdown table.",
+        epilog="example: python evaluation/benchmarks/interleave.py --output interleave.md",
+    )
+    parser.add_argument("--rounds", type=int, default=25, help="rounds a median is of (25)")
+    parser.add_argument("--output", type=Path, help="write the table to this file as well")
+    options = parser.parse_args()
+
+    import tensorflow as tf
+
+    from keras_depth.layers.interleave import custom_op_available
+
+    if not custom_op_available():
+        raise InputError("the interleave op is not built: run `python -m keras_depth.build_ops`")
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    names = ["op", "concat + d2s", "Laina", "copy", "copy, old memory"]
+    columns = ["four maps", "result, MB", *names, "op / copy", "concat + d2s / op", "Laina / op"]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    print("\n".join(lines))
+    with tf.device("/CPU:0"), ThreadPoolExecutor(threads) as pool:
+        for batch in (1, 8):
+            for shape in DECODER:
+                lines.append(_row((batch, *shape), pool, threads, options.rounds))
+                print(lines[-1], flush=True)
+    notes = NOTES.format(threads=threads, version=tf.__version__, rounds=options.rounds)
+    print("\n" + notes)
+    if options.output:
+        options.output.write_text("\n".join([*lines, "", notes]))
+
+
+def _row(shape: tuple[int, ...], pool: ThreadPoolExecutor, threads: int, rounds: int) -> str:
+    """Measures one shape and returns its line of the table."""
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_depth.layers.interleave import interleave
+
+    batch, height, width, channels = shape
+    maps = [tf.random.normal(shape) for _ in range(4)]
+    large = tf.random.normal((batch, 2 * height, 2 * width, channels))
+
+    def laina(a, b, c, d):
+        even, odd = (
+            tf.reshape(tf.stack(pair, axis=3), (batch, height, 2 * width, channels))
+            for pair in ((a, b), (c, d))
+        )
+        return tf.reshape(tf.stack([even, odd], axis=2), large.shape)
+
+    source = np.array(large).reshape(-1)
+    target = np.zeros_like(source)
+    halves = list(
+        zip(np.array_split(source, threads), np.array_split(target, threads), strict=True)
+    )
+
+    def copy_old_memory():
+        list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), halves))
+
+    graphs = [
+        tf.function(interleave),
+        tf.function(lambda *four: tf.nn.depth_to_space(tf.concat(four, axis=-1), 2)),
+        tf.function(laina),
+    ]
+    results = [graph(*maps).numpy() for graph in graphs]
+    if not all(np.array_equal(results[0], result) for result in results[1:]):
+        raise AssertionError(f"the candidates disagree at {shape}")
+    del results
+    copy = tf.function(lambda x: tf.raw_ops.DeepCopy(x=x))
+    calls = [*(lambda graph=graph: graph(*maps) for graph in graphs)]
+    calls += [lambda: copy(large), copy_old_memory]
+
+    times = _medians(calls, rounds)
+    op, d2s, stacked, copied, _ = times
+    cells = ["x".join(map(str, shape)), f"{large.shape.num_elements() * 4e-6:.1f}"]
+    cells += [f"{1e3 * seconds:.2f}" for seconds in times]
+    cells += [f"{ratio:.2f}" for ratio in (op / copied, d2s / op, stacked / op)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _medians(calls: list[Callable], rounds: int) -> list[float]:
+    """Returns the median seconds of each call; they take turns, after two rounds of warming up."""
+    import numpy as np
+
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds + 2):
+        for call, seconds in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            result = call()
+            seconds.append(time.perf_counter() - start)
+            del result  # its memory goes back before the next candidate's turn
+    return [float(np.median(seconds[2:])) for seconds in times]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,182 @@
+"""Writes frames into the layouts NYU Depth v2 is handed around in.
+
+For tests of the readers, and to try the commands on a small folder before the real one is there:
+file names and formats are the data set's, the frames are whatever the reader gives, as a rule
+rendered rooms.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import scipy.io
+
+from keras_depth.data.reader import Reader
+from keras_depth.errors import InputError, unknown_name
+
+Frames = Reader | Sequence[dict[str, np.ndarray]]
+_SCENE = "living_room_0004"  # on the official list of training scenes
+
+
+def write_layout(reader: Frames, folder: str | Path, layout: str, test: Frames = ()) -> Path:
+    """Writes frames in a layout of NYU Depth v2.
+
+    Args:
+        reader: training frames.
+        folder: where to; made if it is not there.
+        layout: "labelled", "densedepth", "densedepth_zip" (its csv have CRLF line ends, as some
+            copies have), "fastdepth", "tfds" (480x640 only) or "bts".
+        test: test frames.
+
+    Returns:
+        What to give `open_nyu`: the folder.
+
+    Raises:
+        InputError: an unknown layout, or frames that it cannot hold.
+    """
+    if layout not in _WRITERS:
+        raise unknown_name("layout", layout, _WRITERS)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _WRITERS[layout](reader, test, folder)
+    return folder
+
+
+def _frames(frames: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields uint8 (H, W, 3) RGB and float32 (H, W) metres."""
+    for index in range(len(frames)):
+        sample = frames[index]
+        yield np.rint(sample["image"] * 255).astype(np.uint8), sample["depth"][..., 0]
+
+
+def _encode(suffix: str, array: np.ndarray) -> bytes:
+    array = array[..., ::-1] if array.ndim == 3 else array
+    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if suffix == ".jpg" else []
+    return cv2.imencode(suffix, array, options)[1].tobytes()
+
+
+def _millimetres(depth: np.ndarray) -> np.ndarray:
+    return np.rint(depth * 1000).clip(0, 65535).astype(np.uint16)
+
+
+def _labelled(train: Frames, test: Frames, folder: Path) -> None:
+    frames = [*_frames(train), *_frames(test)]
+    with h5py.File(folder / "nyu_depth_v2_labeled.mat", "w") as file:
+        # MATLAB stores columns first.
+        file["images"] = np.stack([rgb.transpose(2, 1, 0) for rgb, _ in frames])
+        file["rawDepths"] = np.stack([depth.T for _, depth in frames])
+        filled = [np.where(d > 0, d, d[d > 0].mean() if d.any() else 1) for _, d in frames]
+        file["depths"] = np.stack([depth.T for depth in filled]).astype(np.float32)
+    numbers = np.arange(1, len(frames) + 1, dtype=np.uint16)[:, None]
+    splits = {"trainNdxs": numbers[: len(train)], "testNdxs": numbers[len(train) :]}
+    scipy.io.savemat(folder / "splits.mat", splits)
+
+
+def _densedepth_files(train: Frames, test: Frames, end: str) -> Iterator[tuple[str, bytes]]:
+    rows = []
+    for k, (rgb, depth) in enumerate(_frames(train), 1):
+        stem = f"data/nyu2_train/{_SCENE}_out/{k}"
+        rows.append(f"{stem}.jpg,{stem}.png{end}")
+        yield f"{stem}.jpg", _encode(".jpg", rgb)
+        # 8 bits up to 10 m: steps of 3.9 cm.
+        yield (
+            f"{stem}.png",
+            _encode(".png", np.rint(depth / 10 * 255).clip(0, 255).astype(np.uint8)),
+        )
+    yield "data/nyu2_train.csv", "".join(rows).encode()
+    rows = []
+    for k, (rgb, depth) in enumerate(_frames(test)):
+        stem = f"data/nyu2_test/{k:05d}"
+        rows.append(f"{stem}_colors.png,{stem}_depth.png{end}")
+        yield f"{stem}_colors.png", _encode(".png", rgb)
+        yield f"{stem}_depth.png", _encode(".png", _millimetres(depth))
+    yield "data/nyu2_test.csv", "".join(rows).encode()
+
+
+def _densedepth(train: Frames, test: Frames, folder: Path) -> None:
+    for name, content in _densedepth_files(train, test, "\n"):
+        _write(folder / name, content)
+
+
+def _densedepth_zip(train: Frames, test: Frames, folder: Path) -> None:
+    with zipfile.ZipFile(folder / "nyu_data.zip", "w") as archive:
+        for name, content in _densedepth_files(train, test, "\r\n"):
+            archive.writestr(name, content)
+
+
+def _fastdepth(train: Frames, test: Frames, folder: Path) -> None:
+    for part, frames in ((f"train/{_SCENE}", train), ("val/official", test)):
+        target = folder / "nyudepthv2" / part
+        target.mkdir(parents=True, exist_ok=True)
+        for k, (rgb, depth) in enumerate(_frames(frames), 1):
+            with h5py.File(target / f"{k:05d}.h5", "w") as file:
+                file["rgb"] = rgb.transpose(2, 0, 1)
+                file["depth"] = depth
+
+
+def _bts(train: Frames, test: Frames, folder: Path) -> None:
+    for part, frames in ((f"sync/{_SCENE}a", train), ("official_splits/test/bathroom", test)):
+        # Test frames carry their labelled index: 0, 1, 8, 13 are the first official ones.
+        numbers = np.arange(len(frames)) if frames is train else _first_test_indices(len(frames))
+        for number, (rgb, depth) in zip(numbers, _frames(frames), strict=True):
+            _write(folder / part / f"rgb_{number:05d}.jpg", _encode(".jpg", rgb))
+            path = folder / part / f"sync_depth_{number:05d}.png"
+            _write(path, _encode(".png", _millimetres(depth)))
+
+
+def _first_test_indices(count: int) -> list[int]:
+    listed = (Path(__file__).parent / "splits" / "nyu_labelled_test.csv").read_text().split()[1:]
+    if count > len(listed):
+        raise InputError(f"the BTS layout has {len(listed)} test frames; {count} were given")
+    return [int(index) for index in listed[:count]]
+
+
+def _tfds(train: Frames, test: Frames, folder: Path) -> None:
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(480, 640, 3)),
+            "depth": tfds.features.Tensor(shape=(480, 640), dtype=np.float16),
+        }
+    )
+    target = folder / "nyu_depth_v2" / "0.0.1"
+    target.mkdir(parents=True, exist_ok=True)
+    splits = []
+    for split, frames in (("train", train), ("validation", test)):
+        path, total = target / f"nyu_depth_v2-{split}.tfrecord-00000-of-00001", 0
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for rgb, depth in _frames(frames):
+                if depth.shape != (480, 640):
+                    raise InputError(f"the tfds layout holds 480x640 frames, not {depth.shape}")
+                example = {"image": rgb, "depth": depth.astype(np.float16)}
+                record = features.serialize_example(features.encode_example(example))
+                writer.write(record)
+                total += len(record)
+        splits.append(tfds.core.SplitInfo(name=split, shard_lengths=[len(frames)], num_bytes=total))
+    tfds.folder_dataset.write_metadata(
+        data_dir=target,
+        features=features,
+        split_infos=splits,
+        supervised_keys=("image", "depth"),
+        filename_template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+_WRITERS: dict[str, Callable[[Frames, Frames, Path], None]] = {
+    "labelled": _labelled,
+    "densedepth": _densedepth,
+    "densedepth_zip": _densedepth_zip,
+    "fastdepth": _fastdepth,
+    "tfds": _tfds,
+    "bts": _bts,
+}

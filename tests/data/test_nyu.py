@@ -1,0 +1,474 @@
+import os
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from keras_depth.data import open_reader
+from keras_depth.data.nyu import open_nyu
+from keras_depth.data.reader import make_sample
+from keras_depth.data.synthetic import Rooms
+from keras_depth.data.write_nyu import write_layout
+from keras_depth.errors import InputError
+
+SIZE = (48, 64)
+TRAIN, TEST = Rooms(3, SIZE, split="train", holes=True), Rooms(2, SIZE, split="test", holes=True)
+SMALL = ("labelled", "densedepth", "densedepth_zip", "fastdepth", "bts")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders with all layouts, three training and two test frames each; not to be changed."""
+    return {
+        layout: write_layout(TRAIN, tmp_path_factory.mktemp(layout), layout, TEST)
+        for layout in SMALL
+    }
+
+
+def layout_error(folder, **options):
+    with pytest.raises(InputError) as error:
+        reader = open_nyu(folder, **options)
+        for index in range(len(reader)):
+            reader[index]
+    return str(error.value)
+
+
+def check_frames(reader, frames, depth_error, image_error):
+    assert len(reader) == len(frames)
+    for index in range(len(frames)):
+        read, true = reader[index], frames[index]
+        assert read["image"].dtype == read["depth"].dtype == np.float32
+        assert read["image"].shape == (*true["depth"].shape[:2], 3)
+        np.testing.assert_array_equal(read["depth"] == 0, true["depth"] == 0)
+        np.testing.assert_allclose(read["depth"], true["depth"], atol=depth_error)
+        assert np.abs(read["image"] - true["image"]).mean() < image_error
+
+
+# Half a step of each format; JPEG is not exact.
+@pytest.mark.parametrize(
+    "layout, train_error, test_error, image_error",
+    [
+        ("densedepth", 0.0197, 0.000501, 0.03),
+        ("densedepth_zip", 0.0197, 0.000501, 0.03),
+        ("fastdepth", 0, 0, 0.002),
+        ("bts", 0.000501, 0.000501, 0.03),
+    ],
+)
+def test_what_was_written_is_read(folders, layout, train_error, test_error, image_error):
+    check_frames(open_nyu(folders[layout], "train"), TRAIN, train_error, image_error)
+    check_frames(open_nyu(folders[layout], "test"), TEST, test_error, image_error)
+
+
+def test_labelled_raw_and_filled(folders):
+    path = folders["labelled"]
+    check_frames(open_nyu(path, "train", depth="raw"), TRAIN, 0, 0.002)
+    check_frames(open_nyu(path, "test", depth="raw"), TEST, 0, 0.002)
+    filled, true = open_nyu(path, "test")[0]["depth"], TEST[0]["depth"]
+    assert (filled > 0).all() and (true == 0).any()
+    np.testing.assert_array_equal(filled[true > 0], true[true > 0])
+    assert "depth as measured" in open_nyu(path, depth="raw").description
+
+
+def test_tfds_reads_what_its_builder_reads(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    large, test = Rooms(2, (480, 640)), Rooms(1, (480, 640), split="test", holes=True)
+    write_layout(large, tmp_path, "tfds", test)
+    reader = open_nyu(tmp_path, "train")
+    check_frames(reader, large, 0.004, 0.002)  # float16
+    check_frames(open_nyu(tmp_path, "test"), test, 0.004, 0.002)
+    assert [reader.name(i).rsplit("@", 1)[0] for i in (0, 1)] == [
+        str(tmp_path / "nyu_depth_v2/0.0.1/nyu_depth_v2-train.tfrecord-00000-of-00001")
+    ] * 2
+    builder = tfds.builder_from_directory(tmp_path / "nyu_depth_v2" / "0.0.1")
+    assert builder.info.splits["validation"].num_examples == 1
+    for index, example in enumerate(builder.as_dataset(split="train", shuffle_files=False)):
+        depth = example["depth"].numpy().astype(np.float32)
+        np.testing.assert_array_equal(reader[index]["depth"][..., 0], depth)
+    assert "480x640 frames" in str(pytest.raises(
+        InputError, write_layout, TRAIN, tmp_path / "small", "tfds").value)  # fmt: skip
+
+    (records,) = (tmp_path / "nyu_depth_v2/0.0.1").glob("*train.tfrecord*")
+    whole = records.read_bytes()
+    records.write_bytes(whole[:-9])
+    assert layout_error(tmp_path, split="train") == (
+        f"{records}: the file is cut short; prepare the data set again"
+    )
+    records.write_bytes(whole[:12] + bytes(400) + whole[412:])
+    assert "damaged record" in layout_error(tmp_path, split="train")
+
+
+@pytest.mark.parametrize("layout", SMALL)
+def test_no_split_means_test_where_there_is_one(folders, layout):
+    reader = open_nyu(folders[layout])
+    assert len(reader) == 2 and ", test: 2 frames" in reader.description
+    assert str(folders[layout]) in reader.description and "NYU Depth v2" in reader.description
+
+
+def test_no_split_means_all_where_there_is_no_test(tmp_path):
+    write_layout(TRAIN, tmp_path, "bts")
+    reader = open_nyu(tmp_path)
+    assert len(reader) == 3 and ", all: 3 frames" in reader.description
+    assert "no test frames in the BTS layout (3 train, 0 test" in layout_error(
+        tmp_path, split="test"
+    )
+
+
+def test_names_are_files(folders):
+    name = open_nyu(folders["bts"], "train").name(1)
+    assert Path(name).name == "rgb_00001.jpg" and Path(name).is_file()
+    zipped = open_nyu(folders["densedepth_zip"], "test").name(0)
+    assert zipped.endswith("nyu_data.zip/data/nyu2_test/00000_colors.png")
+    assert open_nyu(folders["labelled"], "train").name(2).endswith("nyu_depth_v2_labeled.mat[2]")
+
+
+@pytest.mark.parametrize("layout", SMALL)
+def test_threads_read_the_same(folders, layout):
+    reader = open_nyu(folders[layout], "train")
+    order = [0, 1, 2] * 8
+    with ThreadPoolExecutor(4) as pool:
+        for index, sample in zip(order, pool.map(reader.__getitem__, order), strict=True):
+            np.testing.assert_array_equal(sample["depth"], reader[index]["depth"])
+            np.testing.assert_array_equal(sample["image"], reader[index]["image"])
+
+
+def test_colours_are_rgb(bts):
+    folder, rgb, _ = bts
+    cv2.imwrite(str(rgb), np.full((*SIZE, 3), (0, 128, 255), np.uint8))  # OpenCV's order: orange
+    np.testing.assert_allclose(open_nyu(folder)[0]["image"][20, 30], (1, 0.5, 0), atol=0.02)
+
+
+def test_an_index_past_the_end(folders):
+    with pytest.raises(IndexError):
+        open_nyu(folders["bts"], "test")[2]
+
+
+@pytest.mark.parametrize(
+    "layout, inside",
+    [
+        ("labelled", "nyu_depth_v2_labeled.mat"),
+        ("densedepth", "data"),
+        ("densedepth_zip", "nyu_data.zip"),
+        ("fastdepth", "nyudepthv2"),
+        ("bts", "sync"),
+        ("bts", "sync/living_room_0004a"),
+    ],
+)
+def test_the_data_set_itself_may_be_given(folders, layout, inside):
+    assert len(open_nyu(folders[layout] / inside, "train")) == 3
+
+
+def test_the_kaggle_tree_has_one_folder_more(tmp_path):
+    write_layout(TRAIN, tmp_path / "nyu_data", "densedepth", TEST)
+    assert len(open_nyu(tmp_path, "train")) == 3
+
+
+# The labelled file ---------------------------------------------------------------------------
+
+
+def labelled(folder, count=16, **arrays):
+    """Writes a tiny labelled file whose depth tells frame, row and column."""
+    n, y, x = np.meshgrid(np.arange(count), np.arange(3), np.arange(4), indexing="ij")
+    depth = (n + 0.1 * y + 0.01 * x + 1).astype(np.float32)
+    image = np.stack([n, 10 * y, 20 * x], -1).astype(np.uint8)
+    contents = {"images": image.transpose(0, 3, 2, 1), "depths": depth.transpose(0, 2, 1)} | arrays
+    with h5py.File(folder / "nyu_depth_v2_labeled.mat", "w") as file:
+        for key, array in contents.items():
+            if array is not None:
+                file[key] = array
+    return image, depth
+
+
+def test_labelled_axes_and_official_split(tmp_path):
+    image, depth = labelled(tmp_path)
+    train, test = open_nyu(tmp_path, "train"), open_nyu(tmp_path, "test")
+    # No splits.mat beside it: the official list, 0-based. "The first 654" would be wrong.
+    assert [int(test[i]["depth"][0, 0, 0]) - 1 for i in range(len(test))] == [0, 1, 8, 13, 14, 15]
+    assert [int(train[i]["depth"][0, 0, 0]) - 1 for i in range(3)] == [2, 3, 4]
+    np.testing.assert_array_equal(test[2]["depth"][..., 0], depth[8])
+    np.testing.assert_allclose(test[2]["image"], image[8] / np.float32(255), rtol=1e-6)
+
+
+def test_official_lists():
+    splits = Path(open_nyu.__code__.co_filename).parent / "splits"
+    test = [int(i) for i in (splits / "nyu_labelled_test.csv").read_text().split()[1:]]
+    assert len(test) == len(set(test)) == 654 and test == sorted(test)
+    assert test[:12] == [0, 1, 8, 13, 14, 15, 16, 17, 20, 27, 28, 29]
+    assert test[-5:] == [1444, 1445, 1446, 1447, 1448] and sum(i < 654 for i in test) == 268
+    scenes = (splits / "nyu_train_scenes.csv").read_text().split()[1:]
+    assert len(set(scenes)) == 249 and all(re.fullmatch(r"[a-z_]+_\d{4}", s) for s in scenes)
+
+
+def test_labelled_errors(tmp_path):
+    folders = [tmp_path / name for name in ("other", "poor", "good")]
+    for folder in folders:
+        folder.mkdir()
+    other, poor, good = folders
+    path = other / "nyu_depth_v2_labeled.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file" * 50)
+    assert f"{path}: not a MATLAB v7.3 (HDF5) file" in layout_error(other)
+    labelled(poor, depths=None)
+    assert "has no 'depths'" in layout_error(poor)
+    labelled(good)
+    assert "has no 'rawDepths'" in layout_error(good, depth="raw")
+    (good / "splits.mat").write_bytes(b"no")
+    assert "splits.mat: not the official split file" in layout_error(good)
+
+
+# Damaged and strange files -------------------------------------------------------------------
+
+
+@pytest.fixture
+def bts(tmp_path):
+    """A BTS folder of one training frame; its picture and its depth file."""
+    write_layout(Rooms(1, SIZE), tmp_path, "bts")
+    scene = tmp_path / "sync" / "living_room_0004a"
+    return tmp_path, scene / "rgb_00000.jpg", scene / "sync_depth_00000.png"
+
+
+def test_cut_short(bts):
+    folder, rgb, depth = bts
+    whole = rgb.read_bytes()
+    rgb.write_bytes(whole[: len(whole) // 2])
+    assert layout_error(folder) == (
+        f"{rgb}: the file is cut short ({len(whole) // 2} bytes); copy it again"
+    )
+    rgb.write_bytes(whole)
+    content = depth.read_bytes()
+    depth.write_bytes(content[:-20])
+    assert f"{depth}: the file is cut short" in layout_error(folder)
+
+
+def test_a_thumbnail_does_not_hide_a_cut(bts):
+    folder, rgb, _ = bts
+    whole = rgb.read_bytes()
+    thumbnail = b"\xff\xd8\xff\xda\x00\x00\xff\xd9"
+    header = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    rgb.write_bytes(whole[:2] + header + whole[2:])
+    assert len(open_nyu(folder)) == 1 and open_nyu(folder)[0]["image"].shape == (*SIZE, 3)
+    rgb.write_bytes(whole[:2] + header + whole[2:-400])
+    assert "cut short" in layout_error(folder)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 60 + b"IEND"]
+)
+def test_not_a_picture(bts, content):
+    folder, _, depth = bts
+    depth.write_bytes(content)
+    assert layout_error(folder) == f"{depth}: not a picture that can be decoded; restore the file"
+
+
+def test_eight_bits_where_sixteen_are_meant(bts):
+    folder, _, depth = bts
+    cv2.imwrite(str(depth), np.ones(SIZE, np.uint8))
+    assert f"{depth}: the depth is stored as uint8, where this layout has uint16" in layout_error(
+        folder
+    )
+
+
+def test_a_colour_picture_as_depth(bts):
+    folder, _, depth = bts
+    cv2.imwrite(str(depth), np.ones((*SIZE, 3), np.uint8))
+    assert f"{depth}: a depth map has one channel, this picture has 3" in layout_error(folder)
+
+
+def test_sizes_differ(bts):
+    folder, rgb, depth = bts
+    cv2.imwrite(str(depth), np.ones((10, 12), np.uint16))
+    assert f"{rgb}: the picture is (48, 64) but its depth (10, 12)" in layout_error(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable(bts):
+    folder, rgb, _ = bts
+    rgb.chmod(0)
+    assert f"{rgb}: cannot be read (Permission denied)" in layout_error(folder)
+
+
+def test_a_file_that_went_away(bts):
+    folder, rgb, _ = bts
+    reader = open_nyu(folder)
+    rgb.unlink()
+    with pytest.raises(InputError, match="cannot be read .No such file"):
+        reader[0]
+
+
+def test_unpaired_files_are_told(bts):
+    folder, rgb, _ = bts
+    lonely = rgb.with_name("rgb_00007.jpg")
+    lonely.write_bytes(rgb.read_bytes())
+    reader = open_nyu(folder)
+    assert len(reader) == 1
+    assert f"1 files without their partner, first {lonely}" in reader.description
+
+
+def test_bts_splits_by_the_official_lists(tmp_path):
+    write_layout(Rooms(1, SIZE), tmp_path, "bts")
+    source = tmp_path / "sync" / "living_room_0004a"
+    # kitchen_0004 is a scene of the test set; 45 is a test index and 2 is not.
+    for folder, number in (("kitchen_0004a", 0), ("bathroom", 45), ("bathroom", 2)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for stem, suffix in (("rgb", "jpg"), ("sync_depth", "png")):
+            content = (source / f"{stem}_00000.{suffix}").read_bytes()
+            (tmp_path / folder / f"{stem}_{number:05d}.{suffix}").write_bytes(content)
+    assert [Path(open_nyu(tmp_path, "train").name(0)).parent.name] == ["living_room_0004a"]
+    test = open_nyu(tmp_path, "test")
+    assert len(test) == 1 and test.name(0).endswith("bathroom/rgb_00045.jpg")
+    assert len(open_nyu(tmp_path, "train")) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_depth_that_is_no_depth(tmp_path, value):
+    write_layout(Rooms(1, SIZE), tmp_path, "fastdepth")
+    (path,) = tmp_path.glob("nyudepthv2/train/*/*.h5")
+    with h5py.File(path, "r+") as file:
+        file["depth"][3, 4] = value
+    assert f"{path}: the depth holds NaN, infinity or negative metres" in layout_error(tmp_path)
+
+
+def test_fastdepth_errors(tmp_path):
+    write_layout(Rooms(1, SIZE), tmp_path, "fastdepth")
+    (path,) = tmp_path.glob("nyudepthv2/train/*/*.h5")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert f"{path}: not an HDF5 file, or cut short" in layout_error(tmp_path)
+    with h5py.File(path, "w") as file:
+        file["rgb"] = np.zeros((48, 64, 3), np.uint8)
+        file["depth"] = np.ones(SIZE)
+    assert f"{path}: rgb is (48, 64, 3), not (3, height, width)" in layout_error(tmp_path)
+    with h5py.File(path, "w") as file:
+        file["rgb"] = np.zeros((3, *SIZE), np.uint8)
+    assert f"{path}: has no rgb or no depth" in layout_error(tmp_path)
+    with h5py.File(path, "w") as file:
+        file["rgb"] = np.zeros((3, *SIZE), np.float32)
+        file["depth"] = np.ones(SIZE)
+    assert "the picture is float32" in layout_error(tmp_path)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_csv_line_ends(tmp_path, end):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    csv = tmp_path / "data" / "nyu2_train.csv"
+    csv.write_bytes(csv.read_bytes().replace(b"\n", end) + end)
+    assert open_nyu(tmp_path, "train")[2]["depth"].shape == (*SIZE, 1)
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ("data/only_one.jpg", "line 1: has 1 columns, not picture,depth"),
+        ("../../etc/passwd,data/x.png", "line 1: '../../etc/passwd' is not a path within"),
+        ("/etc/passwd,data/x.png", "line 1: '/etc/passwd' is not a path within"),
+        ("data/gone.jpg,data/gone.png", "gone.jpg: cannot be read (No such file or directory)"),
+        ("", "no train frames in the DenseDepth layout (0 train"),
+    ],
+)
+def test_csv_errors(tmp_path, row, message):
+    (tmp_path / "nyu2_train.csv").write_text(row)
+    assert message in layout_error(tmp_path, split="train")
+
+
+def test_densedepth_takes_the_scale_from_the_type(tmp_path):
+    write_layout(Rooms(1, SIZE), tmp_path, "densedepth")
+    (depth,) = tmp_path.glob("data/nyu2_train/*/1.png")
+    for array, metres in ((np.uint8(51), 2.0), (np.uint16(2500), 2.5)):
+        cv2.imwrite(str(depth), np.full(SIZE, array))
+        np.testing.assert_allclose(open_nyu(tmp_path)[0]["depth"], metres, rtol=1e-6)
+    cv2.imwrite(str(depth.with_suffix(".tiff")), np.ones(SIZE, np.float32))
+    depth.write_bytes(depth.with_suffix(".tiff").read_bytes())
+    assert "depth of type float32; this layout has 8 or 16 bits" in layout_error(tmp_path)
+
+
+def test_zip_errors(tmp_path):
+    path = tmp_path / "nyu_data.zip"
+    path.write_bytes(b"PK no")
+    assert f"{path}: not a zip archive, or cut short" in layout_error(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data/nyu2_test.csv", "data/a.png,data/b.png\r\n")
+        archive.writestr("data/b.png", b"")
+    assert f"{path}/data/a.png: not in the archive" in layout_error(tmp_path)
+
+
+# Which layout --------------------------------------------------------------------------------
+
+
+def test_nothing_recognised(tmp_path):
+    message = layout_error(tmp_path)
+    assert message.startswith(f"{tmp_path}: no layout of NYU Depth v2 is recognised. Looked for ")
+    for sought in ("nyu_depth_v2_labeled.mat", "nyu2_train.csv", "*.h5", "dataset_info.json",
+                   "sync_depth_*.png"):  # fmt: skip
+        assert sought in message
+    assert "no such file or folder" in layout_error(tmp_path / "nowhere")
+
+
+def test_several_layouts_are_not_guessed(tmp_path):
+    write_layout(Rooms(1, SIZE), tmp_path, "bts")
+    write_layout(Rooms(1, SIZE), tmp_path, "fastdepth")
+    message = layout_error(tmp_path)
+    assert "holds several layouts: FastDepth (" in message and "BTS (" in message
+
+
+def test_a_folder_of_another_tfds_data_set_is_not_nyu(tmp_path):
+    (tmp_path / "0.0.1").mkdir()
+    (tmp_path / "0.0.1" / "dataset_info.json").write_text('{"name": "mnist"}')
+    assert "no layout of NYU Depth v2 is recognised" in layout_error(tmp_path)
+
+
+def test_options(folders):
+    assert "unknown split 'tets': did you mean 'test'?" in layout_error(
+        folders["bts"], split="tets"
+    )
+    assert "unknown depth 'rwa'" in layout_error(folders["bts"], depth="rwa")
+    assert "has no raw depth" in layout_error(folders["bts"], depth="raw")
+    with pytest.raises(InputError, match="unknown layout 'btss': did you mean 'bts'"):
+        write_layout(TRAIN, folders["bts"], "btss")
+
+
+def test_open_reader(folders):
+    assert len(open_reader("nyu", folders["bts"], "test")) == 2
+    rooms = open_reader("synthetic", split="test", count=4, size=SIZE)
+    assert len(rooms) == 4 and rooms[0]["image"].shape == (*SIZE, 3)
+    for arguments, options, message in (
+        (("nuy",), {}, "unknown data set 'nuy': did you mean 'nyu'?"),
+        (("nyu",), {}, "give the folder that holds NYU Depth v2 with --data-dir"),
+        (("nyu", "."), {"deep": "raw"}, "unknown option of nyu 'deep': did you mean 'depth'?"),
+        (("synthetic", "rooms"), {}, "leave out the folder rooms"),
+    ):
+        with pytest.raises(InputError) as error:
+            open_reader(*arguments, **options)
+        assert message in str(error.value)
+
+
+def test_make_sample_keeps_holes():
+    depth = np.zeros((2, 2), np.float64)
+    sample = make_sample(np.full((2, 2, 3), 255, np.uint8), depth, "x")
+    assert sample["image"].max() == 1.0 and sample["depth"].dtype == np.float32
+
+
+# Real frames ---------------------------------------------------------------------------------
+
+SAMPLES = os.environ.get("KERAS_DEPTH_SAMPLES")
+
+
+@pytest.mark.skipif(not SAMPLES, reason="KERAS_DEPTH_SAMPLES is not set")
+def test_real_frames():
+    reader = open_nyu(Path(SAMPLES) / "nyu" / "sync")
+    assert [Path(reader.name(i)).name for i in range(2)] == ["rgb_00000.jpg", "rgb_00050.jpg"]
+    assert (
+        "all: 2 frames" in reader.description and len(open_nyu(Path(SAMPLES, "nyu"), "train")) == 2
+    )
+    frames = [reader[i] for i in range(2)]
+    assert all(
+        f["image"].shape == (480, 640, 3) and f["depth"].shape == (480, 640, 1) for f in frames
+    )
+    depth = np.stack([f["depth"] for f in frames])
+    assert [round(float((d > 0).mean()), 3) for d in depth] == [0.733, 0.751]
+    measured = depth[depth > 0]
+    found = measured.min(), np.median(measured), measured.max()
+    np.testing.assert_allclose(found, (0.887, 3.239, 8.266), atol=0.0006)
+    assert all(0.1 < f["image"].mean() < 0.9 for f in frames)

@@ -1,0 +1,110 @@
+"""`python -m keras_depth.build_ops`: what it builds, where, and what it says when it cannot."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from keras_depth import build_ops, resources
+from keras_depth.errors import InputError
+from keras_depth.layers import interleave as module
+from keras_depth.layers.interleave import has_cuda_kernels, library_path
+
+SOURCES = resources.folder("custom_ops") / "interleave"
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "keras_depth"
+
+
+def needs(compiler):
+    return pytest.mark.skipif(not shutil.which(compiler), reason=f"{compiler} is not installed")
+
+
+def test_the_name_is_the_stamp(monkeypatch, cache, tmp_path):
+    path = library_path()
+    assert path.parent == cache
+    assert path.name.startswith(f"interleave-tf{module.tf.__version__}-")
+
+    edited = tmp_path / "custom_ops" / "interleave"
+    shutil.copytree(SOURCES, edited)
+    monkeypatch.setattr(resources, "folder", lambda name: edited.parent)
+    assert library_path() == path  # the same sources elsewhere
+    with open(edited / "interleave_op.cc", "a") as source:
+        source.write("// edited\n")
+    assert library_path() != path
+
+
+def test_an_existing_library_is_kept(cache, capsys):
+    cache.mkdir()
+    library_path().write_bytes(b"a library")
+    assert build_ops.build() == library_path()
+    assert library_path().read_bytes() == b"a library"
+    assert "is there, with CPU kernels only" in capsys.readouterr().out
+
+
+def test_missing_compiler_says_what_to_install(cache, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    with pytest.raises(InputError, match="g\\+\\+ is not installed: install it"):
+        build_ops.build()
+
+
+def test_cuda_architectures_need_nvcc(cache, monkeypatch):
+    monkeypatch.setattr(
+        shutil, "which", lambda name, path=None: "/usr/bin/g++" if name == "g++" else None
+    )
+    with pytest.raises(InputError, match="nvcc is neither on PATH"):
+        build_ops.build(cuda_architectures=["87"])
+
+
+@needs("g++")
+def test_failing_compiler_shows_command_and_first_errors(cache, monkeypatch, tmp_path):
+    broken = tmp_path / "custom_ops" / "interleave"
+    shutil.copytree(SOURCES, broken)
+    (broken / "interleave_op.cc").write_text("int main() { return missing; }")
+    monkeypatch.setattr(resources, "folder", lambda name: broken.parent)
+    with pytest.raises(InputError) as error:
+        build_ops.build()
+    first, *errors = str(error.value).splitlines()
+    assert first.startswith("failed: ") and "interleave_op.cc" in first
+    assert "'missing' was not declared" in errors[0].replace("‘", "'").replace("’", "'")
+    assert list(cache.iterdir()) == []  # nothing half-built is left
+
+
+@needs("nvcc")
+def test_unknown_cuda_architecture_names_the_known(cache):
+    with pytest.raises(InputError, match="unknown CUDA architecture '1': .*known are .*90"):
+        build_ops.build(cuda_architectures=["1"])
+
+
+@needs("nvcc")
+def test_cuda_benchmark_compiles_and_links(tmp_path):
+    command = ["nvcc", "-std=c++17", SOURCES / "benchmark.cu", SOURCES / "interleave_cuda.cu"]
+    subprocess.run([*command, "-o", tmp_path / "interleave_benchmark"], check=True)
+    assert (tmp_path / "interleave_benchmark").is_file()
+
+
+@pytest.mark.slow
+@needs("g++")
+def test_command_builds_a_library_that_a_new_process_uses(cache, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_depth.build_ops"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"built {library_path()}" in done.stdout
+    assert has_cuda_kernels(library_path()) == bool(build_ops._find_nvcc())
+    check = "from keras_depth.layers.interleave import *; print(custom_op_available())"
+    used = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert used.stdout.strip() == "True", used.stderr
+
+
+@needs("nvcc")
+def test_library_with_cuda_kernels_needs_no_cuda_library():
+    """So that it loads on a machine without a GPU, and beside any CUDA that TensorFlow brings."""
+    library = build_ops.build()
+    listed = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True)
+    assert has_cuda_kernels(library)
+    assert "cuda" not in listed.stdout.lower()

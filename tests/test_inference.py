@@ -1,0 +1,254 @@
+import zipfile
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from keras_depth.errors import InputError
+from keras_depth.inference import DepthEstimator
+
+SIZE = (32, 48)
+
+
+def bright_is_far(name="lite_basic_interl_t", size=SIZE, outputs=1):
+    """A network whose depth is known: 10 m times the mean of R, G and B, at half the size."""
+    image = keras.Input((*size, 3), name="image")
+    x = keras.layers.AveragePooling2D(2)(image)
+    layer = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(10 / 3))
+    depth = layer(x)
+    coarse = keras.layers.AveragePooling2D(2)(depth) * 0.0
+    return keras.Model(image, [depth, coarse][:outputs] if outputs > 1 else depth, name=name)
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return DepthEstimator(bright_is_far())
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    bright_is_far().save(folder / "model.keras")
+    return folder
+
+
+def ramp(height, width):
+    """A picture that grows brighter to the right, 0 to 255."""
+    row = np.linspace(0, 255, width).round().astype(np.uint8)
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+@pytest.mark.parametrize("size", [SIZE, (64, 96), (20, 30), (101, 57), (33, 500)])
+def test_depth_comes_at_the_picture_s_size_in_metres(estimator, size):
+    picture = ramp(*size)
+    depth = estimator(picture)
+    assert depth.shape == size and depth.dtype == np.float32
+    # Linear in the picture, so equal but for the resizing at the left and right edges.
+    inside = slice(size[1] // 8, -(size[1] // 8))
+    np.testing.assert_allclose(depth[:, inside], picture[:, inside, 0] / 25.5, atol=0.11)
+
+
+def test_the_network_s_own_size(estimator):
+    assert estimator.input_size == SIZE
+    depth = estimator(np.full((100, 100, 3), 51, np.uint8), resize=False)
+    assert depth.shape == (16, 24)
+    np.testing.assert_allclose(depth, 2.0, rtol=1e-5)
+
+
+def test_shrinking_averages_instead_of_skipping_pixels(estimator):
+    board = np.indices((4 * SIZE[0], 4 * SIZE[1])).sum(0) % 2 * 255
+    board = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
+    np.testing.assert_allclose(estimator(board), 5.0, atol=0.03)
+
+
+def test_resizing_keeps_things_in_place(estimator):
+    picture = np.zeros((160, 240, 3), np.uint8)
+    picture[80:, 120:] = 255
+    depth = estimator(picture)
+    assert depth[40:60, 60:100].max() < 0.01 and depth[100:, 140:].min() > 9.99
+    np.testing.assert_allclose(depth[100:] + depth[100:, ::-1], 10, rtol=1e-5)  # nothing shifts
+
+
+def test_uint8_and_floating_pictures_agree(estimator):
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    for dtype in (np.float32, np.float64):
+        np.testing.assert_allclose(
+            estimator((picture / 255).astype(dtype)), estimator(picture), atol=1e-5
+        )
+
+
+def test_a_batch_is_its_pictures(estimator):
+    batch = np.random.default_rng(0).integers(0, 256, (3, 50, 60, 3), dtype=np.uint8)
+    depth = estimator(batch)
+    assert depth.shape == (3, 50, 60)
+    for one, picture in zip(depth, batch, strict=True):
+        np.testing.assert_allclose(one, estimator(picture), atol=1e-5)
+
+
+def test_a_path_is_read_as_rgb(estimator, tmp_path):
+    picture = ramp(40, 60)
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    np.testing.assert_array_equal(estimator(tmp_path / "a.png"), estimator(picture))
+    np.testing.assert_array_equal(estimator(str(tmp_path / "a.png")), estimator(picture))
+
+
+def test_the_graph_is_traced_once():
+    calls = []
+
+    class Counter(keras.layers.Layer):
+        def call(self, x):
+            calls.append(x)
+            return x
+
+    image = keras.Input((*SIZE, 3))
+    estimator = DepthEstimator(keras.Model(image, Counter()(image)), encoding="metric")
+    calls.clear()  # building the model called it too
+    for shape in ((*SIZE, 3), (20, 20, 3), (2, 90, 70, 3), (20, 20, 3)):
+        estimator(np.zeros(shape, np.uint8))
+    assert len(calls) == 1
+
+
+def test_of_several_outputs_the_first_counts():
+    estimator = DepthEstimator(bright_is_far(outputs=2))
+    np.testing.assert_allclose(estimator(np.full((10, 10, 3), 255, np.uint8)), 10, rtol=1e-5)
+
+
+def test_float16_networks_return_float32():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = bright_is_far()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    depth = DepthEstimator(model)(np.full((10, 10, 3), 255, np.uint8))
+    assert depth.dtype == np.float32
+    np.testing.assert_allclose(depth, 10, rtol=1e-3)
+
+
+def test_a_run_folder_and_its_file_load_alike(run_folder):
+    picture = ramp(40, 60)
+    expected = DepthEstimator(bright_is_far())(picture)
+    for path in (run_folder, str(run_folder), run_folder / "model.keras"):
+        np.testing.assert_array_equal(DepthEstimator.load(path)(picture), expected)
+
+
+def test_a_network_of_another_name_needs_its_encoding():
+    model = bright_is_far(name="mine")
+    with pytest.raises(InputError, match="'mine' is none of the registered.*encoding=\"metric\""):
+        DepthEstimator(model)
+    depth = DepthEstimator(model, encoding="metric")(np.full((10, 10, 3), 255, np.uint8))
+    np.testing.assert_allclose(depth, 10, rtol=1e-5)
+    with pytest.raises(InputError, match="did you mean 'metric'"):
+        DepthEstimator(model, encoding="metrik")
+
+
+@pytest.mark.parametrize(
+    "picture, message",
+    [
+        (np.zeros((10, 10), np.uint8), r"shape \(10, 10\).*give RGB"),
+        (np.zeros((10, 10, 4), np.uint8), r"shape \(10, 10, 4\).*give RGB"),
+        (np.zeros((0, 10, 3), np.uint8), r"shape \(0, 10, 3\).*give RGB"),
+        (np.zeros((10, 10, 3), np.uint16), "type uint16: give uint8"),
+        (np.full((10, 10, 3), 200.0), "values from 200 to 200.*divide by 255"),
+        (np.full((10, 10, 3), np.nan, np.float32), "values from nan to nan"),
+    ],
+)
+def test_what_is_no_picture_is_refused(estimator, picture, message):
+    with pytest.raises(InputError, match=message):
+        estimator(picture)
+
+
+def classifier():
+    image = keras.Input((*SIZE, 3))
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(image), name="classifier")
+
+
+def two_pictures():
+    images = [keras.Input((*SIZE, 3), name=name) for name in ("left", "right")]
+    return keras.Model(images, images[0] + images[1], name="two")
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (classifier, r"'classifier' returns \(None, 3\); a depth network returns a map"),
+        (two_pictures, r"'two' takes .*one picture"),
+        (lambda: bright_is_far(size=(None, None)), r"\(None, None, None, 3\).* of a fixed size"),
+        (lambda: keras.Sequential([keras.layers.Dense(1)]), "takes no fixed input"),
+    ],
+)
+def test_other_networks_are_refused(model, message):
+    with pytest.raises(InputError, match=message):
+        DepthEstimator(model(), encoding="metric")
+
+
+def test_a_file_s_name_stands_before_what_is_wrong_with_its_model(tmp_path):
+    classifier().save(tmp_path / "mine.keras")
+    with pytest.raises(InputError, match=r"mine\.keras: model 'classifier' returns"):
+        DepthEstimator.load(tmp_path / "mine.keras")
+
+
+def test_no_such_run(tmp_path):
+    with pytest.raises(InputError, match="gone: no such file or folder; give a run folder"):
+        DepthEstimator.load(tmp_path / "gone")
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(InputError, match="looked for model.keras in this folder and found none"):
+        DepthEstimator.load(tmp_path)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=r"model\.h5: not a \.keras file; give a run folder"):
+        DepthEstimator.load(tmp_path / "model.h5")
+
+
+def first_half(path, whole):
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def one_bit_flipped(path, whole):
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    path.write_bytes(damaged)
+
+
+def another_archive(path, whole):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (first_half, "damaged, or no Keras model"),
+        (lambda path, whole: path.write_text("hello"), "damaged, or no Keras model"),
+        (one_bit_flipped, r"cannot load it \(.*CRC"),
+        (another_archive, "cannot load it .*config.json"),
+    ],
+)
+def test_damaged_models(run_folder, tmp_path, damage, message):
+    path = tmp_path / "model.keras"
+    damage(path, (run_folder / "model.keras").read_bytes())
+    with pytest.raises(InputError, match=message) as error:
+        DepthEstimator.load(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_layer_nobody_registered(tmp_path):
+    class Mystery(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    image = keras.Input((*SIZE, 3))
+    keras.Model(image, Mystery()(image)).save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match=r"cannot load it \(Could not locate class 'Mystery'\)"):
+        DepthEstimator.load(tmp_path)
+
+
+def test_a_layer_that_carries_code_is_not_run(tmp_path):
+    image = keras.Input((*SIZE, 3))
+    keras.Model(image, keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match="cannot load it .*Lambda"):
+        DepthEstimator.load(tmp_path)

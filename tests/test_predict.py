@@ -1,0 +1,450 @@
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_depth import command, point_cloud, predict, sources, visualize
+from keras_depth.errors import InputError
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A network whose depth is known: 10 m times the mean of R, G and B."""
+    folder = tmp_path_factory.mktemp("run")
+    image = keras.Input((32, 48, 3), name="image")
+    layer = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(10 / 3))
+    keras.Model(image, layer(image), name="lite_basic_interl_t").save(folder / "model.keras")
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """An empty working folder: what the commands say is about relative paths."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(run_folder, capsys, monkeypatch):
+    """Runs the command as `python -m keras_depth.predict RUN ...`: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["predict", str(run_folder), *arguments])
+        with pytest.raises(SystemExit) as leaving:
+            command.run(predict.main)
+        out, err = capsys.readouterr()
+        return leaving.value.code, out, err
+
+    return run
+
+
+def picture(path, level=51, size=(40, 60)):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((*size, 3), level, np.uint8))
+
+
+def files(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def read(path):
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None, path
+    return pixels
+
+
+def test_a_picture_becomes_millimetres_and_colours(run, work):
+    picture("room.png", level=51)  # 51 / 255 of 10 m
+    code, out, err = run("room.png", "--output", "out")
+    assert (code, err) == (0, "")
+    assert files("out") == ["room_colour.png", "room_depth.png"]
+    depth = read("out/room_depth.png")
+    assert depth.dtype == np.uint16 and depth.shape == (40, 60) and (depth == 2000).all()
+    assert read("out/room_colour.png").shape == (40, 66, 3)
+    assert out.startswith("out: 1 picture, ") and "2.00 / 2.00 / 2.00 m (min / median" in out
+
+
+def test_all_formats(run, work):
+    cv2.imwrite(
+        "room.png", np.tile(np.linspace(0, 255, 60).astype(np.uint8)[None, :, None], (40, 1, 3))
+    )
+    code, *_ = run(
+        "room.png", "--output", "a/b", "--format", "npy,png,ply,colour", "--range", "0,10",
+        "--intrinsics", "50,50,29.5,19.5",
+    )  # fmt: skip
+    assert code == 0
+    assert files("a/b") == ["room_cloud.ply", "room_colour.png", "room_depth.npy", "room_depth.png"]
+    depth = np.load("a/b/room_depth.npy")
+    assert depth.dtype == np.float32 and depth.shape == (40, 60)
+    np.testing.assert_array_equal(read("a/b/room_depth.png"), np.rint(1000 * depth))
+    colour = read("a/b/room_colour.png")[..., ::-1]
+    np.testing.assert_array_equal(colour, visualize.colour_picture(depth, 0, 10))
+    camera = point_cloud.Intrinsics(50, 50, 29.5, 19.5)
+    rgb = sources.read_picture("room.png")[point_cloud.measured(depth)]
+    point_cloud.write_ply("expected.ply", point_cloud.back_project(depth, camera), rgb)
+    assert Path("a/b/room_cloud.ply").read_bytes() == Path("expected.ply").read_bytes()
+
+
+def test_stills_have_their_own_colours_and_a_range_makes_them_equal(run, work):
+    picture("in/a.png", 50)
+    picture("in/b.png", 200)
+    run("in", "--output", "own", "--format", "colour")
+    run("in", "--output", "same", "--format", "colour", "--range", "0,10")
+    own, same = [[read(f"{d}/{n}_colour.png")[0, 0] for n in "ab"] for d in ("own", "same")]
+    assert (own[0] == own[1]).all() and (same[0] != same[1]).any()
+
+
+def test_far_and_missing_depth_in_16_bits(work):
+    depth = np.array([[65.535, 65.536, 80, 0, np.nan, np.inf, 1.2346]], np.float32)
+    arguments = predict.parse(["run", "a.png", "--output", ".", "--format", "png"])
+    summary = predict.Summary()
+    predict.write("a", np.zeros((1, 7, 3), np.uint8), depth, arguments, summary)
+    assert read("a_depth.png").tolist() == [[65535, 65535, 65535, 0, 0, 0, 1235]]
+    summary.add(depth, 0.005)
+    assert "2 pixels beyond 65.535 m" in str(summary) and "5.0 ms" in str(summary)
+
+
+def test_a_folder_is_taken_in_order_and_without_other_files(run, work):
+    for name in ("b.JPG", "a.png", "c.bmp", "d.ppm"):
+        picture(f"in/{name}")
+    Path("in/notes.txt").write_text("hello")
+    code, out, _ = run("in", "--output", "out", "--format", "npy")
+    assert code == 0 and out.startswith("out: 4 pictures")
+    assert files("out") == [f"{name}_depth.npy" for name in "abcd"]
+    assert [source.name for source in sources.find(["in"])] == list("abcd")
+
+
+def test_options_may_stand_between_inputs(run, work):
+    picture("a.png"), picture("b.png")
+    assert run("a.png", "--output", "out", "--format", "npy", "b.png")[0] == 0
+    assert files("out") == ["a_depth.npy", "b_depth.npy"]
+
+
+def test_one_bad_picture_does_not_stop_the_others(run, work):
+    picture("in/a.png"), picture("in/c.png")
+    Path("in/b.png").write_text("hello")
+    code, out, err = run("in", "--output", "out", "--format", "png")
+    assert code == 2 and out.startswith("out: 2 pictures")
+    assert err == "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n"
+    assert files("out") == ["a_depth.png", "c_depth.png"]
+
+
+def test_only_files_of_the_same_name_are_replaced(run, work):
+    picture("a.png", 51)
+    Path("out").mkdir()
+    Path("out/other.txt").write_text("keep me")
+    Path("out/a_depth.png").write_text("replace me")
+    assert run("a.png", "--output", "out", "--format", "png")[0] == 0
+    assert Path("out/other.txt").read_text() == "keep me"
+    assert read("out/a_depth.png")[0, 0] == 2000
+    assert files("out") == ["a_depth.png", "other.txt"]  # and no temporary file is left
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_half_one(work):
+    Path("a.npy").write_text("old")
+    with pytest.raises(InputError, match="a.npy: cannot be written .No space left"):
+        with predict.replacing(Path("a.npy")) as partial:
+            partial.write_text("half")
+            raise OSError(28, "No space left on device")
+    assert files(".") == ["a.npy"] and Path("a.npy").read_text() == "old"
+
+
+# Kinds of picture
+
+
+def test_grey_transparent_and_indexed_pictures(work):
+    grey = np.arange(0, 200, dtype=np.uint8).reshape(10, 20)
+    rgb = np.repeat(grey[..., None], 3, axis=2)
+    Image.fromarray(grey).save("grey.png")
+    Image.fromarray(np.dstack([rgb, grey])).save("transparent.png")
+    Image.fromarray(np.dstack([grey, grey])).save("grey_transparent.png")
+    Image.fromarray(rgb).convert("P", palette=Image.Palette.WEB).save("indexed.gif.png")
+    for name in ("grey", "transparent", "grey_transparent"):
+        np.testing.assert_array_equal(sources.read_picture(f"{name}.png"), rgb)
+    assert sources.read_picture("indexed.gif.png").shape == (10, 20, 3)
+
+
+def test_16_bit_colours_are_read_as_8_bit(work):
+    cv2.imwrite("deep.png", np.full((4, 4, 3), 0x33AB, np.uint16))
+    assert (sources.read_picture("deep.png") == 0x33).all()
+
+
+def test_a_turned_photograph_is_turned_upright(work):
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :8] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
+    Image.fromarray(pixels).save("phone.png", exif=exif)
+    upright = sources.read_picture("phone.png")
+    assert upright.shape == (16, 8, 3) and (upright[:8] == 200).all() and (upright[8:] == 0).all()
+
+
+# Videos and cameras
+
+
+def video(path, codec="mp4v", levels=(0, 51, 102, 153), size=(48, 64)):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10, size[::-1])
+    assert writer.isOpened()
+    for level in levels:
+        writer.write(np.full((*size, 3), level, np.uint8))
+    writer.release()
+
+
+def frames_of(path):
+    capture = cv2.VideoCapture(str(path))
+    assert capture.get(cv2.CAP_PROP_FPS) == 10
+    frames = []
+    while (frame := capture.read())[0]:
+        frames.append(frame[1][..., ::-1])
+    return frames
+
+
+@pytest.mark.parametrize("name, codec", [("walk.mp4", "mp4v"), ("walk.avi", "MJPG")])
+def test_a_video(run, work, name, codec):
+    video(name, codec)
+    code, out, err = run(name, "--output", "out", "--format", "npy,colour")
+    assert (code, err) == (0, "") and out.startswith("out: 4 pictures")
+    assert files("out") == [*(f"walk_{i:06d}_depth.npy" for i in range(4)), "walk_colour.mp4"]
+    for index, metres in enumerate((0, 2, 4, 6)):
+        depth = np.load(f"out/walk_{index:06d}_depth.npy")
+        np.testing.assert_allclose(depth, metres, atol=0.15)  # the codec loses a little
+    frames = frames_of("out/walk_colour.mp4")
+    assert len(frames) == 4 and frames[0].shape == (48, 72, 3)
+    # One fixed range, 0 to 10 m: the colours are of depth, and do not change with the scene.
+    for frame, metres in zip(frames[1:], (2, 4, 6), strict=True):
+        expected = visualize.colourise(np.array([[float(metres)]]), 0, 10)[0, 0]
+        np.testing.assert_allclose(frame[24, 32].astype(int), expected, atol=20)
+
+
+def test_the_first_frames_of_a_video(run, work):
+    video("walk.mp4")
+    assert run("walk.mp4", "--output", "out", "--format", "png", "--frames", "2")[0] == 0
+    assert files("out") == ["walk_000000_depth.png", "walk_000001_depth.png"]
+
+
+class FakeCamera:
+    """Stands in for cv2.VideoCapture: endless frames, and Ctrl-C after three of them."""
+
+    opened: list = []
+
+    def __init__(self, origin):
+        self.opened.append(origin)
+        self.count = 0
+
+    def isOpened(self):
+        return True
+
+    def get(self, _):
+        return 10.0
+
+    def read(self):
+        if self.count == 3:
+            raise KeyboardInterrupt
+        self.count += 1
+        return True, np.full((48, 64, 3), 51, np.uint8)
+
+    def release(self):
+        self.opened.remove(self.opened[-1])
+
+
+@pytest.mark.parametrize(
+    "arguments, count",
+    [(["camera:2"], 3), (["--camera", "2"], 3), (["--camera", "2", "--frames", "2"], 2)],
+)
+def test_a_camera_until_ctrl_c_or_the_number_of_frames(run, work, monkeypatch, arguments, count):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    code, out, err = run(*arguments, "--output", "out", "--format", "png,colour")
+    assert (code, err) == (0, "") and out.startswith(f"out: {count} pictures")
+    expected = [*(f"camera2_{i:06d}_depth.png" for i in range(count)), "camera2_colour.mp4"]
+    assert files("out") == sorted(expected)
+    assert FakeCamera.opened == []  # released
+    monkeypatch.undo()
+    assert len(frames_of(work / "out" / "camera2_colour.mp4")) == count
+
+
+def test_ctrl_c_in_a_video_leaves_nothing_half_written(run, work, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    Path("walk.mp4").touch()
+    code, _, err = run("walk.mp4", "--output", "out", "--format", "colour")
+    assert (code, err) == (130, "interrupted\n") and files("out") == []
+
+
+# Bad input
+
+
+def truncated(path, **options):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, **options)
+    Path(path).write_bytes(Path(path).read_bytes()[:9000])
+
+
+def huge():
+    def chunk(kind, data):
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    Path("huge.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0"))
+    )
+
+
+def depth_16_bit():
+    cv2.imwrite("depth.png", np.full((9, 9), 2000, np.uint16))
+
+
+def broken_video():
+    video("broken.mp4")
+    Path("broken.mp4").write_bytes(Path("broken.mp4").read_bytes()[:600])
+
+
+def twins():
+    picture("a/room.png"), picture("b/room.jpg")
+
+
+def occupied():
+    picture("room.png"), Path("out").write_text("a file")
+
+
+def text(path, content):
+    return lambda: Path(path).write_text(content)
+
+
+BAD_INPUT = {
+    # name: (what is made first, the arguments, what is said)
+    "no input": (None, "", "give pictures, folders, videos or --camera 0"),
+    "missing": (None, "gone.png", "gone.png: no such file or folder; check its name"),
+    "empty folder": (lambda: Path("in").mkdir(), "in", "in: no picture or video in this folder"),
+    "no picture": (text("a.txt", "hi"), "a.txt", "a.txt: not a picture; give one of JPEG"),
+    "empty file": (text("a.jpg", ""), "a.jpg", "a.jpg: not a picture"),
+    "truncated jpg": (lambda: truncated("t.jpg", quality=95), "t.jpg", "t.jpg: cannot be read ("),
+    "truncated png": (lambda: truncated("t.png"), "t.png", "t.png: cannot be read ("),
+    "truncated ppm": (lambda: truncated("t.ppm"), "t.ppm", "t.ppm: cannot be read ("),
+    "truncated bmp": (lambda: truncated("t.bmp"), "t.bmp", "t.bmp: cannot be read ("),
+    "huge": (huge, "huge.png", "huge.png: more than 89,478,485 pixels; shrink it first"),
+    "depth": (depth_16_bit, "depth.png", "depth.png: a picture of one channel with more than 8"),
+    "broken video": (broken_video, "broken.mp4", "broken.mp4: cannot be opened; it is damaged"),
+    "no camera": (None, "camera:77", "camera 77: cannot be opened; check that it is plugged in"),
+    "no camera -1": (None, "--camera -1", "a whole number"),
+    "same names": (twins, "a b", "a/room.png and b/room.jpg: both would be written as room_*"),
+    "output is a file": (occupied, "room.png --output out", "--output out: cannot be made (File e"),
+    "output in a file": (occupied, "room.png --output out/o", "cannot be made (Not a directory)"),
+    "output is input": (twins, "a --output a", "--output a: also an input"),
+    "unknown format": (None, "a.png --format pgn", "did you mean 'png'?"),
+    "range": (None, "a.png --range 10,0", "0 <= NEAR < FAR"),
+    "range of one": (None, "a.png --range 10", "give 2 numbers with commas between them"),
+    "range of words": (None, "a.png --range near,far", "give 2 numbers with commas between them"),
+    "intrinsics": (None, "a.png --intrinsics 1,2,nan,4", "give 4 numbers"),
+    "focal length": (None, "a.png --intrinsics 0,2,3,4", "above 0"),
+    "ply": (None, "a.png --format ply", "needs --intrinsics FX,FY,CX,CY in pixels of the input"),
+    "frames": (None, "camera:0 --frames 0", "a whole number above 0"),
+    "encoding": (lambda: picture("a.png"), "a.png --encoding metrik", "did you mean 'metric'?"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_is_one_sentence_and_exit_code_2(run, work, name):
+    prepare, arguments, message = BAD_INPUT[name]
+    if prepare:
+        prepare()
+    output = () if "--output" in arguments else ("--output", "o")
+    code, out, err = run(*arguments.split(), *output)
+    assert (code, out) == (2, "")
+    last = err.strip().split("\n")[-1]  # argparse prints how the command is used before
+    assert "error: " in last and message in last
+    assert err.startswith("usage: ") or err.count("\n") == 1
+    assert not Path("o").exists() or files("o") == []
+
+
+def test_the_output_folder_must_be_named(run):
+    code, _, err = run("a.png")
+    assert code == 2 and "required: --output" in err
+
+
+@pytest.mark.parametrize("run_name, message", [("gone", "no such file"), (".", "looked for model")])
+def test_a_bad_run(capsys, work, run_name, message):
+    picture("a.png")
+    with pytest.raises(InputError, match=message):
+        predict.main([run_name, "a.png", "--output", "o"])
+
+
+def test_another_backend_is_refused(run, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    code, _, err = run("a.png", "--output", "o")
+    assert code == 2 and err.startswith("error: KERAS_BACKEND=jax: ") and "TensorFlow" in err
+
+
+def test_command_exit_codes(capsys):
+    def bad():
+        raise InputError("room.jpg: bad")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    for main, code, said in (
+        (lambda: None, 0, ""),
+        (lambda: 3, 3, ""),
+        (bad, 2, "error: room.jpg: bad\n"),
+        (interrupted, 130, "interrupted\n"),
+    ):
+        with pytest.raises(SystemExit) as leaving:
+            command.run(main)
+        assert leaving.value.code == code and capsys.readouterr().err == said
+
+
+def python(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    line = [sys.executable, "-m", "keras_depth.predict", *map(str, arguments)]
+    return subprocess.Popen(
+        line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+def test_in_a_process_of_its_own(run_folder, work):
+    picture("in/a.png", 102)
+    Path("in/b.png").write_text("hello")
+    process = python(run_folder, "in", "--output", "out", "--format", "png")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert out.startswith("out: 1 picture, ") and "4.00 / 4.00 / 4.00 m" in out
+    assert err.endswith(
+        "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n"
+    )
+    assert "Traceback" not in err
+    assert (read("out/a_depth.png") == 4000).all()
+
+
+def test_arguments_are_checked_before_tensorflow_is_imported(work):
+    code = (
+        "import sys; from keras_depth import command, predict\n"
+        "try: command.run(lambda: predict.main(['run', 'gone.png', '--output', 'o']))\n"
+        "finally: print('tensorflow' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and done.stdout == "False\n"
+    assert done.stderr == "error: gone.png: no such file or folder; check its name\n"
+
+
+def test_a_real_picture(samples, run, work):
+    room = samples / "nyu/sync/basement_0001a/rgb_00000.jpg"
+    camera = ",".join(map(str, point_cloud.NYU))
+    code, _, err = run(
+        str(room), "--output", "out", "--format", "npy,colour,ply", "--intrinsics", camera
+    )
+    assert (code, err) == (0, "")
+    assert np.load("out/rgb_00000_depth.npy").shape == (480, 640)
+    assert read("out/rgb_00000_colour.png").shape == (480, 720, 3)

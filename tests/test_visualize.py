@@ -1,0 +1,127 @@
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+
+from keras_depth import visualize
+from keras_depth.errors import InputError
+
+GREY = [153, 153, 153]
+
+
+def inferno_r(value):
+    return [round(255 * c) for c in matplotlib.colormaps["inferno_r"](value)[:3]]
+
+
+def test_the_ends_of_the_range_take_the_ends_of_the_colour_map():
+    picture = visualize.colourise(np.array([[2.0, 6.0, 1.0, 99.0, 4.0]]), 2, 6)
+    assert picture.dtype == np.uint8 and picture.shape == (1, 5, 3)
+    near, far, nearer, farther, middle = picture[0].astype(int)
+    np.testing.assert_allclose(near, inferno_r(0.0), atol=1)
+    np.testing.assert_allclose(far, inferno_r(1.0), atol=1)
+    np.testing.assert_allclose(middle, inferno_r(0.5), atol=1)
+    assert nearer.tolist() == near.tolist() and farther.tolist() == far.tolist()
+    assert near.sum() > middle.sum() > far.sum()  # near is bright
+
+
+def test_no_depth_is_grey():
+    picture = visualize.colourise(np.array([[0.0, np.nan, np.inf, -1.0, 5.0]]), 0, 10)
+    assert picture[0, :4].tolist() == [GREY] * 4
+    assert picture[0, 4].tolist() != GREY
+
+
+def test_a_mask_of_ones_own():
+    depth = np.array([[5.0, 5.0]])
+    picture = visualize.colourise(depth, 0, 10, valid=np.array([[True, False]]))
+    assert picture[0, 0].tolist() != GREY and picture[0, 1].tolist() == GREY
+
+
+def test_one_depth_everywhere_is_no_division_by_zero():
+    picture = visualize.colourise(np.full((2, 2), 3.0), 3, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
+
+
+def test_the_bar_holds_the_picture_s_colours():
+    bar = visualize.colour_bar(480, 2.0, 6.0)
+    assert bar.shape == (480, 80, 3) and bar.dtype == np.uint8
+    column = bar[60:440, 18].astype(int)  # within the bar; its top is far
+    ramp = visualize.colourise(np.linspace(6, 2, 4001)[None], 2, 6)[0].astype(int)
+    where = [np.abs(ramp - colour).sum(1).argmin() for colour in column]
+    distance = [np.abs(ramp - colour).sum(1).min() for colour in column]
+    assert max(distance) <= 3  # every colour of the bar is one of the picture's
+    assert (np.diff(where) >= 0).all() and where[0] < 200 and where[-1] > 3500
+
+
+def test_picture_and_bar_side_by_side():
+    depth = np.linspace(1, 5, 48 * 64).reshape(48, 64)
+    picture = visualize.colour_picture(depth, 1, 5)
+    assert picture.shape == (48, 72, 3)
+    np.testing.assert_array_equal(picture[:, :64], visualize.colourise(depth, 1, 5))
+
+
+def test_depth_range_leaves_out_strays_and_holes():
+    depth = np.linspace(2, 4, 10_000)
+    depth[:50], depth[-50:] = 0.01, 500
+    assert visualize.depth_range(np.append(depth, [0, np.nan])) == pytest.approx((2, 4), abs=0.05)
+    assert visualize.depth_range(np.zeros((3, 3))) == (0.0, 1.0)
+
+
+def samples(count, height=48, width=64):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(count)]
+    truths = [rng.uniform(1, 5, (height, width, 1)) for _ in range(count)]
+    for truth in truths:
+        truth[: height // 4] = 0
+    return images, truths, [truth[..., 0] + 0.5 for truth in truths]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_sample_figure(tmp_path, count):
+    path = tmp_path / "samples.png"
+    visualize.sample_figure(*samples(count), path)
+    sheet = cv2.imread(str(path))[..., ::-1]
+    assert sheet.shape[1] == 1200
+    assert count * 150 < sheet.shape[0] < count * 225 + 100
+    # Where nothing was measured, truth and error are grey, and the prediction is not.
+    grey = (sheet == GREY).all(-1).reshape(len(sheet), 4, 300).sum((0, 2))
+    assert grey[1] > 5000 * count and grey[3] > 5000 * count and grey[2] < 500 * count
+
+
+def test_a_sheet_without_any_truth_is_grey_and_no_error(tmp_path):
+    images, truths, predictions = samples(1)
+    visualize.sample_figure(images, [truths[0] * 0], predictions, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda i, t, p: (i[:1], t, p), "1 pictures, 2 true and 2 predicted"),
+        (lambda i, t, p: ([], [], []), "0 pictures, 0 true"),
+        (lambda i, t, p: (i, t, [x[:10] for x in p]), "resize the prediction"),
+    ],
+)
+def test_samples_must_fit(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        visualize.sample_figure(*change(*samples(2)), tmp_path / "a.png")
+
+
+def log(validated=True):
+    steps = [{"step": s, "loss": 1 / s, "learning_rate": 1e-4, "k": 0.5} for s in range(1, 50)]
+    epochs = [
+        {"step": 10 * e, "epoch": e, "val_rel": 1 / e, "val_rmse": 2 / e, "val_delta1": 1 - 1 / e}
+        for e in range(1, 6)
+    ]
+    return steps + epochs * validated
+
+
+def test_training_curves_with_and_without_validation(tmp_path):
+    visualize.training_curves(log(), tmp_path / "both.png")
+    visualize.training_curves(log(validated=False), tmp_path / "loss.png")
+    assert cv2.imread(str(tmp_path / "both.png")).shape == (600, 1200, 3)
+    assert cv2.imread(str(tmp_path / "loss.png")).shape == (320, 1200, 3)
+
+
+def test_curves_of_an_empty_log_are_refused(tmp_path):
+    with pytest.raises(InputError, match="train a little longer"):
+        visualize.training_curves([{"epoch": 1, "val_rel": 0.3}], tmp_path / "a.png")
