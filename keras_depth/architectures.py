@@ -95,7 +95,7 @@ def create_model(
     Args:
         name: see `list_architectures()`.
         input_shape: (height, width, 3) of the picture, RGB in [0, 1].
-        weights: None (random), "imagenet" (the encoder's), or the path of a trained model
+        weights: None or "none" (random), "imagenet" (the encoder's), or the path of a trained model
             (`.keras`, or `.weights.h5`), whose size may differ.
         **options: the builder's; `architectures.get(name).options` lists them.
 
@@ -114,11 +114,9 @@ def create_model(
     for option in options:
         if option not in architecture.options:
             raise unknown_name(f"option of {name}", option, architecture.options)
-    from_file = weights not in (None, "imagenet", "none")
-    model = architecture.build(
-        tuple(input_shape), "imagenet" if weights == "imagenet" else None, **options
-    )
-    if from_file:
+    imagenet = "imagenet" if weights == "imagenet" else None
+    model = architecture.build(tuple(input_shape), imagenet, **options)
+    if weights not in (None, "none", "imagenet"):
         _load_weights(model, Path(str(weights)))
     return model
 

@@ -21,6 +21,7 @@ _REDUCTIONS = {"image": "Mean of images", "pixel": "All pixels pooled"}
 _SUMMARY = ("rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3")
 _SYNTHETIC = "Rendered rooms: these numbers say nothing about NYU Depth v2 or KITTI."
 _SHOWN = 6  # frames in the figure
+_BATCH = 8  # frames that the metrics take at once
 _USUAL = {"synthetic": "full", "nyu": "nyu_eigen"}  # protocol of a data set
 
 
@@ -141,7 +142,7 @@ def evaluate_run(
         reader = open_reader(data, data_dir, split, **options)
     if protocol is None:
         own = recipe is not None and data == recipe.data["name"]
-        protocol = recipe.protocol if own else _USUAL[data]
+        protocol = recipe.protocol if recipe and own else _USUAL[data]
     home = run if run.is_dir() else run.parent / run.stem
     output = output or home / "evaluation" / f"{data}-{protocol}"
     report = evaluate(
@@ -182,19 +183,20 @@ def evaluate(
     """
     if not len(reader):
         raise InputError(f"{reader.description}: there is no frame to score")
-    tables = {name: _Table() for name in (NETWORK, BASELINE)}
-    if mean_depth is None:
-        del tables[BASELINE]
+    tables = {NETWORK: _Table()}
+    if mean_depth is not None:
+        tables[BASELINE] = _Table()
     frames, shown = [], []
     show = set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int).tolist())
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample = reader[index]
-        depths = {NETWORK: estimator(sample["image"]), BASELINE: mean_depth}
-        for name, table in tables.items():
-            table.add(*protocols.apply(protocol, sample["depth"], depths[name]))
+        depth = estimator(sample["image"])
+        tables[NETWORK].add(*protocols.apply(protocol, sample["depth"], depth))
+        if mean_depth is not None:
+            tables[BASELINE].add(*protocols.apply(protocol, sample["depth"], mean_depth))
         frames.append({"name": reader.name(index), **tables[NETWORK].last})
         if index in show:
-            shown.append((sample["image"], sample["depth"], depths[NETWORK]))
+            shown.append((sample["image"], sample["depth"], depth))
     if not tables[NETWORK].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
@@ -213,7 +215,8 @@ def evaluate(
     )
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        visualize.sample_figure(*zip(*shown, strict=True), path=folder / "figures" / "samples.png")
+        images, truths, predictions = zip(*shown, strict=True)
+        visualize.sample_figure(images, truths, predictions, folder / "figures" / "samples.png")
         report.write(folder)
     except OSError as error:
         raise InputError(
@@ -223,18 +226,22 @@ def evaluate(
 
 
 class _Table:
-    """The metrics of one predictor, of all frames and of the last."""
+    """The metrics of one predictor, over all frames and of the last."""
 
     def __init__(self):
-        self.metrics = {name: metrics.all_metrics(name) for name in metrics.REDUCTIONS}
+        self.metrics = [metrics.all_metrics(reduction) for reduction in metrics.REDUCTIONS]
         self.valid_pixels = 0
         self.all_pixels = 0
         self.last: dict[str, float | None] = {}
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
-        for group in self.metrics.values():
-            for metric in group:
-                metric.update_state(y_true[None], y_pred[None])
+        # Some hundred small operations a call: several frames at once are several times faster.
+        if self._waiting and self._waiting[0][0].shape != y_true.shape:
+            self._update()
+        self._waiting.append((y_true, y_pred))
+        if len(self._waiting) == _BATCH:
+            self._update()
         valid = y_true[..., 1] > 0
         self.valid_pixels += int(valid.sum())
         self.all_pixels += valid.size
@@ -245,7 +252,15 @@ class _Table:
         }
 
     def scores(self) -> dict[str, dict[str, float]]:
+        self._update()
         return {
             reduction: {metric.name: float(metric.result()) for metric in group}
-            for reduction, group in self.metrics.items()
+            for reduction, group in zip(metrics.REDUCTIONS, self.metrics, strict=True)
         }
+
+    def _update(self) -> None:
+        if self._waiting:
+            y_true, y_pred = (np.stack(arrays) for arrays in zip(*self._waiting, strict=True))
+            for metric in (metric for group in self.metrics for metric in group):
+                metric.update_state(y_true, y_pred)
+            self._waiting = []

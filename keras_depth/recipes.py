@@ -108,7 +108,10 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         InputError: no data set where the recipe says, or not the layout of one.
     """
     section = dict(recipe.data)
-    limits = {"train": section.pop("frames", None), "validation": section.pop("validation_frames", None)}
+    limits = {
+        "train": section.pop("frames", None),
+        "validation": section.pop("validation_frames", None),
+    }
     limit = limits[purpose]
     name, data_dir = section.pop("name"), section.pop("dir", None)
     if name == "synthetic":
@@ -133,7 +136,7 @@ def _find(name: str) -> Path:
     for known in list_recipes():
         if name in (known, known.split("/")[1]):
             return resources.folder("training") / f"{known}.yaml"
-    raise unknown_name("recipe", name, list_recipes())
+    raise unknown_name("recipe", name, [known.split("/")[1] for known in list_recipes()])
 
 
 def _override(values: dict[str, Any], text: str) -> None:
@@ -158,7 +161,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
 
 
-_EXPECTED = {
+_EXPECTED: dict[type, str] = {
     dict: "a section of `key: value` lines",
     tuple: "two whole numbers, [height, width]",
     int: "a whole number of 0 or more",
@@ -166,12 +169,17 @@ _EXPECTED = {
 }
 
 
+def _kind(annotation: Any) -> type:
+    """Returns `dict` of `dict[str, Any]`, and so on."""
+    return get_origin(annotation) or annotation
+
+
 def _check(values: dict[str, Any], path: Path) -> Recipe:
     fields = {f.name: f for f in dataclasses.fields(Recipe)}
     for key, value in values.items():
         if key not in fields:
             raise unknown_name(f"recipe key in {path.name}", key, fields)
-        kind = get_origin(fields[key].type) or fields[key].type
+        kind = _kind(fields[key].type)
         if kind is tuple and isinstance(value, list | tuple):
             values[key] = value = tuple(value)
         right = isinstance(value, kind) and not isinstance(value, bool)

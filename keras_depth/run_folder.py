@@ -1,14 +1,14 @@
 """The run folder: everything one training run leaves behind.
 
-    recipe.yaml       what was asked for, resolved
-    environment.json  versions, commit, devices
-    log.jsonl         a line a logged step, a line a validation
-    tensorboard/      the same curves for TensorBoard
-    checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go on from
-    model.keras       the network after the last finished epoch
-    mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
-    best.keras        the network of the epoch with the lowest validation REL
-    report.json, report.md, figures/
+recipe.yaml       what was asked for, resolved
+environment.json  versions, commit, devices
+log.jsonl         a line a logged step, a line a validation
+tensorboard/      the same curves for TensorBoard
+checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go on from
+model.keras       the network after the last finished epoch
+mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
+best.keras        the network of the epoch with the lowest validation REL
+report.json, report.md, figures/
 """
 
 import json
@@ -56,7 +56,11 @@ class RunFolder:
             self._check_same(recipe)
             return
         empty = self.recipe_file.exists()  # a run that ended before its first checkpoint
-        if not empty and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if (
+            not empty
+            and self.path.exists()
+            and (not self.path.is_dir() or any(self.path.iterdir()))
+        ):
             raise InputError(
                 f"{self.path}: not a run folder (it has no recipe.yaml); give --output a new folder"
             )
@@ -156,7 +160,9 @@ def _commit() -> str:
     try:
         commit = subprocess.run(
             [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "not a git checkout"

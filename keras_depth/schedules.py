@@ -1,5 +1,6 @@
 """Learning-rate schedules, by the names recipes use."""
 
+from collections.abc import Callable
 from typing import Any
 
 from keras.optimizers import schedules
@@ -26,7 +27,11 @@ def _cosine(rate, steps, warmup_steps=0):
     )
 
 
-_SCHEDULES = {"constant": _constant, "inverse_time": _inverse_time, "cosine": _cosine}
+_SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": _constant,
+    "inverse_time": _inverse_time,
+    "cosine": _cosine,
+}
 
 
 def get(rate: float, steps: int, name: str, **arguments: Any):

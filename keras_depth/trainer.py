@@ -10,7 +10,7 @@ import dataclasses
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,7 @@ LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 500  # training frames in the mean depth map
 VALIDATION_METRICS = ("rel", "rmse", "mse", "delta1")
 
+_PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
@@ -90,10 +91,14 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             f"{frames.description}: {recipe.epochs} epochs of {len(frames)} frames in batches of"
             f" {recipe.batch_size} are no training step; raise epochs or lower batch_size"
         )
+    check_keywords("key of augmentation", Augmentation, recipe.augmentation)
+    augmentation = Augmentation(**recipe.augmentation)
+    if recipe.precision not in _PRECISIONS:
+        raise unknown_name("precision", recipe.precision, _PRECISIONS)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     with strategy.scope():
-        state = _build(recipe, total)
+        state = _build(recipe, augmentation.crop or recipe.size, total)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
@@ -119,7 +124,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     window: list[float] = []
     bar = tqdm(total=total, initial=first, unit="step", desc=recipe.architecture)
     with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
-        batches = _batches(recipe, frames, strategy, first, total)
+        batches = _batches(recipe, augmentation, frames, strategy, first, total)
         for step, batch in enumerate(batches, start=first + 1):
             window.append(float(step_function(*batch)))
             if not math.isfinite(window[-1]):
@@ -162,16 +167,19 @@ def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_id == 0
 
 
-def _build(recipe: Recipe, total: int) -> _State:
-    """Makes the model, optimizer and loss of a recipe, and the checkpoint that holds their state."""
-    weights = None if recipe.weights == "none" else recipe.weights
-    crop = recipe.augmentation.get("crop") or recipe.size
-    build = partial(architectures.create_model, recipe.architecture, **recipe.options)
-    model = build((*crop, 3), weights)
-    saved_model = model if tuple(crop) == recipe.size else build((*recipe.size, 3))
+def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
+    """Makes model, optimizer and loss of a recipe, and the checkpoint of all that they hold."""
+
+    def build(size: Sequence[int], weights: str) -> keras.Model:
+        shape = (size[0], size[1], 3)
+        name, options = recipe.architecture, recipe.options
+        return architectures.create_model(name, shape, weights, **options)
+
+    model = build(crop, recipe.weights)
+    saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
     arguments = dict(recipe.loss)
     loss = losses.get(arguments.pop("name"), **arguments)
-    optimizer = _optimizer(recipe, total)
+    optimizer = make_optimizer(recipe, total)
     optimizer.build(model.trainable_variables)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     # `variables`, unlike `weights`, holds the seeds of dropout too.
@@ -190,7 +198,12 @@ def _values(variables) -> list[tf.Variable]:
     return [variable.value for variable in variables]
 
 
-def _optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
+def make_optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
+    """Builds a recipe's optimizer and schedule for a run of `total` steps.
+
+    Raises:
+        InputError: unknown names or arguments; the message names the nearest.
+    """
     arguments = dict(recipe.optimizer)
     name = arguments.pop("name")
     if name not in _OPTIMIZERS:
@@ -208,13 +221,13 @@ def _encoding(recipe: Recipe) -> encodings.Encoding:
     return encodings.get(architectures.get(recipe.architecture).encoding)
 
 
-def _batches(recipe, frames, strategy, first, total) -> Iterator[tuple]:
+def _batches(recipe, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
     """Yields what `_train_step` takes, from step `first` on; every replica its share."""
     make = partial(
         training_batches,
         frames,
         size=recipe.size,
-        augmentation=Augmentation(**recipe.augmentation),
+        augmentation=augmentation,
         encode=_encoding(recipe).encode,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
@@ -286,7 +299,8 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
     replace_file(folder.model_file, model.save)
     if result["val_rel"] < best:
         replace_file(folder.best_file, model.save)
-    visualize.sample_figure(*zip(*shown, strict=True), folder.figures / "validation.png")
+    images, truths, predictions = zip(*shown, strict=True)
+    visualize.sample_figure(images, truths, predictions, folder.figures / "validation.png")
     return result
 
 
@@ -312,9 +326,10 @@ class _EventFile:
         self.writer = tf.summary.create_file_writer(str(path)) if enabled else None
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        with self.writer.as_default():
-            for key, value in row.items():
-                tf.summary.scalar(key, value, step=step)
+        if self.writer:
+            with self.writer.as_default():
+                for key, value in row.items():
+                    tf.summary.scalar(key, value, step=step)
 
     def __enter__(self):
         return self

@@ -418,9 +418,7 @@ def test_in_a_process_of_its_own(run_folder, work):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert out.startswith("out: 1 picture, ") and "4.00 / 4.00 / 4.00 m" in out
-    assert err.endswith(
-        "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n"
-    )
+    assert err.endswith("error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n")
     assert "Traceback" not in err
     assert (read("out/a_depth.png") == 4000).all()
 

@@ -5,6 +5,7 @@ timed by custom_ops/interleave/benchmark.cu.
 """
 
 import argparse
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -20,15 +21,14 @@ DECODER = [(15, 20, 512), (30, 40, 256), (60, 80, 128), (120, 160, 64), (240, 32
 
 NOTES = """\
 Milliseconds, float32, {threads} threads, TensorFlow {version}: medians of {rounds} rounds in which
-the candidates take turns, each inside a `tf.function` that returns a new tensor.
+the candidates take turns. All but the last are a `tf.function` that returns a new tensor.
 
 - op: `Interleave`. concat + d2s: `depth_to_space(concat)`. Laina: stack and reshape, for the
   columns of each pair of maps and then for the rows.
-- copy: TensorFlow's own copy of as many bytes (`DeepCopy`), by the same threads into memory from
-  the same allocator: what the op would cost if it did nothing but copy.
-- copy, old memory: as many bytes by as many threads into memory that has been written before.
-  What `copy` takes beyond it is the system handing out fresh pages, which every row but this
-  last one pays: once for the op, twice for concat + d2s, three times in effect for Laina.
+- copy: TensorFlow's own copy of as many bytes (`DeepCopy`), by the same threads, into memory from
+  the same allocator. It uses ordinary stores; the op, above 16 MB, stores past the caches.
+- copy, one target: NumPy's copy of as many bytes, by as many threads, into the same memory each
+  time: no allocation, no TensorFlow.
 """
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     if not custom_op_available():
         raise InputError("the interleave op is not built: run `python -m keras_depth.build_ops`")
     threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
-    names = ["op", "concat + d2s", "Laina", "copy", "copy, old memory"]
+    names = ["op", "concat + d2s", "Laina", "copy", "copy, one target"]
     columns = ["four maps", "result, MB", *names, "op / copy", "concat + d2s / op", "Laina / op"]
     lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     print("\n".join(lines))
@@ -84,14 +84,12 @@ def _row(shape: tuple[int, ...], pool: ThreadPoolExecutor, threads: int, rounds:
 
     source = np.array(large).reshape(-1)
     target = np.zeros_like(source)
-    halves = list(
-        zip(np.array_split(source, threads), np.array_split(target, threads), strict=True)
-    )
+    parts = list(zip(np.array_split(source, threads), np.array_split(target, threads), strict=True))
 
-    def copy_old_memory():
-        list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), halves))
+    def copy_one_target():
+        list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), parts))
 
-    graphs = [
+    graphs: list[Callable] = [
         tf.function(interleave),
         tf.function(lambda *four: tf.nn.depth_to_space(tf.concat(four, axis=-1), 2)),
         tf.function(laina),
@@ -101,10 +99,8 @@ def _row(shape: tuple[int, ...], pool: ThreadPoolExecutor, threads: int, rounds:
         raise AssertionError(f"the candidates disagree at {shape}")
     del results
     copy = tf.function(lambda x: tf.raw_ops.DeepCopy(x=x))
-    calls = [*(lambda graph=graph: graph(*maps) for graph in graphs)]
-    calls += [lambda: copy(large), copy_old_memory]
-
-    times = _medians(calls, rounds)
+    calls = [functools.partial(graph, *maps) for graph in graphs]
+    times = _medians([*calls, functools.partial(copy, large), copy_one_target], rounds)
     op, d2s, stacked, copied, _ = times
     cells = ["x".join(map(str, shape)), f"{large.shape.num_elements() * 4e-6:.1f}"]
     cells += [f"{1e3 * seconds:.2f}" for seconds in times]

@@ -3,7 +3,7 @@
 | layout | what is stored | metres |
 |---|---|---|
 | labelled | nyu_depth_v2_labeled.mat (HDF5, axes reversed), splits.mat | float32; holes filled |
-| DenseDepth | nyu2_train.csv, nyu2_test.csv and pictures, in a folder or zip | uint8 / 255 * 10, uint16 / 1000 |
+| DenseDepth | nyu2_{train,test}.csv and pictures, folder or zip | uint8 / 255 * 10, uint16 / 1000 |
 | FastDepth | train/<scene>/*.h5, val/official/*.h5 | float32 |
 | tfds | a prepared `nyu_depth_v2` of tensorflow_datasets | float16: steps of 8 mm at 8 m |
 | BTS | <scene>/rgb_*.jpg with sync_depth_*.png | uint16 / 1000; holes are 0 |
@@ -18,7 +18,6 @@ import re
 import struct
 import threading
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -86,8 +85,9 @@ class NyuReader:
         if not self._frames:
             counts = ", ".join(f"{len(frames)} {name}" for name, frames in splits.items())
             raise InputError(
-                f"{layout.path}: no {chosen} frames in the {layout.title} layout ({counts or 'none'}"
-                f" there){layout.remark}; ask for another split, or complete the folder"
+                f"{layout.path}: no {chosen} frames in the {layout.title} layout "
+                f"({counts or 'none'} there){layout.remark}; ask for another split, or complete "
+                "the folder"
             )
         self.description = (
             f"NYU Depth v2, {layout.title}, {chosen}: {len(self)} frames from {layout.path}"
@@ -116,7 +116,7 @@ class _Layout:
     sought = ""
     remark = ""
     path: Path
-    frames: dict[str, Sequence[Any]]
+    frames: dict[str, list[Any]]
 
     def __init__(self, path: Path, raw: bool = False):
         raise NotImplementedError
@@ -332,8 +332,8 @@ class _Tfds(_Layout):
                 example = self._features.deserialize_example_np(data)
             except Exception as error:  # whatever the parser and the decoders make of bad bytes
                 raise InputError(
-                    f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare the data "
-                    "set again"
+                    f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
+                    "the data set again"
                 ) from None
         return example["image"], example["depth"].astype(np.float32)
 

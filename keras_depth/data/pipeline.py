@@ -5,9 +5,9 @@ batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
 for image, y_true in batches: ...
 """
 
+import contextlib
 import functools
-import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ class Batches:
     Yields `image` float32 (B, h, w, 3) in [0, 1] and `y_true` float32 (B, h, w, 2): the encoded
     target (finite everywhere) and valid, 0 or 1.
 
-    dataset: the tf.data.Dataset itself.
+    dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
     """
 
     def __init__(self, reader: Reader, build: Callable[["Batches"], tf.data.Dataset]):
@@ -39,14 +39,15 @@ class Batches:
         self.dataset = build(self)
 
     def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        return self.iterate(lambda dataset: dataset)
+        with self.errors():
+            yield from self.dataset
 
-    def iterate(self, distribute: Callable[[tf.data.Dataset], Iterable]) -> Iterator:
-        """Iterates over what `distribute` makes of the dataset, for `tf.distribute`."""
+    @contextlib.contextmanager
+    def errors(self):
+        """Raises a reader's InputError in place of the page of text TensorFlow makes of it."""
         try:
-            yield from distribute(self.dataset)
+            yield
         except tf.errors.OpError:
-            # TensorFlow makes a page of text of a reader's error: raise that itself.
             if self._error is None:
                 raise
             raise self._error from None
@@ -62,22 +63,21 @@ class Batches:
                 raise
 
         image, depth = tf.numpy_function(load, [index], (tf.float32, tf.float32), stateful=False)
-        return {"image": tf.ensure_shape(image, (*size, 3)),
-                "depth": tf.ensure_shape(depth, (*size, 1))}  # fmt: skip
+        image, depth = tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(depth, (*size, 1))
+        return {"image": image, "depth": depth}
 
 
-def frame_indices(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Returns the frames of a step: int64 (batch_size,), indices below `count`.
+def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
+    """Returns the frames of a step of a run: int64 (batch_size,), indices below `count`.
 
     Epoch e goes through the frames in the order of `default_rng((seed, e)).permutation`, and
     leaves out its last, incomplete batch.
     """
     epoch, place = divmod(step, count // batch_size)
-    first = place * batch_size
-    return _order(count, seed, epoch)[first : first + batch_size]
+    return _order(count, seed, epoch)[place * batch_size : (place + 1) * batch_size]
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
@@ -92,10 +92,11 @@ def training_batches(
     seed: int,
     steps: int,
     start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> Batches:
     """Returns the batches of steps `start_step` to `steps` - 1 of a run.
 
-    Frame order (see `frame_indices`) and augmentation depend on (seed, epoch, index) alone: a run
+    Frame order (see `frames_of_step`) and augmentation depend on (seed, epoch, index) alone: a run
     that starts at a step gets the very batches it would have got.
 
     Args:
@@ -108,9 +109,12 @@ def training_batches(
         seed: non-negative.
         steps: steps of the whole run.
         start_step: where to begin.
+        context: what `strategy.distribute_datasets_from_function` gives: this worker gets its
+            rows of every batch, in shares of one replica each.
 
     Raises:
         InputError: the reader has fewer frames than a batch.
+        ValueError: the batch does not divide by the replicas.
     """
     if len(reader) < batch_size:
         raise InputError(
@@ -118,10 +122,16 @@ def training_batches(
             "choose a smaller batch"
         )
 
+    context = context or tf.distribute.InputContext()  # one worker with one replica
+    share = context.get_per_replica_batch_size(batch_size)
+    rows = batch_size // context.num_input_pipelines
+    first = rows * context.input_pipeline_id
+
     def frames():
         for step in range(start_step, steps):
             epoch = step // (len(reader) // batch_size)
-            for index in frame_indices(len(reader), batch_size, seed, step):
+            own = frames_of_step(len(reader), batch_size, seed, step)[first : first + rows]
+            for index in own:
                 words = np.random.SeedSequence((seed, epoch, int(index))).generate_state(2)
                 yield index, words.view(np.int32)
 
@@ -134,23 +144,12 @@ def training_batches(
                 num_parallel_calls=_READERS,
                 deterministic=True,
             )
-            .batch(batch_size, drop_remainder=True)
+            .batch(share, drop_remainder=True)
             .map(lambda batch: _pair(batch, encode))
             .prefetch(2)
         )
 
     return Batches(reader, build)
-
-
-def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Returns the indices of the frames that step `step` of a run learns from, out of `count`."""
-    epoch, position = divmod(step, count // batch_size)
-    return _order(count, seed, epoch)[position * batch_size : (position + 1) * batch_size]
-
-
-@functools.lru_cache(maxsize=2)
-def _order(count: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def evaluation_batches(

@@ -5,7 +5,6 @@ threads. It converts the data set's units to metres, and nobody after it does.
 """
 
 from collections.abc import Sequence
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,11 +35,17 @@ class Reader(Protocol):
 
 
 class Subset:
-    """The frames of a reader at some indices, in that order."""
+    """Some frames of a reader, as a reader.
+
+    Args:
+        reader: where the frames are.
+        indices: which of them, in order.
+    """
 
     def __init__(self, reader: Reader, indices: Sequence[int]):
-        self._reader, self._indices = reader, indices
-        self.description = f"{len(indices)} of: {reader.description}"
+        self._reader = reader
+        self._indices = list(indices)
+        self.description = f"{len(self._indices)} of {reader.description}"
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -79,7 +84,7 @@ def make_sample(rgb: np.ndarray, depth: np.ndarray, name: str) -> Sample:
             f"{name}: the depth holds NaN, infinity or negative metres; restore the file, or "
             "write 0 where nothing was measured"
         )
-    return {"image": np.float32(rgb) / np.float32(255), "depth": depth[..., None]}
+    return {"image": rgb.astype(np.float32) / np.float32(255), "depth": depth[..., None]}
 
 
 def read_bytes(path: Path) -> bytes:
@@ -142,26 +147,3 @@ def _is_cut_short(data: bytes) -> bool:
         # The end marker cannot occur within coded data, but a thumbnail in the header has one.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") or b"\xff\xda" not in data
     return False
-
-
-class Subset:
-    """Some frames of a reader, as a reader.
-
-    Args:
-        reader: where the frames are.
-        indices: which of them, in order.
-    """
-
-    def __init__(self, reader: Reader, indices: Sequence[int]):
-        self._reader = reader
-        self._indices = list(indices)
-        self.description = f"{len(self._indices)} of {reader.description}"
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._reader[self._indices[index]]
-
-    def name(self, index: int) -> str:
-        return self._reader.name(self._indices[index])

@@ -1,4 +1,4 @@
-"""The up-convolution of Laina et al. and Bokovoy et al.: unpool, then 5x5, or its equal without zeros.
+"""The up-convolution: unpool, then 5x5; or the same function without multiplying zeros.
 
 Three quarters of the products of "unpool, then 5x5" multiply zeros. An output pixel at (even row,
 even column) meets only the kernel's taps at even rows and even columns, and so on for the other

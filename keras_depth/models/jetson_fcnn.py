@@ -134,8 +134,12 @@ def fcnn(
     backbone = encoders.resnet50(image, weights)
     tapped = {
         scale: backbone.get_layer(layer).output
-        for scale, layer in ((16, taps.sixteenth), (8, taps.eighth), (4, taps.quarter),
-                             (2, taps.half))
+        for scale, layer in (
+            (16, taps.sixteenth),
+            (8, taps.eighth),
+            (4, taps.quarter),
+            (2, taps.half),
+        )
     }
     x = backbone.get_layer(taps.end).output
     x = layers.Conv2D(512 if lite else 1024, 1, name="start")(x)

@@ -102,6 +102,38 @@ def test_tfds_reads_what_its_builder_reads(tmp_path):
     assert "damaged record" in layout_error(tmp_path, split="train")
 
 
+def test_tfds_prepared_as_array_record(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    records = pytest.importorskip("array_record.python.array_record_module")
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(480, 640, 3)),
+            "depth": tfds.features.Tensor(shape=(480, 640), dtype=np.float16),
+        }
+    )
+    folder = tmp_path / "nyu_depth_v2" / "0.0.1"
+    folder.mkdir(parents=True)
+    path = folder / "nyu_depth_v2-train.array_record-00000-of-00001"
+    writer = records.ArrayRecordWriter(str(path), "group_size:1")
+    for k in range(3):
+        image, depth = np.full((480, 640, 3), 51 * k, np.uint8), np.full((480, 640), 1.5 + k)
+        example = features.encode_example({"image": image, "depth": depth.astype(np.float16)})
+        writer.write(features.serialize_example(example))
+    writer.close()
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features,
+        split_infos=[tfds.core.SplitInfo(name="train", shard_lengths=[3], num_bytes=1)],
+        filename_template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        check_data=False,
+    )
+    reader = open_nyu(tmp_path)
+    assert len(reader) == 3 and reader.name(2) == f"{folder}/train[2]"
+    for index in (2, 0, 1):
+        np.testing.assert_array_equal(reader[index]["depth"], np.float32(1.5 + index))
+        np.testing.assert_allclose(reader[index]["image"], 0.2 * index, rtol=1e-6)
+
+
 @pytest.mark.parametrize("layout", SMALL)
 def test_no_split_means_test_where_there_is_one(folders, layout):
     reader = open_nyu(folders[layout])

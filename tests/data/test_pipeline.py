@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
     evaluation_batches,
-    frame_indices,
+    frames_of_step,
     mean_depth_map,
     resize,
     training_batches,
@@ -76,7 +76,7 @@ def test_an_epoch_is_a_permutation_without_its_last_batch():
     orders = [np.random.default_rng((5, epoch)).permutation(10)[:9] for epoch in (0, 1)]
     seen = frames_of(train(Numbered(10), 6, augmentation=Augmentation()))
     assert seen == np.concatenate(orders).reshape(6, 3).tolist()
-    assert seen == [frame_indices(10, 3, 5, step).tolist() for step in range(6)]
+    assert seen == [frames_of_step(10, 3, 5, step).tolist() for step in range(6)]
 
 
 @pytest.mark.parametrize("start", [1, 3, 5])
@@ -134,22 +134,44 @@ def test_a_bug_in_a_reader_is_not_hidden():
         list(evaluation_batches(Wrong(2), size=SIZE, batch_size=2))
 
 
-def test_distributed_batches():
+def test_a_readers_error_comes_through_a_strategy():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    batches = training_batches(
-        Numbered(7, broken=(6,)), size=SIZE, augmentation=Augmentation(mirror=0.0),
-        encode=tf.identity, batch_size=2, seed=0, steps=3,
-    )  # fmt: skip
+    parts = []
 
-    def distribute(dataset):
-        return strategy.distribute_datasets_from_function(lambda context: dataset)
+    def part(context):
+        parts.append(
+            training_batches(
+                Numbered(7, broken=(6,)),
+                size=SIZE,
+                augmentation=Augmentation(mirror=0.0),
+                encode=tf.identity,
+                batch_size=2,
+                seed=0,
+                steps=3,
+                context=context,
+            )
+        )
+        return parts[-1].dataset
 
+    distributed = strategy.distribute_datasets_from_function(part)
     seen = []
-    with pytest.raises(InputError, match="frame 6"):
-        for _, y in batches.iterate(distribute):
+    with pytest.raises(InputError, match="frame 6"), parts[0].errors():
+        for _, y in distributed:
             seen.append(frames_of([(None, y.numpy())])[0])
     order = np.random.default_rng((0, 0)).permutation(7)[:6].reshape(3, 2).tolist()
     assert seen == order[: len(seen)] and len(seen) == [6 in pair for pair in order].index(True)
+
+
+def test_workers_and_replicas_share_each_batch():
+    whole = train(Numbered(10), 4, batch_size=4)
+    # Two workers with one replica each, or one worker with two.
+    for workers, replicas in ((2, 2), (1, 2)):
+        contexts = [tf.distribute.InputContext(workers, k, replicas) for k in range(workers)]
+        parts = [train(Numbered(10), 4, batch_size=4, context=context) for context in contexts]
+        shares = zip(*parts, strict=True) if workers == 2 else zip(*[iter(parts[0])] * 2)  # noqa: B905
+        for (image, y), share in zip(whole, shares, strict=True):
+            np.testing.assert_array_equal(image, np.concatenate([part[0] for part in share]))
+            np.testing.assert_array_equal(y, np.concatenate([part[1] for part in share]))
 
 
 def test_too_few_frames():
@@ -165,8 +187,8 @@ def test_evaluation_keeps_order_and_the_last_small_batch():
 
 def test_evaluation_encodes_and_crops_the_middle():
     reader = Numbered(1)
-    image, y = next(iter(evaluation_batches(
-        reader, size=SIZE, batch_size=1, crop=(4, 6), encode=lambda depth: depth / 10)))  # fmt: skip
+    options = {"size": SIZE, "batch_size": 1, "encode": lambda depth: depth / 10}
+    image, y = next(iter(evaluation_batches(reader, crop=(4, 6), **options)))
     np.testing.assert_array_equal(image[0], reader[0]["image"][4:8, 5:11])
     np.testing.assert_allclose(y[..., 0], 0.1)
     with pytest.raises(InputError, match="is larger than the frames"):

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from keras_depth.data.furniture import BALL, BOX, CELLS, CYLINDER, Place, Scene
 from keras_depth.data.pipeline import mean_depth_map
-from keras_depth.data.synthetic import NYU_INTRINSICS, Rooms, _crossing, _View
+from keras_depth.data.render import View, crossing
+from keras_depth.data.scene import BALL, BOX, CELLS, CYLINDER, Place, Scene
+from keras_depth.data.synthetic import NYU_INTRINSICS, Rooms
 from keras_depth.errors import InputError
 
 SMALL = (48, 64)
@@ -105,7 +106,7 @@ def test_an_empty_room_has_the_depth_of_planes(roll, pitch):
     scene.camera, scene.yaw, scene.roll, scene.pitch = np.array([1.0, 2.0, 1.4]), 0.7, roll, pitch
     size = (30, 40)
     camera = Rooms(1, size).intrinsics
-    depth = _View(scene, camera, size).depth
+    depth = View(scene, camera, size).depth
     v, u = np.meshgrid(np.arange(30), np.arange(40), indexing="ij")
     ray = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
     # Roll about the optical axis, then look down by -pitch, then turn: x right, y down, z forward.
@@ -132,7 +133,7 @@ def test_where_a_ray_meets_a_solid(shape, size, yaw, near, far):
     scene = Scene(np.random.default_rng(0))
     scene.add(shape, Place(5.0, 0.0, yaw), -size[2] / 2, size, 0)
     rays = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0]], np.float32).T
-    enter, leave = _crossing(scene.solids[0], (0.0, 0.0, 0.0), rays)
+    enter, leave = crossing(scene.solids[0], (0.0, 0.0, 0.0), rays)
     np.testing.assert_allclose((enter[0], leave[0]), (near, far), rtol=1e-5)
     assert not enter[1] < leave[1]  # beside it
     assert enter[2] < leave[2] < 0  # behind
@@ -141,7 +142,7 @@ def test_where_a_ray_meets_a_solid(shape, size, yaw, near, far):
 def test_a_cylinder_has_a_top():
     scene = Scene(np.random.default_rng(0))
     scene.add(CYLINDER, Place(0.0, 0.0), 0.0, (1.0, 1.0, 1.0), 0)
-    enter, leave = _crossing(
+    enter, leave = crossing(
         scene.solids[0], (0.2, 0.0, 3.0), np.array([[0], [0], [-1.0]], np.float32)
     )
     np.testing.assert_allclose((enter[0], leave[0]), (2.0, 3.0), rtol=1e-5)

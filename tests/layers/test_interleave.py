@@ -101,9 +101,17 @@ def test_a_thousand_random_shapes(built_op):
         )
 
 
-def test_large_map_split_over_threads(built_op):
-    maps = four_maps((2, 61, 83, 96))
-    np.testing.assert_array_equal(interleave(*maps), depth_to_space(maps))
+@pytest.mark.parametrize("shape", [(2, 61, 83, 100), (1, 129, 131, 64)])
+def test_large_maps(built_op, shape):
+    """Split over threads; above 16 MB, with stores past the caches, in both directions."""
+    maps = four_maps(shape)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        large = interleave(*maps)
+    np.testing.assert_array_equal(large, depth_to_space(maps))
+    gradients = tape.gradient(large, maps, output_gradients=large)
+    for gradient, x in zip(gradients, maps, strict=True):
+        np.testing.assert_array_equal(gradient, x)
 
 
 def test_maps_that_start_anywhere_in_memory(built_op):

@@ -1,0 +1,33 @@
+# Each target sets up what it needs in .venv, from Python 3.11+, make and g++.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+.DELETE_ON_ERROR:
+.PHONY: train test test-slow lint clean
+
+train: $(VENV)/op
+	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms
+
+test: $(VENV)/op
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/op
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow
+
+lint: $(VENV)/installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/installed: setup.py pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+$(VENV)/op: $(VENV)/installed $(wildcard custom_ops/interleave/*)
+	$(RUN) -m keras_depth.build_ops
+	touch $@

@@ -1,0 +1,163 @@
+"""A scene to be rendered: solids, what they are painted with, lights and a camera.
+
+The world is in metres: x to the right, y forward, z up from the floor.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+BOX, CYLINDER, BALL = range(3)  # shapes of a solid; all of them fill the box of its size
+STRIPES, CHECKS, CELLS = range(3)  # patterns of a material
+
+Rng = np.random.Generator
+Colour = tuple[float, float, float]
+
+
+class Place(NamedTuple):
+    """Where a piece of furniture stands: the middle of its footprint, and its turn about z."""
+
+    x: float
+    y: float
+    yaw: float = 0.0
+
+    def at(self, x: float, y: float, yaw: float = 0.0) -> "Place":
+        """Returns the place at (x, y) of this piece's own frame."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return Place(self.x + c * x - s * y, self.y + s * x + c * y, self.yaw + yaw)
+
+
+class Solid(NamedTuple):
+    """A shape of half-size `half` about `centre`, turned by `yaw` about the vertical."""
+
+    shape: int
+    centre: tuple[float, float, float]
+    half: tuple[float, float, float]
+    yaw: float
+    materials: tuple[int, ...]  # per face: -x, +x, -y, +y, -z, +z
+
+
+class Material(NamedTuple):
+    """A pattern between two colours (linear light), its size in metres."""
+
+    pattern: int
+    first: Colour
+    second: Colour
+    period: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0  # how far each row of cells is moved against the one before, in cells
+    joint: float = 0.0  # width of the joint between cells, as a part of the cell
+    variation: float = 0.0  # of brightness from cell to cell
+    grain: float = 0.1  # amplitude of the fine noise
+    stretch: float = 1.0  # of the fine noise along v: 1 plaster, 10 wood
+    glow: float = 0.0  # light of its own
+
+
+class Scene:
+    """What a room holds. Solid 0 is the room itself, seen from inside."""
+
+    def __init__(self, rng: Rng):
+        self.rng = rng
+        self.solids: list[Solid] = []
+        self.materials: list[Material] = []
+        self.footprints: list[tuple[float, float, float, float]] = []  # x0, x1, y0, y1
+        self.lights: list[tuple[np.ndarray, float]] = []  # position, intensity; the first casts
+        self.camera = np.zeros(3)
+        self.yaw = self.pitch = self.roll = 0.0
+
+    def add(self, shape: int, place: Place, z: float, size: tuple, material: int | tuple) -> None:
+        """Adds a solid of `size` (width, depth, height) on height `z` in the middle of `place`."""
+        w, d, h = size
+        yaw = place.yaw
+        quarters = yaw / (math.pi / 2)
+        if abs(quarters - round(quarters)) < 1e-6:  # axes that coincide are cheaper to trace
+            yaw, (w, d) = 0.0, ((d, w) if round(quarters) % 2 else (w, d))
+        faces = (material,) * 6 if isinstance(material, int) else material
+        self.solids.append(
+            Solid(shape, (place.x, place.y, z + h / 2), (w / 2, d / 2, h / 2), yaw, faces)
+        )
+
+    def box(self, place: Place, z: float, size: tuple, material: int) -> None:
+        self.add(BOX, place, z, size, material)
+
+    def paint(self, *arguments, **options) -> int:
+        """Registers a material and returns its number."""
+        self.materials.append(Material(*arguments, **options))
+        return len(self.materials) - 1
+
+    # Materials -----------------------------------------------------------------------------------
+
+    def colour(self, hue: tuple, saturation: tuple, value: tuple) -> Colour:
+        """Draws a colour from ranges of hue, saturation and value; returns linear light."""
+        h, s, v = (self.rng.uniform(*bounds) for bounds in (hue, saturation, value))
+        return tuple((v * (1 - s * max(0.0, min(k, 4 - k, 1.0)))) ** 2.2 for k in (
+            (5 + 6 * h) % 6, (3 + 6 * h) % 6, (1 + 6 * h) % 6))  # fmt: skip
+
+    def any_colour(self) -> Colour:
+        # Most things in a home are muted; a few are bright.
+        vivid = 0.9 if self.rng.random() < 0.15 else 0.45
+        return self.colour((0, 1), (0.0, vivid), (0.15, 0.9))
+
+    def wall_paint(self) -> int:
+        first = self.colour((0, 1), (0.0, 0.22), (0.55, 0.95))
+        kind = self.rng.random()
+        if kind < 0.65:
+            return self.paint(CELLS, first, first, grain=0.06)
+        second = self.colour((0, 1), (0.0, 0.3), (0.5, 0.95))
+        if kind < 0.8:
+            width = self.rng.uniform(0.06, 0.2)
+            return self.paint(STRIPES, first, second, (width, width), grain=0.05)
+        if kind < 0.9:
+            return self.paint(
+                CELLS,
+                self.colour((0.02, 0.08), (0.3, 0.6), (0.4, 0.7)),
+                first,
+                (0.22, 0.075),
+                0.5,
+                0.12,
+                0.25,
+                grain=0.2,
+            )  # bricks; fmt: skip
+        return self.paint(CELLS, first, second, (0.15, 0.15), 0.0, 0.05, 0.06, grain=0.03)
+
+    def floor_paint(self) -> int:
+        kind = self.rng.random()
+        if kind < 0.45:
+            return self.wood(width=self.rng.uniform(0.07, 0.18), length=self.rng.uniform(0.8, 1.6))
+        first = self.colour((0, 1), (0.02, 0.3), (0.4, 0.85))
+        second = self.colour((0, 1), (0.02, 0.3), (0.15, 0.6))
+        side = self.rng.uniform(0.2, 0.5)
+        if kind < 0.65:
+            return self.paint(CELLS, first, second, (side, side), 0.0, 0.03, 0.12, grain=0.12)
+        if kind < 0.8:
+            return self.paint(CHECKS, first, second, (side, side), grain=0.1)
+        return self.paint(CELLS, self.colour((0, 1), (0.05, 0.5), (0.25, 0.7)), second, grain=0.5)
+
+    def wood(self, width: float = 0.5, length: float = 3.0) -> int:
+        first = self.colour((0.04, 0.1), (0.25, 0.7), (0.25, 0.8))
+        dark = tuple(0.5 * c for c in first)
+        return self.paint(CELLS, first, dark, (width, length), 0.37, 0.03, 0.3, 0.35, 10.0)
+
+    def cloth(self) -> int:
+        first, kind = self.any_colour(), self.rng.random()
+        if kind < 0.6:
+            return self.paint(CELLS, first, first, grain=0.35)
+        side = self.rng.uniform(0.04, 0.15)
+        pattern = STRIPES if kind < 0.8 else CHECKS
+        return self.paint(pattern, first, self.any_colour(), (side, side), grain=0.25)
+
+    def plain(self) -> int:
+        first = self.any_colour()
+        return self.paint(CELLS, first, first, grain=0.05)
+
+    def fronts(self, width: float, height: float) -> int:
+        """Doors or drawers of `width` by `height`, with dark joints."""
+        first = self.colour((0, 1), (0.0, 0.4), (0.3, 0.95))
+        dark = tuple(0.25 * c for c in first)
+        return self.paint(CELLS, first, dark, (width, height), 0.0, 0.04, 0.06, 0.2, 6.0)
+
+    def wood_or_plain(self) -> int:
+        return self.wood() if self.rng.random() < 0.6 else self.plain()
+
+    def glow(self, strength: float, tint: Colour = (1.0, 0.95, 0.85)) -> int:
+        return self.paint(CELLS, tint, tint, grain=0.0, glow=strength)

@@ -1,0 +1,178 @@
+"""Every registered network: its counts, its shapes, and that it trains, saves and loads."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth import losses
+from keras_depth.architectures import Architecture, create_model, get, list_architectures, register
+from keras_depth.errors import InputError
+
+SMALL = (48, 64, 3)
+
+# With the 3x3 head of the published counts; the paper's 5x5 head adds its 16 more taps a channel.
+COUNTS_3X3_HEAD = {
+    "basic_deconv": 43_150_337,
+    "basic_sc_deconv": 66_961_025,
+    "basic_sc_nonbt": 31_970_209,
+    "lite_basic_sc_nonbt": 10_675_617,
+    "basic_sc_interl": 51_345_313,
+    "basic_sc_interl_t": 51_342_337,
+    "lite_basic_interl_t": 13_468_673,
+}
+VARIANTS = [
+    ("basic_sc_deconv", {"ladder": "halving"}, 51_803_137),
+    ("basic_sc_deconv", {"ladder": "halving", "merge": "add"}, 43_843_521),
+    ("basic_sc_nonbt", {"ladder": "notebook"}, 36_143_041),
+    ("basic_sc_nonbt", {"merge": "add"}, 31_625_057),
+    ("basic_sc_nonbt", {"shortcuts": ()}, 30_931_873),
+    ("lite_basic_sc_nonbt", {"merge": "add"}, 10_592_097),
+    ("basic_sc_interl", {"shortcuts": (16, 8, 4, 2)}, 51_806_113),
+    ("basic_sc_interl", {"merge": "add"}, 43_809_441),
+    ("basic_sc_interl", {"ladder": "notebook"}, 66_043_841),
+    ("lite_basic_interl_t", {"decoder": "interleave"}, 13_470_113),
+]
+
+
+def trainable(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_parameters_of_the_defaults(name):
+    model = create_model(name)
+    assert model.name == name
+    assert (model.count_params(), trainable(model)) == get(name).parameters
+    assert model.output_shape == (None, 240, 320, 1)
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS_3X3_HEAD.items())
+def test_parameters_with_the_small_head(name, count):
+    model = create_model(name, (480, 640, 3), head_size=3)
+    assert model.count_params() == count
+    assert model.output_shape == (None, 480, 640, 1)
+    width = model.get_layer("head").kernel.shape[2]
+    assert get(name).parameters[0] - count == 16 * width
+
+
+@pytest.mark.parametrize(("name", "options", "count"), VARIANTS)
+def test_parameters_of_the_alternatives(name, options, count):
+    assert create_model(name, SMALL, head_size=3, **options).count_params() == count
+
+
+def test_the_encoder_is_tapped_before_the_activation():
+    model = create_model("basic_sc_nonbt", SMALL)
+    taps = ["conv4_block6_add", "conv3_block4_add", "conv2_block3_add", "conv1_bn"]
+    for block, tap in enumerate(taps, start=1):
+        encoder_map, _ = model.get_layer(f"block{block}_concat").input
+        assert encoder_map is model.get_layer(tap).output
+
+
+def test_sides_that_do_not_divide_by_32_are_cropped_once():
+    """At 240x320 the first block's 16 rows meet the 15 of the encoder's 1/16 map."""
+    model = create_model("basic_sc_interl_t", (240, 320, 3))
+    assert model.get_layer("block0_crop").output.shape[1:3] == (15, 20)
+    assert "block0_crop" not in [
+        layer.name for layer in create_model("basic_deconv", (64, 64, 3)).layers
+    ]
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_trains_on_masked_and_on_empty_targets(name):
+    """Every weight gets a finite gradient; where nothing is valid it is zero."""
+    model = create_model(name, SMALL)
+    generator = np.random.default_rng(0)
+    image = generator.uniform(size=(2, *SMALL)).astype("float32")
+    depth = generator.uniform(1, 9, (2, *SMALL[:2], 1)).astype("float32")
+    valid = (generator.uniform(size=depth.shape) > 0.5).astype("float32")
+    model.compile(optimizer=keras.optimizers.SGD(0.001), loss=losses.get("mse_rel"))
+    before = [weight.numpy() for weight in model.trainable_weights]
+    assert np.isfinite(model.train_on_batch(image, np.concatenate([depth * valid, valid], -1)))
+    after = [weight.numpy() for weight in model.trainable_weights]
+    assert all(np.isfinite(weight).all() for weight in after)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+    # A bias before a batch norm has no effect, and so no gradient beyond rounding.
+    assert all(
+        m for m, w in zip(moved, model.trainable_weights, strict=True) if "bias" not in w.name
+    )
+    assert model.train_on_batch(image, np.zeros((2, *SMALL[:2], 2), "float32")) == 0
+    for weight, earlier in zip(model.trainable_weights, after, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), earlier)
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_saves_and_loads(name, tmp_path):
+    model = create_model(name, SMALL)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.to_json() == model.to_json()
+    for batch in (1, 3):
+        image = np.random.default_rng(batch).uniform(size=(batch, *SMALL)).astype("float32")
+        expected = model(image, training=False)
+        assert expected.shape == (batch, *SMALL[:2], 1)
+        np.testing.assert_array_equal(loaded(image, training=False), expected)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", list_architectures())
+def test_mixed_precision(name, policy):
+    """Computes in 16 bits, keeps weights and depth in 32."""
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = create_model(name, SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    depth = model(np.full((1, *SMALL), 0.5, "float32"), training=False)
+    assert depth.dtype == "float32"
+    assert np.isfinite(depth).all()
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert model.get_layer("head").compute_dtype == policy.removeprefix("mixed_")
+
+
+@pytest.mark.parametrize("shape", [(50, 64, 3), (48, 60, 3), (48, 64, 1), (None, 64, 3)])
+@pytest.mark.parametrize("name", list_architectures())
+def test_sizes_it_cannot_take_are_refused(name, shape):
+    with pytest.raises(InputError, match=r"multiples of 16, got"):
+        create_model(name, shape)
+
+
+def test_unknown_names_and_options():
+    with pytest.raises(InputError, match="did you mean 'lite_basic_interl_t'"):
+        create_model("lite_basic_interl")
+    with pytest.raises(InputError, match="did you mean 'head_size'"):
+        create_model("basic_deconv", headsize=3)
+    with pytest.raises(InputError, match="merge must be one of .'concat', 'add'., got 'sum'"):
+        create_model("basic_sc_nonbt", SMALL, merge="sum")
+
+
+def test_a_name_is_registered_once():
+    entry = get("basic_deconv")
+    with pytest.raises(InputError, match="registered already"):
+        register(Architecture(**entry.__dict__))
+
+
+def test_weights_from_a_file_of_another_size(tmp_path):
+    trained = create_model("lite_basic_interl_t", SMALL)
+    trained.save(tmp_path / "trained.keras")
+    trained.save_weights(tmp_path / "trained.weights.h5")
+    for file in ("trained.keras", "trained.weights.h5"):
+        model = create_model("lite_basic_interl_t", (64, 96, 3), weights=tmp_path / file)
+        for weight, original in zip(model.get_weights(), trained.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, original)
+
+
+def test_weights_that_do_not_fit(tmp_path):
+    create_model("lite_basic_interl_t", SMALL).save(tmp_path / "lite.keras")
+    with pytest.raises(InputError, match="lite.keras: they do not fit basic_deconv"):
+        create_model("basic_deconv", SMALL, weights=tmp_path / "lite.keras")
+    with pytest.raises(InputError, match="no such file"):
+        create_model("basic_deconv", SMALL, weights=tmp_path / "missing.keras")
+
+
+def test_imagenet_weights_that_cannot_be_downloaded(monkeypatch):
+    def get_file(*arguments, **options):
+        raise Exception("URL fetch failure on https://example.org: None -- unreachable")
+
+    monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", get_file)
+    with pytest.raises(InputError, match="could not be downloaded.*--weights none"):
+        create_model("basic_deconv", SMALL, weights="imagenet")

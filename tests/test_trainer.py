@@ -1,0 +1,232 @@
+"""The training loop: what a run leaves, how it goes on after a stop, how it refuses."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth import architectures, data, recipes, trainer
+from keras_depth.architectures import Architecture
+from keras_depth.errors import InputError
+from keras_depth.run_folder import RunFolder
+
+TINY = "tiny_for_tests"
+
+
+def tiny(input_shape, weights, *, width=4):
+    """A network with all that makes resuming hard: batch norm, dropout."""
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(width, 3, padding="same")(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    return keras.Model(image, keras.layers.ReLU(dtype="float32")(x), name=TINY)
+
+
+@pytest.fixture(autouse=True)
+def registered_network(monkeypatch):
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0))
+    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def recipe(*overrides):
+    return recipes.load(
+        "rooms",
+        [
+            "options={}",
+            "data={name: synthetic, frames: 13, validation_frames: 5}",
+            "size=[16, 32]",
+            "batch_size=2",
+            "epochs=4",
+            "loss={name: adaptive_berhu, preset: notebook}",
+            *overrides,
+        ],
+        architecture=TINY,
+    )
+
+
+def weights(folder):
+    return keras.saving.load_model(folder.model_file).get_weights()
+
+
+def assert_same_weights(folder, other):
+    for actual, expected in zip(weights(folder), weights(other), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_what_a_run_leaves(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    assert trainer.train(recipe(), folder)
+    assert recipes.load(str(folder.recipe_file)) == recipe()
+    environment = json.loads((folder.path / "environment.json").read_text())
+    assert environment["packages"]["keras"] == keras.__version__
+    rows = folder.log_rows()
+    assert [row["step"] for row in rows] == [6, 10, 12, 18, 20, 24]
+    ends = [row for row in rows if "val_rel" in row]
+    assert [row["epoch"] for row in ends] == [1, 2, 3, 4]
+    for row in rows:
+        assert {"loss", "learning_rate", "k", "n"} <= set(row)
+        assert row["n"] == row["step"], "the adaptive threshold moves once a step"
+    best = min(ends, key=lambda row: row["val_rel"])
+    assert folder.best_file.exists() and best["val_rel"] < 1
+    for name in ("training.png", "validation.png"):
+        assert (folder.figures / name).stat().st_size > 10_000
+    assert list((folder.path / "tensorboard").glob("events.out.tfevents.*"))
+    assert np.load(folder.mean_depth_file).shape == (16, 32)
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    trainer.train(recipe(), folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")}
+    assert not trainer.train(recipe(), folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")} == before
+
+
+def test_a_folder_with_another_recipe_is_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    trainer.train(recipe(), folder)
+    with pytest.raises(InputError, match="another recipe: epochs .4 there, 9 now."):
+        trainer.train(recipe("epochs=9"), folder)
+    moved = recipe("data={name: synthetic, frames: 13, validation_frames: 5, dir: null}")
+    assert not trainer.train(moved, folder), "where the data set lies may change"
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("all my work")
+    with pytest.raises(InputError, match="not a run folder"):
+        trainer.train(recipe(), RunFolder(tmp_path))
+    assert (tmp_path / "thesis.tex").read_text() == "all my work"
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "policy"),
+    [(3, "float32"), (6, "float32"), (23, "float32"), (11, "mixed_float16")],
+)
+def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at, policy):
+    """Dropout, batch norm, Adam and the adaptive threshold all go on as if nothing had been."""
+    undisturbed, stopped = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
+    wanted = recipe(f"precision={policy}")
+    trainer.train(wanted, undisturbed, checkpoint_every=10)
+
+    def stopping(make):
+        def batches(*arguments):
+            for number, batch in enumerate(make(*arguments)):
+                if number == stop_at:
+                    raise Interrupted
+                yield batch
+
+        return batches
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(trainer, "_batches", stopping(trainer._batches))
+        trainer.train(wanted, stopped, checkpoint_every=10)
+    assert trainer.train(wanted, stopped, checkpoint_every=10)
+    assert_same_weights(stopped, undisturbed)
+    assert stopped.log_rows() == undisturbed.log_rows()
+
+
+def test_training_on_crops_saves_a_network_of_the_frame_s_size(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    trainer.train(recipe("augmentation={crop: [16, 16]}", "epochs=1"), folder)
+    assert keras.saving.load_model(folder.model_file).input_shape == (None, 16, 32, 3)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    wild = recipe(
+        "optimizer={name: sgd, learning_rate: 1.0e+30}",
+        "schedule={name: constant}",
+        "loss={name: mse}",
+    )
+    with pytest.raises(
+        InputError, match=r"the loss is (nan|inf) at step \d+ .epoch 1; frames "
+    ) as e:
+        trainer.train(wild, folder)
+    names = [data.open_reader("synthetic", count=13).name(i) for i in range(13)]
+    assert sum(name in str(e.value) for name in names) == 2, "the batch is named"
+
+
+def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
+    class Bad(data.Subset):
+        def __getitem__(self, index):
+            if index == 7:
+                raise InputError("rooms/7.png: cut short; copy it again")
+            return super().__getitem__(index)
+
+    open_data = recipes.open_data
+
+    def with_a_bad_frame(*arguments):
+        reader = open_data(*arguments)
+        return Bad(reader, range(len(reader)))
+
+    monkeypatch.setattr(trainer, "mean_depth_map", lambda *a, **k: np.ones((16, 32)))
+    monkeypatch.setattr(recipes, "open_data", with_a_bad_frame)
+    with pytest.raises(InputError, match="rooms/7.png: cut short"):
+        trainer.train(recipe(), RunFolder(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("batch_size=64", "are no training step"),
+        ("epochs=0", "are no training step"),
+        ("optimizer.name=adamm", "unknown optimizer 'adamm': did you mean 'adam'"),
+        ("optimizer.learning_rat=1", "unknown argument of optimizer adam 'learning_rat'"),
+        ("schedule.name=cosin", "unknown schedule 'cosin': did you mean 'cosine'"),
+        ("schedule.warmup=1", "did you mean 'warmup_steps'"),
+        ("loss.name=mse_rell", "did you mean 'mse_rel'"),
+        ("augmentation.rotated=5", "did you mean 'rotate'"),
+        ("options.depth=5", f"unknown option of {TINY} 'depth'"),
+        ("data.name=synthetik", "did you mean 'synthetic'"),
+        ("data.noisy=true", "did you mean 'noise'"),
+        ("precision=float17", "precision"),
+        ("weights=missing.keras", "no such file"),
+    ],
+)
+def test_recipes_that_cannot_work(tmp_path, override, message):
+    with pytest.raises(InputError, match=message):
+        trainer.train(recipe(override), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists(), "nothing is left behind"
+
+
+COMMAND = [
+    *(sys.executable, "-m", "keras_depth.train", "--arch", "lite_basic_interl_t"),
+    *("--set", "size=[32, 48]", "--set", "loss={name: adaptive_berhu, preset: notebook}"),
+    *("--set", "data={name: synthetic, frames: 90, validation_frames: 4}"),
+    *("--batch-size", "4", "--epochs", "3", "--checkpoint-every", "10"),
+]
+
+
+@pytest.mark.slow
+def test_killed_at_random_steps(tmp_path):
+    """SIGKILL six times; the seventh start ends with the weights of an undisturbed run."""
+    generator = random.Random(20191014)
+    undisturbed, killed = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
+    subprocess.run([*COMMAND, "--output", str(undisturbed.path)], check=True)
+    steps = sorted(generator.sample(range(2, 66), 6))
+    for step in steps:
+        with subprocess.Popen(
+            [*COMMAND, "--output", str(killed.path)], stderr=subprocess.PIPE, text=True
+        ) as process:
+            for text in process.stderr:  # the progress bar's \r ends a line in text mode
+                done = re.search(r"(\d+)/66 ", text)
+                if done and int(done[1]) >= step:
+                    process.send_signal(signal.SIGKILL)
+                    break
+        assert process.returncode == -signal.SIGKILL
+    subprocess.run([*COMMAND, "--output", str(killed.path)], check=True)
+    assert_same_weights(killed, undisturbed)
+    assert killed.log_rows() == undisturbed.log_rows()
