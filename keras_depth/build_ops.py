@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import resources
-from keras_depth.command import run
+from keras_depth.command import load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
 
 # What is compiled for unless --cuda-architectures says otherwise, as far as the nvcc knows it:
@@ -31,6 +31,7 @@ def build(force: bool = False, cuda_architectures: Sequence[str] | None = None) 
     Raises:
         InputError: a compiler is missing or fails, or nvcc does not know an architecture.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     from keras_depth.layers.interleave import has_cuda_kernels, library_path

@@ -1,7 +1,9 @@
 """What every command shares: how it starts, and how it ends when something is wrong."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -30,8 +32,30 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(code)
 
 
+def load_tensorflow() -> None:
+    """Imports TensorFlow, once the arguments are right, without its start-up notices.
+
+    No setting silences them all (2.21): they go to a file meanwhile, and are shown if it fails.
+    """
+    with tempfile.TemporaryFile("w+") as notices:
+        stderr = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+        except BaseException:
+            os.dup2(stderr, 2)
+            notices.seek(0)
+            shutil.copyfileobj(notices, sys.stderr)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
 def choose_backend() -> None:
-    """Makes Keras use TensorFlow, and TensorFlow keep its start-up notices to itself.
+    """Makes Keras use TensorFlow, and TensorFlow keep quiet.
 
     Both read the environment when they are imported, so this comes first.
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_depth.command import run
+from keras_depth.command import load_tensorflow, run
 
 _EXAMPLES = """\
 examples:
@@ -15,7 +15,7 @@ examples:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    # TensorFlow takes seconds to import, which --help should not.
+    load_tensorflow()
     from keras_depth import evaluation
 
     report, folder = evaluation.evaluate_run(

@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = sources.find(arguments.inputs)
     check_outputs(found, arguments)
 
-    from keras_depth.inference import DepthEstimator  # TensorFlow, once the arguments are right
+    command.load_tensorflow()
+    from keras_depth.inference import DepthEstimator
 
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
     summary, errors = Summary(), []

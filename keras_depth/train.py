@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_depth.command import run
+from keras_depth.command import load_tensorflow, run
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -24,7 +24,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     if not (arguments.arch or arguments.recipe):
         raise InputError("give --arch or --recipe; --help shows examples")
-    # TensorFlow takes seconds to import, which --help should not.
+    load_tensorflow()
     from keras_depth import evaluation, trainer
     from keras_depth.run_folder import RunFolder
 
@@ -34,9 +34,8 @@ def main() -> int:
     )
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
-        if folder.report_file.exists():
-            print(f"finished already: see {folder.report_file}; --output starts another run")
-            return 0
+        print(f"nothing left to do: see {folder.report_file}; --output starts another run")
+        return 0
     report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
     print(report.summary())
     print(f"report: {folder.report_file}\npictures: {folder.figures}")

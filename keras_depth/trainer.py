@@ -76,7 +76,8 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             ends with one too.
 
     Returns:
-        False if the folder holds the finished run already.
+        Whether a report is due. It is not where the folder holds the finished run and its report,
+        and never on another worker than the first.
 
     Raises:
         InputError: a recipe, data or folder that cannot work; a loss that is not a number.
@@ -105,9 +106,9 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     checkpoints = tf.train.CheckpointManager(state.checkpoint, folder.checkpoints, max_to_keep=2)
     if checkpoints.latest_checkpoint:
         state.checkpoint.restore(checkpoints.latest_checkpoint).assert_consumed()
-    first = int(state.step)
+    first = int(state.step.numpy())
     if first == total and folder.model_file.exists():
-        return False
+        return chief and not folder.report_file.exists()
     if chief:
         folder.forget_log_after(first)
         if not folder.mean_depth_file.exists():
@@ -148,7 +149,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
         shutil.rmtree(scratch)
-    return True
+    return chief
 
 
 def _strategy() -> tf.distribute.Strategy:
@@ -270,7 +271,7 @@ def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[...
 def _moving(state: _State) -> dict[str, float]:
     """What moves along with the weights and belongs in the log: the rate, the loss's state."""
     optimizer = getattr(state.optimizer, "inner_optimizer", state.optimizer)
-    own = {name: float(value) for name, value in state.loss.state.items()}
+    own = {key: float(keras.ops.convert_to_numpy(v)) for key, v in state.loss.state.items()}
     return {"learning_rate": float(optimizer.learning_rate), **own}
 
 

@@ -1,9 +1,11 @@
 """The training loop: what a run leaves, how it goes on after a stop, how it refuses."""
 
 import json
+import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -85,7 +87,9 @@ def test_what_a_run_leaves(tmp_path):
 
 def test_a_finished_run_is_left_alone(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipe(), folder)
+    assert trainer.train(recipe(), folder)
+    assert trainer.train(recipe(), folder), "trained, but not yet reported"
+    folder.report_file.write_text("| rel |")
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")}
     assert not trainer.train(recipe(), folder)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")} == before
@@ -97,7 +101,7 @@ def test_a_folder_with_another_recipe_is_refused(tmp_path):
     with pytest.raises(InputError, match="another recipe: epochs .4 there, 9 now."):
         trainer.train(recipe("epochs=9"), folder)
     moved = recipe("data={name: synthetic, frames: 13, validation_frames: 5, dir: null}")
-    assert not trainer.train(moved, folder), "where the data set lies may change"
+    trainer.train(moved, folder)  # where the data set lies may change
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
@@ -230,3 +234,54 @@ def test_killed_at_random_steps(tmp_path):
     subprocess.run([*COMMAND, "--output", str(killed.path)], check=True)
     assert_same_weights(killed, undisturbed)
     assert killed.log_rows() == undisturbed.log_rows()
+
+
+WORKER = """
+import sys
+import keras
+from keras_depth import architectures, recipes, trainer
+from keras_depth.run_folder import RunFolder
+
+def build(input_shape, weights):
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    return keras.Model(image, x, name="plain")
+
+entry = architectures.Architecture("plain", "jetson_fcnn", "for tests", build, "rooms", (0, 0))
+architectures.register(entry)
+recipe = recipes.load(
+    "rooms",
+    ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",
+     "batch_size=4", "epochs=3", "loss={name: mse_rel}"],
+    architecture="plain",
+)
+trainer.train(recipe, RunFolder(sys.argv[1]))
+"""
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [entry.getsockname()[1] for entry in sockets]
+    for entry in sockets:
+        entry.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_workers_end_where_one_does(tmp_path):
+    """Half the batch each, gradients summed: TF_CONFIG is all it takes."""
+    one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    subprocess.run([sys.executable, "-c", WORKER, str(one.path)], check=True)
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(two.path)],
+            env={**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
+        )
+        for task in ({"type": "worker", "index": 0}, {"type": "worker", "index": 1})
+    ]
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    for actual, expected in zip(weights(two), weights(one), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+    assert not list(two.path.glob("worker-*")), "what the other worker wrote is gone"

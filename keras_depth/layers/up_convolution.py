@@ -20,7 +20,7 @@ import keras
 from keras import ops
 
 from keras_depth.errors import InputError
-from keras_depth.layers.interleave import interleave
+from keras_depth.layers.interleave import custom_op_available, interleave
 from keras_depth.layers.unpool import unpool
 
 BRANCHES = ("a", "b", "c", "d")
@@ -49,6 +49,7 @@ class _Doubling(keras.layers.Layer):
         if not isinstance(filters, int) or filters < 1:
             raise InputError(f"filters must be a positive whole number, got {filters!r}")
         self.filters = filters
+        self.supports_jit = not custom_op_available()  # XLA cannot compile it
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def compute_output_shape(self, input_shape):
