@@ -1,24 +1,11 @@
-"""From depth to points in space: the pinhole camera, and PLY files."""
+"""From depth to points in space, and PLY files."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from keras_depth.camera import Intrinsics
 from keras_depth.errors import InputError
-
-
-class Intrinsics(NamedTuple):
-    """A pinhole camera, in pixels of the picture it belongs to; (0, 0) is the centre of the
-    top left pixel."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-
-NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's colour camera at 640x480
 
 
 def measured(depth: np.ndarray) -> np.ndarray:
@@ -26,27 +13,12 @@ def measured(depth: np.ndarray) -> np.ndarray:
     return np.isfinite(depth) & (depth > 0)
 
 
-def scale_intrinsics(
-    intrinsics: Intrinsics, from_size: tuple[int, int], to_size: tuple[int, int]
-) -> Intrinsics:
-    """Returns the camera of a picture after it is resized.
-
-    Args:
-        intrinsics: of the picture before.
-        from_size, to_size: (height, width) before and after.
-    """
-    fx, fy, cx, cy = intrinsics
-    y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
-    # Resizing keeps the picture's edges in place, and they lie half a pixel outside the centres.
-    return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
-
-
 def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     """Turns a depth map into points: x to the right, y down, z forward, the camera at (0, 0, 0).
 
     Args:
         depth: floating (H, W) or (H, W, 1), metres along the optical axis, 0 = not measured.
-        intrinsics: of the depth map's own pixels; `scale_intrinsics` follows a resize.
+        intrinsics: of the depth map's own pixels; `camera.scale_intrinsics` follows a resize.
 
     Returns:
         float32 (N, 3), metres: the measured pixels row by row, in the order of

@@ -1,6 +1,10 @@
 """Depth for pictures, videos and cameras.
 
-    python -m keras_depth.predict RUN room.jpg --output out
+examples:
+    python -m keras_depth.predict RUN room.jpg pictures/ --output out
+    python -m keras_depth.predict RUN room.jpg --output out --format ply \\
+        --intrinsics 518.9,519.5,325.6,253.7
+    python -m keras_depth.predict RUN --camera 0 --output out
 
 Still pictures get, by --format:
     png     NAME_depth.png   16 bit, millimetres, 0 = none
@@ -25,7 +29,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import command, point_cloud, sources, visualize
+from keras_depth import camera, command, point_cloud, sources, visualize
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.sources import Source
 
@@ -136,7 +140,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if not arguments.inputs:
         parser.error("give pictures, folders, videos or --camera 0")
     if "ply" in arguments.format and arguments.intrinsics is None:
-        example = ",".join(f"{value:g}" for value in point_cloud.NYU)
+        example = ",".join(f"{value:g}" for value in camera.NYU)
         parser.error(
             "a point cloud (ply) needs --intrinsics FX,FY,CX,CY in pixels of the input pictures;"
             f" NYU Depth v2 at 640x480 has {example}"
@@ -158,8 +162,8 @@ def _range(text: str) -> tuple[float, float]:
     return near, far
 
 
-def _intrinsics(text: str) -> point_cloud.Intrinsics:
-    intrinsics = point_cloud.Intrinsics(*_numbers(text, 4))
+def _intrinsics(text: str) -> camera.Intrinsics:
+    intrinsics = camera.Intrinsics(*_numbers(text, 4))
     if intrinsics.fx <= 0 or intrinsics.fy <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: FX and FY are pixels, above 0")
     return intrinsics

@@ -1,8 +1,10 @@
 """python -m keras_depth.train: trains a recipe, and scores the result on held-out frames."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+from keras_depth import recipes
 from keras_depth.command import load_tensorflow, run
 from keras_depth.errors import InputError
 
@@ -21,14 +23,14 @@ The same command again goes on after a stop, to bit-identical weights."""
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
+    arguments = parse()
     if not (arguments.arch or arguments.recipe):
         raise InputError("give --arch or --recipe; --help shows examples")
     load_tensorflow()
     from keras_depth import evaluation, trainer
     from keras_depth.run_folder import RunFolder
 
-    recipe = _recipe(arguments)
+    recipe = read_recipe(arguments)
     folder = RunFolder(
         arguments.output or Path("runs") / f"{recipe.architecture}-{recipe.data['name']}"
     )
@@ -42,8 +44,9 @@ def main() -> int:
     return 0
 
 
-def _recipe(arguments):
-    from keras_depth import architectures, recipes
+def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
+    """Finds the recipe that the arguments ask for, with their changes."""
+    from keras_depth import architectures
 
     if arguments.recipe:
         name = arguments.recipe
@@ -68,7 +71,7 @@ def _recipe(arguments):
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m keras_depth.train",
         description="Trains a depth network, and scores it on held-out frames.",
@@ -99,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="steps between checkpoints (100)",
     )
-    return parser
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

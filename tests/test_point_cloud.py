@@ -3,13 +3,11 @@ import struct
 import numpy as np
 import pytest
 
+from keras_depth.camera import NYU, Intrinsics, scale_intrinsics
 from keras_depth.errors import InputError
 from keras_depth.point_cloud import (
-    NYU,
-    Intrinsics,
     back_project,
     measured,
-    scale_intrinsics,
     write_ply,
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_depth import command, point_cloud, predict, sources, visualize
+from keras_depth import camera, command, point_cloud, predict, sources, visualize
 from keras_depth.errors import InputError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -90,9 +90,9 @@ def test_all_formats(run, work):
     np.testing.assert_array_equal(read("a/b/room_depth.png"), np.rint(1000 * depth))
     colour = read("a/b/room_colour.png")[..., ::-1]
     np.testing.assert_array_equal(colour, visualize.colour_picture(depth, 0, 10))
-    camera = point_cloud.Intrinsics(50, 50, 29.5, 19.5)
+    pinhole = camera.Intrinsics(50, 50, 29.5, 19.5)
     rgb = sources.read_picture("room.png")[point_cloud.measured(depth)]
-    point_cloud.write_ply("expected.ply", point_cloud.back_project(depth, camera), rgb)
+    point_cloud.write_ply("expected.ply", point_cloud.back_project(depth, pinhole), rgb)
     assert Path("a/b/room_cloud.ply").read_bytes() == Path("expected.ply").read_bytes()
 
 
@@ -439,9 +439,9 @@ def test_arguments_are_checked_before_tensorflow_is_imported(work):
 
 def test_a_real_picture(samples, run, work):
     room = samples / "nyu/sync/basement_0001a/rgb_00000.jpg"
-    camera = ",".join(map(str, point_cloud.NYU))
+    intrinsics = ",".join(map(str, camera.NYU))
     code, _, err = run(
-        str(room), "--output", "out", "--format", "npy,colour,ply", "--intrinsics", camera
+        str(room), "--output", "out", "--format", "npy,colour,ply", "--intrinsics", intrinsics
     )
     assert (code, err) == (0, "")
     assert np.load("out/rgb_00000_depth.npy").shape == (480, 640)

@@ -84,7 +84,7 @@ def main():
     few, one = data(arguments.batch), data(1)
     cases = {
         f"training step, batch {arguments.batch}": (training_step, models, few),
-        f"the same without dropout, batch {arguments.batch}": (training_step, forms(dropout=0), few),
+        "the same without dropout": (training_step, forms(dropout=0), few),
         "inference, batch 1": (inference, models, one),
         "inference with folded batch norm, batch 1": (inference, folded, one),
     }

@@ -1,23 +1,14 @@
 """A ray caster on NumPy arrays: from a scene to what a camera sees of it, and how far it is."""
 
 import math
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from keras_depth.camera import Intrinsics
 from keras_depth.data.scene import BALL, BOX, CELLS, CHECKS, STRIPES, Scene
 
 _FLOOR = 4  # this face of solid 0, the room
-
-
-class Intrinsics(NamedTuple):
-    """A pinhole camera, in pixels."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
 
 
 class View:

@@ -6,15 +6,13 @@ No substitute for NYU Depth v2: they have its camera and its range, and the cues
 
 import numpy as np
 
+from keras_depth.camera import NYU, Intrinsics, scale_intrinsics
 from keras_depth.data.furniture import draw_room
 from keras_depth.data.reader import Sample
-from keras_depth.data.render import Intrinsics, Surface, View, light, photograph, smooth_noise
+from keras_depth.data.render import Surface, View, light, photograph, smooth_noise
 from keras_depth.errors import InputError, unknown_name
 
 SPLITS = ("train", "test")
-
-# The colour camera of NYU Depth v2 at 640x480.
-NYU_INTRINSICS = Intrinsics(518.858, 519.470, 325.582, 253.736)
 
 
 class Rooms:
@@ -56,9 +54,7 @@ class Rooms:
     @property
     def intrinsics(self) -> Intrinsics:
         """The camera, in pixels of these images (pixel centres are whole numbers)."""
-        x, y = self.size[1] / 640, self.size[0] / 480
-        fx, fy, cx, cy = NYU_INTRINSICS
-        return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
+        return scale_intrinsics(NYU, (480, 640), self.size)
 
     def __len__(self) -> int:
         return self.count

@@ -9,7 +9,7 @@ import pytest
 from keras_depth.data.pipeline import mean_depth_map
 from keras_depth.data.render import View, crossing
 from keras_depth.data.scene import BALL, BOX, CELLS, CYLINDER, Place, Scene
-from keras_depth.data.synthetic import NYU_INTRINSICS, Rooms
+from keras_depth.data.synthetic import Rooms
 from keras_depth.errors import InputError
 
 SMALL = (48, 64)
@@ -91,7 +91,7 @@ def test_noise_and_holes_leave_the_rest_as_it_is():
 
 
 def test_intrinsics():
-    assert Rooms(1, (480, 640)).intrinsics == NYU_INTRINSICS == (518.858, 519.470, 325.582, 253.736)
+    assert Rooms(1, (480, 640)).intrinsics == (518.858, 519.470, 325.582, 253.736)
     half = Rooms(1, (240, 320)).intrinsics
     # Pixel (0, 0) of the half image covers pixels 0 and 1: its centre is at 0.5.
     assert half == pytest.approx((259.429, 259.735, 162.541, 126.618))

@@ -1,0 +1,181 @@
+"""The commands as a user calls them: help, and one sentence for everything that is wrong."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth import command, evaluate, train
+from keras_depth.architectures import create_model
+
+SMALL = [
+    *("--set", "size=[32, 48]", "--batch-size", "2", "--epochs", "1"),
+    *("--set", "data.frames=4", "--set", "data.validation_frames=2"),
+]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A finished run of a real network, made by the command."""
+    folder = tmp_path_factory.mktemp("runs") / "rooms"
+    assert call(train, ["--arch", "lite_basic_interl_t", "--output", folder, *SMALL]) == 0
+    return folder
+
+
+def call(module, arguments):
+    """Runs a command in this process; returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            command.run(module.main)
+    return exit.value.code
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "build_ops"])
+def test_help_shows_an_example(name):
+    """And does not wait for TensorFlow."""
+    code = (
+        "import runpy, sys; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('keras_depth.{name}', run_name='__main__')\n"
+        "finally: assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m keras_depth.{name}" in done.stdout
+    assert "example" in done.stdout
+
+
+def test_train_and_evaluate(run_folder, capsys):
+    assert (run_folder / "report.md").exists()
+    assert call(evaluate, [run_folder, "--protocol", "ecmr2019"]) == 0
+    printed = capsys.readouterr().out
+    assert "ecmr2019: crop 48:432, 64:576 of 480x640" in printed
+    assert (run_folder / "evaluation" / "synthetic-ecmr2019" / "report.md").exists()
+    assert call(train, ["--arch", "lite_basic_interl_t", "--output", run_folder, *SMALL]) == 0
+    assert "nothing left to do" in capsys.readouterr().out
+
+
+def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
+    arguments = ["--arch", "basic_sc_interl_t", "--data", "nyu", "--data-dir", "here"]
+    recipe = train.read_recipe(train.parse(arguments))
+    assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
+    assert recipe.data == {"name": "nyu", "dir": "here"}
+    assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "synthetic"
+
+
+TRAIN = {
+    "nothing asked": ([], "give --arch or --recipe"),
+    "unknown network": (["--arch", "lite_basic"], "did you mean 'lite_basic_"),
+    "unknown recipe": (["--recipe", "row99"], "unknown recipe 'row99'"),
+    "unknown key": (["--arch", "basic_deconv", "--set", "lose.k=1"], "did you mean 'loss'"),
+    "unknown data": (["--arch", "basic_deconv", "--data", "nyuu"], "unknown data set 'nyuu'"),
+    "no folder": (["--arch", "basic_deconv", "--data", "nyu"], "--data-dir"),
+    "missing folder": (
+        ["--arch", "basic_deconv", "--data", "nyu", "--data-dir", "missing"],
+        "missing",
+    ),
+    "empty folder": (
+        ["--arch", "basic_deconv", "--data", "nyu", "--data-dir", "empty"],
+        "nyu_depth_v2_labeled.mat",
+    ),
+    "not a run folder": (
+        ["--arch", "lite_basic_interl_t", *SMALL, "--output", "full"],
+        "full: not a run folder",
+    ),
+    "output is a file": (
+        ["--arch", "lite_basic_interl_t", *SMALL, "--output", "full/notes.txt"],
+        "notes.txt: not a run folder",
+    ),
+    "output in a file": (
+        ["--arch", "lite_basic_interl_t", *SMALL, "--output", "full/notes.txt/run"],
+        "cannot be written",
+    ),
+    "size": (
+        ["--arch", "lite_basic_interl_t", *SMALL, "--set", "size=[30, 48]"],
+        "multiples of 16, got (30, 48, 3)",
+    ),
+    "weights": (["--arch", "basic_deconv", *SMALL, "--weights", "image"], "no such file"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), TRAIN.values(), ids=TRAIN)
+def test_train_refuses(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("my notes")
+    assert call(train, arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert (tmp_path / "full" / "notes.txt").read_text() == "my notes"
+
+
+def test_train_refuses_the_folder_of_another_run(run_folder, capsys):
+    before = (run_folder / "model.keras").read_bytes()
+    arguments = ["--arch", "lite_basic_sc_nonbt", "--output", run_folder, *SMALL]
+    assert call(train, arguments) == 2
+    assert "architecture ('lite_basic_interl_t' there" in capsys.readouterr().err
+    assert (run_folder / "model.keras").read_bytes() == before
+
+
+EVALUATE = {
+    "no run": (["missing"], "missing"),
+    "empty folder": (["empty"], "empty"),
+    "not a model": (["notes.txt"], "notes.txt"),
+    "damaged model": (["cut.keras"], "cut.keras"),
+    "another network": (["classifier.keras", "--data", "synthetic"], "classifier.keras"),
+    "unknown protocol": (["RUN", "--protocol", "nyu_eigne"], "did you mean 'nyu_eigen'"),
+    "unknown data": (["RUN", "--data", "kity"], "unknown data set 'kity'"),
+    "unknown split": (["RUN", "--data", "synthetic", "--split", "tests"], "did you mean 'test'"),
+    "no folder": (["RUN", "--data", "nyu"], "--data-dir"),
+    "empty data": (["RUN", "--data", "nyu", "--data-dir", "empty"], "nyu_depth_v2_labeled.mat"),
+    "output in a file": (["RUN", "--output", "notes.txt/out"], "cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), EVALUATE.values(), ids=EVALUATE)
+def test_evaluate_refuses(tmp_path, monkeypatch, capsys, run_folder, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("my notes")
+    data = (run_folder / "model.keras").read_bytes()
+    (tmp_path / "cut.keras").write_bytes(data[: len(data) // 2])
+    image = keras.Input((8, 8, 3))
+    classes = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(image))
+    keras.Model(image, classes).save("classifier.keras")
+    arguments = [str(run_folder) if word == "RUN" else word for word in arguments]
+    assert call(evaluate, arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") or "\nerror: " in error
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_another_backend_is_refused():
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_depth.train", "--arch", "basic_deconv"],
+        capture_output=True,
+        text=True,
+        env={"KERAS_BACKEND": "jax", "PATH": ""},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: KERAS_BACKEND=jax")
+
+
+def test_fit_works_on_the_same_model_and_loss(tmp_path):
+    """Stock compile and fit, on batches of the pipeline's form."""
+    from keras_depth import losses, metrics
+
+    model = create_model("lite_basic_interl_t", (32, 48, 3), dropout=0)
+    image = np.random.default_rng(0).uniform(size=(4, 32, 48, 3)).astype("float32")
+    y_true = np.concatenate([1 + 2 * image[..., :1], np.ones((4, 32, 48, 1))], -1)
+    loss = losses.get("adaptive_berhu", preset="notebook")
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[metrics.DepthMetric("rel")])
+    history = model.fit(
+        image, y_true, batch_size=2, epochs=3, verbose=0, callbacks=[losses.LogLossState(loss)]
+    )
+    assert history.history["adaptive_berhu_n"] == [2, 4, 6]
+    assert history.history["rel"][-1] < history.history["rel"][0]
