@@ -26,6 +26,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
+    except OSError as error:  # a full disk, a lost network drive
+        print(f"error: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

@@ -20,7 +20,7 @@ BASELINE = "mean training depth"
 _REDUCTIONS = {"image": "Mean of images", "pixel": "All pixels pooled"}
 _SUMMARY = ("rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3")
 _SYNTHETIC = "Rendered rooms: these numbers say nothing about NYU Depth v2 or KITTI."
-_SHOWN = 6  # frames in the figure
+_SHOWN = 4  # frames in the figure
 _BATCH = 8  # frames that the metrics take at once
 _USUAL = {"synthetic": "full", "nyu": "nyu_eigen"}  # protocol of a data set
 
@@ -132,17 +132,18 @@ def evaluate_run(
         folder = RunFolder(run)
         recipe = folder.recipe()
         mean_depth = np.load(folder.mean_depth_file)
-    if data is None and data_dir is None and split is None:
-        if recipe is None:
-            raise InputError(f"{run}: a model alone names no frames; give --data")
-        data, reader = recipe.data["name"], recipes.open_data(recipe, "validation")
+    if recipe and data in (None, recipe.data["name"]):
+        data, protocol = recipe.data["name"], protocol or recipe.protocol
+        data_dir = data_dir or recipe.data.get("dir")
+        if split is None and data_dir == recipe.data.get("dir"):
+            reader = recipes.open_data(recipe, "validation")
+        else:
+            reader = _open(data, data_dir, split, estimator)
+    elif data:
+        reader = _open(data, data_dir, split, estimator)
+        protocol = protocol or _USUAL[data]
     else:
-        data = data or (recipe.data["name"] if recipe else "nyu")
-        options = {"size": estimator.input_size, "count": 64} if data == "synthetic" else {}
-        reader = open_reader(data, data_dir, split, **options)
-    if protocol is None:
-        own = recipe is not None and data == recipe.data["name"]
-        protocol = recipe.protocol if recipe and own else _USUAL[data]
+        raise InputError(f"{run}: a model alone names no frames; give --data")
     home = run if run.is_dir() else run.parent / run.stem
     output = output or home / "evaluation" / f"{data}-{protocol}"
     report = evaluate(
@@ -155,6 +156,11 @@ def evaluate_run(
         mean_depth=mean_depth,
     )
     return report, output
+
+
+def _open(data: str, data_dir: str | None, split: str | None, estimator: DepthEstimator):
+    options = {"size": estimator.input_size, "count": 64} if data == "synthetic" else {}
+    return open_reader(data, data_dir, split, **options)
 
 
 def evaluate(

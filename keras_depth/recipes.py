@@ -164,7 +164,7 @@ def _override(values: dict[str, Any], text: str) -> None:
 _EXPECTED: dict[type, str] = {
     dict: "a section of `key: value` lines",
     tuple: "two whole numbers, [height, width]",
-    int: "a whole number of 0 or more",
+    int: "a whole number of 1 or more (seed: 0 or more)",
     str: "a text",
 }
 
@@ -184,7 +184,7 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
             values[key] = value = tuple(value)
         right = isinstance(value, kind) and not isinstance(value, bool)
         if kind is int:
-            right = right and value >= 0
+            right = right and value >= (0 if key == "seed" else 1)
         elif kind is tuple:
             right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
         if not right:

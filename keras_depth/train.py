@@ -31,9 +31,8 @@ def main() -> int:
     from keras_depth.run_folder import RunFolder
 
     recipe = read_recipe(arguments)
-    folder = RunFolder(
-        arguments.output or Path("runs") / f"{recipe.architecture}-{recipe.data['name']}"
-    )
+    name = Path(arguments.recipe or f"{recipe.architecture}-{recipe.data['name']}").stem
+    folder = RunFolder(arguments.output or Path("runs") / name)
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
         print(f"nothing left to do: see {folder.report_file}; --output starts another run")
@@ -94,7 +93,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="change any other recipe value, for example loss.alpha2=3 (repeatable)",
     )
-    add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA)")
+    add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA or runs/RECIPE)")
     add(
         "--checkpoint-every",
         type=int,

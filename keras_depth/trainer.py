@@ -41,7 +41,7 @@ from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder, replace_file
 
 LOG_EVERY = 10  # steps
-_MEAN_FRAMES = 500  # training frames in the mean depth map
+_MEAN_FRAMES = 300  # training frames in the mean depth map
 VALIDATION_METRICS = ("rel", "rmse", "mse", "delta1")
 
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -89,24 +89,16 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     total = steps_per_epoch * recipe.epochs
     if not total:
         raise InputError(
-            f"{frames.description}: {recipe.epochs} epochs of {len(frames)} frames in batches of"
-            f" {recipe.batch_size} are no training step; raise epochs or lower batch_size"
+            f"{frames.description}: {len(frames)} frames do not fill a batch of"
+            f" {recipe.batch_size}; lower batch_size"
         )
-    check_keywords("key of augmentation", Augmentation, recipe.augmentation)
-    augmentation = Augmentation(**recipe.augmentation)
-    if recipe.precision not in _PRECISIONS:
-        raise unknown_name("precision", recipe.precision, _PRECISIONS)
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
+    augmentation = _augmentation(recipe)
     with strategy.scope():
         state = _build(recipe, augmentation.crop or recipe.size, total)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
-    checkpoints = tf.train.CheckpointManager(state.checkpoint, folder.checkpoints, max_to_keep=2)
-    if checkpoints.latest_checkpoint:
-        state.checkpoint.restore(checkpoints.latest_checkpoint).assert_consumed()
-    first = int(state.step.numpy())
+    first = _restore(state, folder)
     if first == total and folder.model_file.exists():
         return chief and not folder.report_file.exists()
     if chief:
@@ -114,11 +106,10 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         if not folder.mean_depth_file.exists():
             mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
             replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
-    else:
-        # A checkpoint of mirrored variables is written by all workers together; what the others
-        # write is thrown away, and all read the chief's.
-        scratch = folder.path / f"worker-{os.getpid()}"
-        checkpoints = tf.train.CheckpointManager(state.checkpoint, scratch, max_to_keep=1)
+    # A checkpoint of mirrored variables is written by all workers together; what the others write
+    # is thrown away, and all read the chief's.
+    place = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
+    checkpoints = tf.train.CheckpointManager(state.checkpoint, place, max_to_keep=2)
 
     step_function = _train_step(strategy, state)
     every = LOG_EVERY * math.ceil(checkpoint_every / LOG_EVERY)
@@ -148,19 +139,17 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     if chief:
         visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
-        shutil.rmtree(scratch)
+        shutil.rmtree(place)
     return chief
 
 
 def _strategy() -> tf.distribute.Strategy:
     """Picks the distribution from what is there: TF_CONFIG, several GPUs, or one device."""
     if "TF_CONFIG" in os.environ:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    elif len(tf.config.list_physical_devices("GPU")) > 1:
-        strategy = tf.distribute.MirroredStrategy()
-    else:
-        strategy = tf.distribute.get_strategy()
-    return strategy
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
 
 
 def _is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -168,8 +157,31 @@ def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_id == 0
 
 
+def _augmentation(recipe: Recipe) -> Augmentation:
+    check_keywords("key of augmentation", Augmentation, recipe.augmentation)
+    return Augmentation(**recipe.augmentation)
+
+
+def _restore(state: _State, folder: RunFolder) -> int:
+    """Takes up the last checkpoint, where there is one; returns the step it was made after."""
+    latest = tf.train.latest_checkpoint(folder.checkpoints)
+    if latest:
+        try:
+            state.checkpoint.restore(latest).assert_consumed()
+        except (tf.errors.OpError, ValueError, AssertionError) as error:
+            raise InputError(
+                f"{latest}: the checkpoint is damaged ({str(error).splitlines()[0]}); delete"
+                f" {folder.checkpoints} to train from the start, or restore it from a copy"
+            ) from error
+    return int(state.step.numpy())
+
+
 def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
     """Makes model, optimizer and loss of a recipe, and the checkpoint of all that they hold."""
+    if recipe.precision not in _PRECISIONS:
+        raise unknown_name("precision", recipe.precision, _PRECISIONS)
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
 
     def build(size: Sequence[int], weights: str) -> keras.Model:
         shape = (size[0], size[1], 3)
