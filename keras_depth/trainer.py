@@ -168,7 +168,7 @@ def _restore(state: _State, folder: RunFolder) -> int:
     if latest:
         try:
             state.checkpoint.restore(latest).assert_consumed()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+        except (tf.errors.OpError, LookupError, ValueError, AssertionError) as error:
             raise InputError(
                 f"{latest}: the checkpoint is damaged ({str(error).splitlines()[0]}); delete"
                 f" {folder.checkpoints} to train from the start, or restore it from a copy"

@@ -42,7 +42,7 @@ def to_interleaved(model: keras.Model) -> keras.Model:
         return layer.__class__.from_config(layer.get_config())
 
     interleaved = keras.models.clone_model(model, clone_function=replace)
-    for layer in model.layers:
+    for layer in filter(lambda layer: layer.weights, model.layers):
         weights = layer.get_weights()
         if isinstance(layer, UpConvolution):
             kernel, bias = weights
@@ -79,7 +79,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         return args[0] if layer.name in norms else layer(*args, **kwargs)
 
     deployed = keras.models.clone_model(model, clone_function=replace, call_function=call)
-    for layer in model.layers:
+    for layer in filter(lambda layer: layer.weights, model.layers):
         if layer.name in norms:
             continue
         weights = layer.get_weights()
