@@ -122,6 +122,8 @@ def create_model(
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
+    if path.is_dir():
+        path = path / "model.keras"  # a run folder
     if not path.is_file():
         raise InputError(
             f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras or"
@@ -132,8 +134,8 @@ def _load_weights(model: keras.Model, path: Path) -> None:
             model.set_weights(keras.saving.load_model(path, compile=False).get_weights())
         else:
             model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        first_line = str(error).strip().splitlines()[0]
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"weights {path}: they do not fit {model.name} ({first_line}); give weights saved from"
             " the same architecture with the same options"

@@ -82,7 +82,8 @@ class Report:
             lines += [f"|---|{'---:|' * len(self.scores)}---|"]
             for metric in metrics.names():
                 values = " | ".join(f"{row[reduction][metric]:.4f}" for row in self.scores.values())
-                lines.append(f"| {metric} | {values} | {metrics.describe(metric)} |")
+                formula = metrics.describe(metric).replace("|", "\\|")  # no column of the table
+                lines.append(f"| {metric} | {values} | {formula} |")
             lines.append("")
         if BASELINE in self.scores:
             network, baseline = (values["image"]["rel"] for values in self.scores.values())
@@ -107,7 +108,7 @@ def evaluate_run(
     run: Path,
     *,
     data: str | None = None,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     split: str | None = None,
     protocol: str | None = None,
     output: Path | None = None,
@@ -131,14 +132,16 @@ def evaluate_run(
     if run.is_dir():
         folder = RunFolder(run)
         recipe = folder.recipe()
-        mean_depth = np.load(folder.mean_depth_file)
+        mean_depth = folder.mean_depth()
     if recipe and data in (None, recipe.data["name"]):
         data, protocol = recipe.data["name"], protocol or recipe.protocol
-        data_dir = data_dir or recipe.data.get("dir")
-        if split is None and data_dir == recipe.data.get("dir"):
+        if split is None and data_dir is None:
             reader = recipes.open_data(recipe, "validation")
         else:
-            reader = _open(data, data_dir, split, estimator)
+            section = {**recipe.data, "dir": data_dir or recipe.data.get("dir")}
+            counts = ("name", "dir", "frames", "validation_frames")
+            options = {key: value for key, value in section.items() if key not in counts}
+            reader = _open(data, section["dir"], split, estimator, **options)
     elif data:
         reader = _open(data, data_dir, split, estimator)
         protocol = protocol or _USUAL[data]
@@ -158,8 +161,9 @@ def evaluate_run(
     return report, output
 
 
-def _open(data: str, data_dir: str | None, split: str | None, estimator: DepthEstimator):
-    options = {"size": estimator.input_size, "count": 64} if data == "synthetic" else {}
+def _open(data: str, data_dir, split: str | None, estimator: DepthEstimator, **options) -> Reader:
+    if data == "synthetic":
+        options |= {"size": estimator.input_size, "count": 64}
     return open_reader(data, data_dir, split, **options)
 
 

@@ -6,6 +6,7 @@ nothing takes.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ class Recipe:
             is what a training step sees.
         loss: `name` of a loss and its arguments.
         optimizer: `name` of a Keras optimizer and its arguments.
-        schedule: `name` of a learning-rate schedule and its arguments (see `trainer.py`).
+        schedule: `name` of a learning-rate schedule and its arguments (see `schedules.py`).
         batch_size: frames a step, over all workers.
         epochs: passes over the training frames.
         precision: a Keras dtype policy.
@@ -63,6 +64,19 @@ class Recipe:
         return yaml.safe_dump(values, sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-4 as a number; YAML 1.1 wants 1.0e-4 and takes the rest for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, _Loader)  # a SafeLoader: it builds plain values alone
+
+
 def list_recipes() -> list[str]:
     """Returns the names of the recipes that ship with the package, as `paper/row`."""
     root = resources.folder("training")
@@ -86,7 +100,7 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     """
     path = _find(name)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _parse(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
@@ -113,6 +127,9 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         "validation": section.pop("validation_frames", None),
     }
     limit = limits[purpose]
+    for count in limits.values():
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
     if name == "synthetic":
         # Rooms are drawn on demand, as many as asked for, at the size the network sees.
@@ -156,7 +173,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         if not isinstance(target, dict):
             raise InputError(f"--set {text}: {section!r} is one value, not a section")
     try:
-        target[last] = yaml.safe_load(value)
+        target[last] = _parse(value)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
 

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_depth import recipes
@@ -55,7 +56,8 @@ class RunFolder:
         if self.recipe_file.exists() and self.checkpoints.exists():
             self._check_same(recipe)
             return
-        empty = self.recipe_file.exists()  # a run that ended before its first checkpoint
+        # A run that ended before its first checkpoint; a recipe alone may be the user's own.
+        empty = self.recipe_file.exists() and (self.path / "environment.json").exists()
         if (
             not empty
             and self.path.exists()
@@ -94,7 +96,27 @@ class RunFolder:
             return []
         lines = self.log_file.read_text(encoding="utf-8").split("\n")
         # A kill may leave half of the last line, which its newline would have ended.
-        return [json.loads(line) for line in lines[:-1]]
+        try:
+            return [json.loads(line) for line in lines[:-1]]
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{self.log_file}: a line is no JSON ({error}); restore or delete the file"
+            ) from error
+
+    def mean_depth(self) -> np.ndarray | None:
+        """Reads the mean depth map of the training frames, float32 (h, w), metres, if it is there.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.mean_depth_file.exists():
+            return None
+        try:
+            return np.load(self.mean_depth_file)
+        except (ValueError, EOFError) as error:
+            raise InputError(
+                f"{self.mean_depth_file}: damaged; delete it to score without this baseline"
+            ) from error
 
     def forget_log_after(self, step: int) -> None:
         """Drops the lines that a killed run logged after its last checkpoint."""
@@ -141,7 +163,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in packages},
         "commit": _commit(),
         "machine": platform.platform(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "devices": [device.name for device in tf.config.list_logical_devices()],
     }
 
@@ -158,6 +180,9 @@ def _commit() -> str:
     folder = Path(__file__).resolve().parent
     git = ["git", "-C", str(folder)]
     try:
+        # Installed inside somebody's project, the commit would be that project's.
+        tracked = [*git, "ls-files", "--error-unmatch", __file__]
+        subprocess.run(tracked, capture_output=True, check=True)
         commit = subprocess.run(
             [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes"],
             capture_output=True,

@@ -1,6 +1,7 @@
 """python -m keras_depth.train: trains a recipe, and scores the result on held-out frames."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def main() -> int:
     folder = RunFolder(arguments.output or Path("runs") / name)
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
-        print(f"nothing left to do: see {folder.report_file}; --output starts another run")
+        if folder.report_file.exists():
+            print(f"nothing left to do: see {folder.report_file}; --output starts another run")
+        else:
+            print("this worker is done; the first one writes the report")
         return 0
     report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
     print(report.summary())
@@ -58,7 +62,7 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
     if arguments.data:
         overrides.append(f"data.name={arguments.data}")
     if arguments.data_dir:
-        overrides.append(f"data.dir={str(arguments.data_dir.expanduser())!r}")
+        overrides.append(f"data.dir={json.dumps(str(arguments.data_dir.expanduser().resolve()))}")
     return recipes.load(
         name,
         overrides,
@@ -68,6 +72,12 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of steps, 1 or more")
+    return int(text)
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -96,7 +106,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA or runs/RECIPE)")
     add(
         "--checkpoint-every",
-        type=int,
+        type=_steps,
         default=100,
         metavar="N",
         help="steps between checkpoints (100)",

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder, replace_file
 
 LOG_EVERY = 10  # steps
-_MEAN_FRAMES = 300  # training frames in the mean depth map
+_MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
 VALIDATION_METRICS = ("rel", "rmse", "mse", "delta1")
 
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -92,6 +93,12 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             f"{frames.description}: {len(frames)} frames do not fill a batch of"
             f" {recipe.batch_size}; lower batch_size"
         )
+    replicas = strategy.num_replicas_in_sync
+    if recipe.batch_size % replicas:
+        raise InputError(
+            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; give a"
+            " multiple of their number"
+        )
     augmentation = _augmentation(recipe)
     with strategy.scope():
         state = _build(recipe, augmentation.crop or recipe.size, total)
@@ -118,7 +125,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
         batches = _batches(recipe, augmentation, frames, strategy, first, total)
         for step, batch in enumerate(batches, start=first + 1):
-            window.append(float(step_function(*batch)))
+            window.append(_run(step_function, batch))
             if not math.isfinite(window[-1]):
                 raise _not_a_number(recipe, frames, step, steps_per_epoch, window[-1])
             bar.update()
@@ -134,8 +141,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
                 folder.log(step=step, epoch=step / steps_per_epoch, **row)
                 events.write(step, row)
             if step % every == 0 or epoch_ends:
-                state.step.assign(step)
-                checkpoints.save(step)
+                _save(checkpoints, state, step)
     if chief:
         visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
@@ -154,12 +160,37 @@ def _strategy() -> tf.distribute.Strategy:
 
 def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_id == 0
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "worker":
+        return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief"
 
 
 def _augmentation(recipe: Recipe) -> Augmentation:
     check_keywords("key of augmentation", Augmentation, recipe.augmentation)
-    return Augmentation(**recipe.augmentation)
+    with _section("augmentation"):
+        augmentation = Augmentation(**recipe.augmentation)
+        height, width = augmentation.crop or recipe.size
+    if height > recipe.size[0] or width > recipe.size[1]:
+        raise InputError(
+            f"augmentation: crop {augmentation.crop} is larger than the frame, size {recipe.size}"
+        )
+    return augmentation
+
+
+@contextmanager
+def _section(name: str) -> Iterator[None]:
+    """Turns what a constructor says of a recipe's values into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"recipe section {name!r} holds a value that does not fit: {reason}"
+        ) from error
 
 
 def _restore(state: _State, folder: RunFolder) -> int:
@@ -176,6 +207,17 @@ def _restore(state: _State, folder: RunFolder) -> int:
     return int(state.step.numpy())
 
 
+def _save(checkpoints: tf.train.CheckpointManager, state: _State, step: int) -> None:
+    state.step.assign(step)
+    try:
+        checkpoints.save(step)
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"{checkpoints.directory}: the checkpoint of step {step} could not be written"
+            f" ({error.message.splitlines()[0]}); make room on the disk and run the command again"
+        ) from error
+
+
 def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
     """Makes model, optimizer and loss of a recipe, and the checkpoint of all that they hold."""
     if recipe.precision not in _PRECISIONS:
@@ -186,13 +228,16 @@ def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
     def build(size: Sequence[int], weights: str) -> keras.Model:
         shape = (size[0], size[1], 3)
         name, options = recipe.architecture, recipe.options
-        return architectures.create_model(name, shape, weights, **options)
+        with _section("options"):
+            return architectures.create_model(name, shape, weights, **options)
 
     model = build(crop, recipe.weights)
     saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
     arguments = dict(recipe.loss)
-    loss = losses.get(arguments.pop("name"), **arguments)
-    optimizer = make_optimizer(recipe, total)
+    with _section("loss"):
+        loss = losses.get(arguments.pop("name"), **arguments)
+    with _section("optimizer"):
+        optimizer = make_optimizer(recipe, total)
     optimizer.build(model.trainable_variables)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     # `variables`, unlike `weights`, holds the seeds of dropout too.
@@ -222,7 +267,8 @@ def make_optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
     if name not in _OPTIMIZERS:
         raise unknown_name("optimizer", name, _OPTIMIZERS)
     check_keywords(f"argument of optimizer {name}", _OPTIMIZERS[name], arguments)
-    rate = schedules.get(arguments.pop("learning_rate", 0.001), total, **recipe.schedule)
+    peak = float(arguments.pop("learning_rate", 0.001))
+    rate = schedules.get(peak, total, **recipe.schedule)
     optimizer = _OPTIMIZERS[name](learning_rate=rate, **arguments)
     if recipe.precision == "mixed_float16":
         # float16 gradients would fall below its smallest number.
@@ -278,6 +324,13 @@ def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[...
         return strategy.reduce("SUM", strategy.run(replica, args=(image, y_true)), axis=None)
 
     return step
+
+
+def _run(step_function: Callable[..., tf.Tensor], batch: tuple) -> float:
+    try:
+        return float(step_function(*batch))
+    except tf.errors.ResourceExhaustedError as error:
+        raise InputError("a training step does not fit into memory; lower batch_size") from error
 
 
 def _moving(state: _State) -> dict[str, float]:

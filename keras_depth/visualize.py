@@ -48,6 +48,9 @@ def colourise(
     return colours[..., :3]
 
 
+_LOWEST_BAR = 24  # pixels; lower, nothing could be read beside it
+
+
 @lru_cache(maxsize=8)  # the frames of a video share one bar
 def colour_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
     """Draws the bar that explains `colourise` with the same vmin and vmax.
@@ -70,7 +73,10 @@ def colour_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
 
 def colour_picture(depth: np.ndarray, vmin: float, vmax: float) -> np.ndarray:
     """Returns `colourise` and its bar side by side: uint8 RGB (H, W + bar, 3)."""
-    return np.hstack([colourise(depth, vmin, vmax), colour_bar(depth.shape[0], vmin, vmax)])
+    colours = colourise(depth, vmin, vmax)
+    if len(colours) < _LOWEST_BAR:
+        return colours
+    return np.hstack([colours, colour_bar(len(colours), vmin, vmax)])
 
 
 def depth_range(depth: np.ndarray) -> tuple[float, float]:

@@ -1,5 +1,9 @@
 """Every registered network: its counts, its shapes, and that it trains, saves and loads."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -169,10 +173,16 @@ def test_weights_that_do_not_fit(tmp_path):
         create_model("basic_deconv", SMALL, weights=tmp_path / "missing.keras")
 
 
-def test_imagenet_weights_that_cannot_be_downloaded(monkeypatch):
-    def get_file(*arguments, **options):
-        raise Exception("URL fetch failure on https://example.org: None -- unreachable")
-
-    monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", get_file)
-    with pytest.raises(InputError, match="could not be downloaded.*--weights none"):
-        create_model("basic_deconv", SMALL, weights="imagenet")
+def test_imagenet_weights_that_cannot_be_downloaded(tmp_path):
+    dead = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_depth.train", "--arch", "basic_deconv"]
+        + ["--weights", "imagenet", "--output", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "https_proxy": dead, "HTTPS_PROXY": dead},
+    )
+    assert done.returncode == 2
+    assert "error: ImageNet weights of ResNet50 could not be downloaded" in done.stderr
+    assert "--weights none" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()

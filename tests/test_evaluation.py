@@ -72,7 +72,7 @@ def test_what_is_written(tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert protocols.get("full").line() in text
     assert "2 frames, 4,608 of 6,144 pixels were valid (75.0%)" in text
-    assert "| rel | 0.3750 | 0.2500 | mean |p - t| / t |" in text
+    assert r"| rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
     assert "REL is 1.50 of that of the mean training depth map." in text
     stored = json.loads((tmp_path / "report.json").read_text())
     assert stored["scores"] == report.scores

@@ -60,6 +60,8 @@ def test_overrides():
     assert recipe.loss == {"name": "mse_rel", "alpha1": 1.0, "alpha2": 3}
     assert (recipe.epochs, recipe.size, recipe.seed) == (5, (64, 96), 7)
     assert recipe.schedule == {"name": "constant"}
+    small = recipes.load("rooms", ["optimizer.learning_rate=1e-4"])
+    assert small.optimizer["learning_rate"] == 1e-4
 
 
 def test_yaml_round_trip(tmp_path):

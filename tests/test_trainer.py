@@ -206,6 +206,14 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
         ("data.noisy=true", "did you mean 'noise'"),
         ("precision=float17", "precision"),
         ("weights=missing.keras", "no such file"),
+        ("augmentation.crop=96", "recipe section 'augmentation'"),
+        ("augmentation.crop=[64, 16]", "is larger than the frame"),
+        ("augmentation.mirror=often", "recipe section 'augmentation'"),
+        ("loss.delta=wide", "recipe section 'loss'"),
+        ("options.width=wide", "recipe section 'options'"),
+        ("optimizer.learning_rate=fast", "recipe section 'optimizer'"),
+        ("data.frames=many", "whole number of frames above 0, or null, not 'many'"),
+        ("data.validation_frames=0", "whole number of frames above 0"),
     ],
 )
 def test_recipes_that_cannot_work(tmp_path, override, message):

@@ -18,6 +18,7 @@ import re
 import struct
 import threading
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -228,7 +229,8 @@ class _DenseDepth(_Layout):
                 return self._zip.read(name)
         except KeyError:
             raise InputError(f"{self.path}/{name}: not in the archive; restore it") from None
-        except (OSError, zipfile.BadZipFile) as error:
+        # RuntimeError: encrypted, or a compression that Python lacks.
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise InputError(f"{self.path}/{name}: {error}; download the archive again") from None
 
     def load(self, frame: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

@@ -57,7 +57,8 @@ def resnet50(image, weights=None):
         return keras.applications.ResNet50(weights=weights, **arguments)
     except Exception as error:
         # keras.utils.get_file raises a bare Exception when a download fails.
-        if weights != "imagenet" or "fetch failure" not in str(error):
+        known = ("fetch failure", "corrupted")
+        if weights != "imagenet" or not any(text in str(error) for text in known):
             raise
         raise InputError(
             "ImageNet weights of ResNet50 could not be downloaded"
