@@ -58,10 +58,11 @@ def test_train_and_evaluate(run_folder, capsys):
 
 
 def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arguments = ["--arch", "basic_sc_interl_t", "--data", "nyu", "--data-dir", "here"]
     recipe = train.read_recipe(train.parse(arguments))
     assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
-    assert recipe.data == {"name": "nyu", "dir": "here"}
+    assert recipe.data == {"name": "nyu", "dir": str(tmp_path / "here")}, "found from anywhere"
     assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "synthetic"
 
 
