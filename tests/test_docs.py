@@ -1,0 +1,39 @@
+"""The README says what is so: its links, its counts, its names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keras_depth import architectures, protocols, recipes, resources, run_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["README.md", "evaluation/benchmarks/README.md", "custom_ops/interleave/README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_table_of_networks():
+    text = (ROOT / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([\d,]+) \|", text, re.MULTILINE))
+    assert rows == {
+        name: f"{architectures.get(name).parameters[0]:,}"
+        for name in architectures.list_architectures("jetson_fcnn")
+    }
+
+
+def test_the_names_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text()
+    for name in protocols.names():
+        assert f"| `{name}` |" in text
+    recipe = re.search(r"`training/(jetson_fcnn/\w+)\.yaml`", text)
+    assert recipe and recipe[1] in recipes.list_recipes()
+    assert (resources.folder("published") / "jetson_fcnn.yaml").exists()
+    folder = run_folder.RunFolder("run")
+    for path in (folder.recipe_file, folder.log_file, folder.best_file, folder.report_file):
+        assert f"`{path.name}`" in text
