@@ -292,7 +292,13 @@ class _Tfds(_Layout):
         import tensorflow_datasets as tfds
 
         self.path = path
-        builder = tfds.builder_from_directory(path)
+        try:
+            builder = tfds.builder_from_directory(path)
+        except Exception as error:  # tfds has no one error for files that it cannot make sense of
+            raise InputError(
+                f"{path}: dataset_info.json or features.json is damaged ({error}); prepare the data"
+                " set again"
+            ) from error
         self._features = builder.info.features
         self._sources: dict[str, Any] = {}
         self.frames = {}
@@ -323,21 +329,22 @@ class _Tfds(_Layout):
         return max(infos).parent if infos else None
 
     def load(self, frame: tuple) -> tuple[np.ndarray, np.ndarray]:
-        if frame[0] in self._sources:
-            example = self._sources[frame[0]][frame[1]]
-        else:
-            file, start, length = frame
-            with open(file, "rb") as stream:
-                stream.seek(start)
-                data = stream.read(length)
-            try:
-                example = self._features.deserialize_example_np(data)
-            except Exception as error:  # whatever the parser and the decoders make of bad bytes
-                raise InputError(
-                    f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
-                    "the data set again"
-                ) from None
+        try:
+            example = self._example(frame)
+        except Exception as error:  # whatever the parsers and the decoders make of bad bytes
+            raise InputError(
+                f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
+                "the data set again"
+            ) from error
         return example["image"], example["depth"].astype(np.float32)
+
+    def _example(self, frame: tuple) -> dict[str, np.ndarray]:
+        if frame[0] in self._sources:
+            return self._sources[frame[0]][frame[1]]
+        file, start, length = frame
+        with open(file, "rb") as stream:
+            stream.seek(start)
+            return self._features.deserialize_example_np(stream.read(length))
 
     def name(self, frame: tuple) -> str:
         return (

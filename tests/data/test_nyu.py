@@ -504,3 +504,12 @@ def test_real_frames():
     found = measured.min(), np.median(measured), measured.max()
     np.testing.assert_allclose(found, (0.887, 3.239, 8.266), atol=0.0006)
     assert all(0.1 < f["image"].mean() < 0.9 for f in frames)
+
+
+def test_a_damaged_tfds_description(tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    folder = tmp_path / "nyu_depth_v2" / "0.0.1"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text('{"name": "nyu_depth_v2", ')
+    with pytest.raises(InputError, match="0.0.1: dataset_info.json or features.json is damaged"):
+        open_nyu(tmp_path)
