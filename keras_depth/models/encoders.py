@@ -1,6 +1,6 @@
 """Backbones and the places where decoders tap them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -29,13 +29,7 @@ RESNET50 = Taps(
     sixteenth="conv4_block6_add",
 )
 # Without the last residual stack: 8,589,184 parameters instead of 23,587,712.
-RESNET50_LITE = Taps(
-    end="conv4_block6_out",
-    half="conv1_bn",
-    quarter="conv2_block3_add",
-    eighth="conv3_block4_add",
-    sixteenth="conv4_block6_add",
-)
+RESNET50_LITE = replace(RESNET50, end="conv4_block6_out")
 
 
 def resnet50(image, weights=None):
