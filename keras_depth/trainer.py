@@ -313,7 +313,8 @@ def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[...
 
     def replica(image, y_true):
         with tf.GradientTape() as tape:
-            value = loss(y_true, model(image, training=True)) / strategy.num_replicas_in_sync
+            # Keras divides a loss by the number of replicas; the optimizer sums their gradients.
+            value = loss(y_true, model(image, training=True))
             scaled = optimizer.scale_loss(value)
         optimizer.apply(tape.gradient(scaled, variables), variables)
         return value
