@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from keras_depth.data.reader import PICTURES
 from keras_depth.errors import InputError
 
 
@@ -38,33 +39,58 @@ class Augmentation:
 
 
 def augment(sample: dict, seed, augmentation: Augmentation) -> dict:
-    """Augments one sample; image and depth stay aligned.
+    """Augments one sample; what belongs to one frame stays aligned.
 
     Args:
-        sample: `image` float32 (H, W, 3) in [0, 1], `depth` float32 (H, W, 1) metres, 0 = not
-            measured; H and W known.
+        sample: `image` uint8, or float32 in [0, 1], (H, W, 3), `depth` float32 (H, W, 1) metres,
+            0 = not measured; H and W known. Of a stereo sample also `right` and `focal_baseline`.
         seed: int32 (2,); the same seed gives the same result.
         augmentation: what may be done.
 
     Returns:
-        A sample of the same kind, of `augmentation.crop`'s size where there is one.
+        A sample of the same kind, its pictures float32 in [0, 1], of `augmentation.crop`'s size
+        where there is one.
 
     Raises:
-        InputError: the crop is larger than the frame.
+        InputError: the crop is larger than the frame, or a stereo pair is to be rotated.
     """
-    image, depth = sample["image"], sample["depth"]
     turn, cut, flip, jitter = tf.unstack(tf.random.split(seed, 4))
+    maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
     if augmentation.rotate:
-        image, depth = _rotate(image, depth, turn, augmentation.rotate)
+        if "right" in maps:
+            raise InputError(
+                "augmentation: rotate would take a stereo pair's rows apart; set"
+                " augmentation.rotate=0"
+            )
+        maps = {"image": to_unit(maps["image"]), "depth": maps["depth"]}
+        maps = dict(zip(maps, _rotate(*maps.values(), turn, augmentation.rotate), strict=True))
     if augmentation.crop:
-        image, depth = _crop(image, depth, cut, augmentation.crop)
+        # The focal length stays: a crop moves the principal point alone.
+        maps = _crop(maps, cut, augmentation.crop)
     if augmentation.mirror:
         mirrored = tf.random.stateless_uniform((), flip) < augmentation.mirror
-        image = tf.where(mirrored, tf.reverse(image, [1]), image)
-        depth = tf.where(mirrored, tf.reverse(depth, [1]), depth)
+        maps = tf.cond(mirrored, lambda: _mirror(maps), lambda: maps)
+    maps |= {key: to_unit(maps[key]) for key in PICTURES if key in maps}
     if augmentation.colour:
-        image = _jitter(image, jitter, augmentation.colour)
-    return {"image": image, "depth": depth}
+        maps |= {
+            key: _jitter(maps[key], jitter, augmentation.colour) for key in PICTURES if key in maps
+        }
+    return sample | maps
+
+
+def to_unit(picture) -> tf.Tensor:
+    """Returns a picture as float32 in [0, 1]: uint8 is divided by 255."""
+    # Not tf.image.convert_image_dtype: it multiplies by 1/255, which is not the same bits.
+    return tf.cast(picture, tf.float32) / 255 if picture.dtype == tf.uint8 else picture
+
+
+def _mirror(maps: dict) -> dict:
+    maps = {key: tf.reverse(array, [1]) for key, array in maps.items()}
+    if "right" in maps:
+        # In a mirror the right camera is the left one. Its depth is not known.
+        maps |= {"image": maps["right"], "right": maps["image"]}
+        maps["depth"] = tf.zeros_like(maps["depth"])
+    return maps
 
 
 def _rotate(image, depth, seed, degrees: float):
@@ -92,8 +118,8 @@ def _rotate(image, depth, seed, degrees: float):
     return warp(image, "BILINEAR"), warp(depth, "NEAREST")
 
 
-def _crop(image, depth, seed, crop: tuple[int, int]):
-    (height, width), (h, w) = image.shape[:2], crop
+def _crop(maps: dict, seed, crop: tuple[int, int]) -> dict:
+    (height, width), (h, w) = maps["image"].shape[:2], crop
     if h > height or w > width:
         raise InputError(
             f"augmentation: crop={tuple(crop)} is larger than the frame ({height}, {width}); "
@@ -102,7 +128,7 @@ def _crop(image, depth, seed, crop: tuple[int, int]):
     room = tf.constant([height - h + 1, width - w + 1])
     start = tf.random.stateless_uniform((2,), seed, maxval=2**31 - 1, dtype=tf.int32) % room
     begin = tf.concat([start, [0]], 0)
-    return tf.slice(image, begin, [h, w, 3]), tf.slice(depth, begin, [h, w, 1])
+    return {key: tf.slice(array, begin, [h, w, array.shape[2]]) for key, array in maps.items()}
 
 
 def _jitter(image, seed, amount: float):

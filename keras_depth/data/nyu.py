@@ -7,57 +7,52 @@
 | FastDepth | train/<scene>/*.h5, val/official/*.h5 | float32 |
 | tfds | a prepared `nyu_depth_v2` of tensorflow_datasets | float16: steps of 8 mm at 8 m |
 | BTS | <scene>/rgb_*.jpg with sync_depth_*.png | uint16 / 1000; holes are 0 |
+| raw | <scene>/r-*.ppm with d-*.pgm, as recorded | 351.3 / (1092.5 - v); holes are 0 |
 
 The labelled and the DenseDepth layout have filled holes: scores on them are not those on BTS'.
 """
 
-import csv
-import io
 import os
-import re
-import struct
-import threading
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
-
-from keras_depth.data.reader import (
-    Sample,
-    decode_depth,
-    decode_depth16,
-    decode_rgb,
-    make_sample,
-    read_bytes,
-)
+from keras_depth.data.hold_out import check_part, held_out
+from keras_depth.data.nyu_layouts import LAYOUTS, Labelled, Layout, scene_of
+from keras_depth.data.reader import Reader, Sample, make_sample
 from keras_depth.errors import InputError, unknown_name
 
-_SPLITS = Path(__file__).parent / "splits"
+__all__ = ["LAYOUTS", "NyuReader", "open_nyu"]
 
 
-def open_nyu(data_dir: str | Path, split: str | None = None, depth: str = "filled") -> "NyuReader":
+def open_nyu(
+    data_dir: str | Path,
+    split: str | None = None,
+    depth: str = "filled",
+    hold_out: float = 0.0,
+) -> "NyuReader":
     """Opens NYU Depth v2 in whatever layout `data_dir` holds.
 
     Args:
         data_dir: the data set's folder, the folder it stands in, or its .mat or .zip file.
-        split: "train", "test", or None: the test frames if there are any, otherwise all frames.
+        split: "train", "validation", "test", or None: the test frames if there are any, otherwise
+            all frames.
         depth: "filled", or "raw" for the labelled file's depth as measured, holes 0.
+        hold_out: the part of the training scenes, whole ones, that "train" leaves to
+            "validation"; with 0, "validation" is the test frames.
 
     Raises:
-        InputError: nothing is recognised, or more than one layout is; the split has no frame.
+        InputError: nothing is recognised, or more than one layout is; the split has no frame;
+            scenes are to be held out where the layout does not tell them.
     """
-    path = Path(data_dir).expanduser()
+    # The folder's own name may be the scene's, so "." will not do.
+    path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the folder that holds NYU Depth v2")
-    if split not in (None, "train", "test"):
-        raise unknown_name("split", str(split), ("train", "test"))
+    if split not in (None, "train", "validation", "test"):
+        raise unknown_name("split", str(split), ("train", "validation", "test"))
     if depth not in ("filled", "raw"):
         raise unknown_name("depth", depth, ("filled", "raw"))
+    check_part(hold_out)
     found = {layout: at for layout in LAYOUTS if (at := layout.find(path))}
     if not found:
         sought = "; ".join(f"{layout.title}: {layout.sought}" for layout in LAYOUTS)
@@ -66,34 +61,36 @@ def open_nyu(data_dir: str | Path, split: str | None = None, depth: str = "fille
         places = ", ".join(f"{layout.title} ({at})" for layout, at in found.items())
         raise InputError(f"{path}: holds several layouts: {places}; give the path of one of them")
     ((kind, at),) = found.items()
-    if depth == "raw" and kind is not _Labelled:
-        raise InputError(f"{at}: the {kind.title} layout has no raw depth beside the other")
-    return NyuReader(kind(at, raw=depth == "raw"), split)
-
-
-class NyuReader:
-    """A reader of one layout and split."""
-
-    def __init__(self, layout: "_Layout", split: str | None):
-        splits = layout.frames
-        chosen = split or ("test" if splits.get("test") else "all")
-        self._layout = layout
-        self._frames = (
-            [frame for frames in splits.values() for frame in frames]
-            if chosen == "all"
-            else splits.get(chosen, [])
+    if depth == "raw" and kind is not Labelled:
+        raise InputError(
+            f"{at}: only the labelled layout has raw depth beside the filled one; leave data.depth "
+            f"out, the {kind.title} layout has one depth"
         )
+    return NyuReader(kind(at, raw=depth == "raw"), split, hold_out)
+
+
+class NyuReader(Reader):
+    """A reader of one layout and split; `open_nyu` says what the arguments are."""
+
+    def __init__(self, layout: Layout, split: str | None = None, hold_out: float = 0.0):
+        self._layout = layout
+        self._frames, files, chosen = _choose(layout, split, hold_out)
+        self.missing = tuple(files)
         if not self._frames:
-            counts = ", ".join(f"{len(frames)} {name}" for name, frames in splits.items())
             raise InputError(
                 f"{layout.path}: no {chosen} frames in the {layout.title} layout "
-                f"({counts or 'none'} there){layout.remark}; ask for another split, or complete "
-                "the folder"
+                f"({_counts(layout)} there){layout.remark}{self._lacking()}; ask for another "
+                "split, or complete the folder"
             )
         self.description = (
             f"NYU Depth v2, {layout.title}, {chosen}: {len(self)} frames from {layout.path}"
-            f"{layout.remark}"
+            f"{layout.remark}{self._lacking()}"
         )
+
+    def _lacking(self) -> str:
+        if not self.missing:
+            return ""
+        return f"; {len(self.missing)} files without their partner, first {self.missing[0]}"
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -101,353 +98,45 @@ class NyuReader:
     def name(self, index: int) -> str:
         return self._layout.name(self._frames[index])
 
-    def __getitem__(self, index: int) -> Sample:
+    def key(self, index: int) -> str:
+        return self._layout.key(self._frames[index])
+
+    def stored(self, index: int) -> Sample:
         frame = self._frames[index]
         return make_sample(*self._layout.load(frame), self._layout.name(frame))
 
 
-class _Layout:
-    """One layout on disk.
-
-    frames: split -> frames, in a fixed order; a frame is whatever `load` wants to have.
-    remark: what the description must not hide.
-    """
-
-    title = ""
-    sought = ""
-    remark = ""
-    path: Path
-    frames: dict[str, list[Any]]
-
-    def __init__(self, path: Path, raw: bool = False):
-        raise NotImplementedError
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        """Returns where, at or under `path`, this layout is."""
-        raise NotImplementedError
-
-    def load(self, frame: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Returns uint8 (H, W, 3) RGB and (H, W) metres, 0 = not measured."""
-        raise NotImplementedError
-
-    def name(self, frame: Any) -> str:
-        raise NotImplementedError
-
-
-class _Labelled(_Layout):
-    title = "labelled"
-    sought = "nyu_depth_v2_labeled.mat"
-
-    def __init__(self, path: Path, raw: bool = False):
-        self.path, self._key = path, "rawDepths" if raw else "depths"
-        self.remark = ", depth as measured" if raw else ""
-        try:
-            # One open file for all threads: h5py takes its own lock.
-            self._file = h5py.File(path, "r")
-        except OSError:
+def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[Any], list[str], str]:
+    """Returns a split's frames, its files without partner, and what to call it."""
+    frames, files = layout.frames, layout.missing
+    train, test = frames.get("train"), frames.get("test")
+    if split is None and not test:
+        return sum(frames.values(), []), sum(files.values(), []), "all"
+    if split == "validation" and not hold_out:
+        if not test:
             raise InputError(
-                f"{path}: not a MATLAB v7.3 (HDF5) file, or cut short; download it again"
-            ) from None
-        for key in ("images", self._key):
-            if key not in self._file:
-                raise InputError(f"{path}: has no {key!r}; give nyu_depth_v2_labeled.mat itself")
-        count = len(self._file["images"])
-        test = _test_indices(path.parent)
-        self.frames = {
-            "train": [i for i in range(count) if i not in test],
-            "test": [i for i in range(count) if i in test],
-        }
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        if path.is_file():
-            return path if path.suffix == ".mat" else None
-        return next(iter(sorted(path.glob("*labeled*.mat"))), None)
-
-    def load(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            image, depth = self._file["images"][frame], self._file[self._key][frame]
-        except OSError:
-            raise InputError(
-                f"{self.name(frame)}: cannot be read; download the file again"
-            ) from None
-        # MATLAB stores columns first: every axis comes reversed.
-        return image.transpose(2, 1, 0), depth.T
-
-    def name(self, frame: int) -> str:
-        return f"{self.path}[{frame}]"
-
-
-class _DenseDepth(_Layout):
-    title = "DenseDepth"
-    sought = "nyu2_train.csv or nyu2_test.csv, in a folder or zip"
-
-    def __init__(self, path: Path, raw: bool = False):
-        self.path, self._lock = path, threading.Lock()
-        self._zip = _open_zip(path) if path.is_file() else None
-        names = _csv_names(self._zip.namelist()) if self._zip else _csv_names(os.listdir(path))
-        self.frames = {split: self._rows(name) for split, name in names.items()}
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        if path.is_file():
-            return path if path.suffix == ".zip" else None
-        for folder in (path, path / "data", path / "nyu_data", path / "nyu_data" / "data"):
-            if folder.is_dir() and _csv_names(os.listdir(folder)):
-                return folder
-        archives = (p for p in sorted(path.glob("*.zip")) if zipfile.is_zipfile(p))
-        return next((p for p in archives if _csv_names(_open_zip(p).namelist())), None)
-
-    def _rows(self, name: str) -> list[tuple[str, str]]:
-        """Returns (picture, depth) of each row, from the csv's folder on."""
-        text = self._read(name).decode("utf-8", "replace")
-        rows = []
-        # Copies differ in their line ends; csv takes both.
-        for line, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
-            if not row:
-                continue
-            where = f"{self.path}/{name}, line {line}"
-            if len(row) != 2:
-                raise InputError(f"{where}: has {len(row)} columns, not picture,depth; restore it")
-            pair = []
-            for entry in row:
-                parts = PurePosixPath(entry.strip()).parts
-                if not parts or parts[0] == "/" or ".." in parts or "\\" in entry:
-                    raise InputError(f"{where}: {entry!r} is not a path within the data set")
-                # Rows start with the csv's own folder.
-                parts = parts[1:] if parts[0] == "data" else parts
-                pair.append(str(PurePosixPath(name).parent.joinpath(*parts)))
-            rows.append((pair[0], pair[1]))
-        return rows
-
-    def _read(self, name: str) -> bytes:
-        if self._zip is None:
-            return read_bytes(self.path / name)
-        try:
-            with self._lock:
-                return self._zip.read(name)
-        except KeyError:
-            raise InputError(f"{self.path}/{name}: not in the archive; restore it") from None
-        # RuntimeError: encrypted, or a compression that Python lacks.
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-            raise InputError(f"{self.path}/{name}: {error}; download the archive again") from None
-
-    def load(self, frame: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        rgb, depth = (self._read(name) for name in frame)
-        name = f"{self.path}/{frame[1]}"
-        stored = decode_depth(depth, name)
-        scales = {np.dtype(np.uint8): 10 / 255, np.dtype(np.uint16): 1 / 1000}
-        if stored.dtype not in scales:
-            raise InputError(f"{name}: depth of type {stored.dtype}; this layout has 8 or 16 bits")
-        metres = stored.astype(np.float32) * np.float32(scales[stored.dtype])
-        return decode_rgb(rgb, self.name(frame)), metres
-
-    def name(self, frame: tuple[str, str]) -> str:
-        return f"{self.path}/{frame[0]}"
-
-
-class _FastDepth(_Layout):
-    title = "FastDepth"
-    sought = "train/<scene>/*.h5 or val/official/*.h5"
-
-    def __init__(self, path: Path, raw: bool = False):
-        self.path = path
-        parts = {"train": "train", "test": "val"}
-        self.frames = {split: sorted(path.glob(f"{part}/*/*.h5")) for split, part in parts.items()}
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        for root in (path, path / "nyudepthv2"):
-            if any(next(root.glob(f"{part}/*/*.h5"), None) for part in ("train", "val")):
-                return root
-        return None
-
-    def load(self, frame: Path) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            with h5py.File(frame, "r") as file:
-                rgb, depth = file["rgb"][...], file["depth"][...]
-        except KeyError as error:
-            raise InputError(f"{frame}: has no rgb or no depth ({error}); restore it") from None
-        except OSError:
-            raise InputError(f"{frame}: not an HDF5 file, or cut short; restore it") from None
-        if rgb.ndim != 3 or rgb.shape[0] != 3:
-            raise InputError(f"{frame}: rgb is {rgb.shape}, not (3, height, width); restore it")
-        return rgb.transpose(1, 2, 0), depth
-
-    def name(self, frame: Path) -> str:
-        return str(frame)
-
-
-class _Tfds(_Layout):
-    """Prepared records: tfrecord is indexed by its records' headers, array_record by its own.
-
-    The records' checksums are not verified.
-    """
-
-    title = "tfds"
-    sought = "nyu_depth_v2/<version>/dataset_info.json"
-
-    def __init__(self, path: Path, raw: bool = False):
-        import tensorflow_datasets as tfds
-
-        self.path = path
-        try:
-            builder = tfds.builder_from_directory(path)
-        except Exception as error:  # tfds has no one error for files that it cannot make sense of
-            raise InputError(
-                f"{path}: dataset_info.json or features.json is damaged ({error}); prepare the data"
-                " set again"
-            ) from error
-        self._features = builder.info.features
-        self._sources: dict[str, Any] = {}
-        self.frames = {}
-        for split, part in {"train": "train", "test": "validation"}.items():
-            info = builder.info.splits.get(part)
-            if info is None:
-                continue
-            if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-                self._sources[split] = builder.as_data_source(part)
-                self.frames[split] = [(split, k) for k in range(info.num_examples)]
-            elif builder.info.file_format == tfds.core.FileFormat.TFRECORD:
-                files = [Path(file) for file in info.filepaths]
-                self.frames[split] = [frame for file in files for frame in _records(file)]
-            else:
-                raise InputError(
-                    f"{path}: prepared as {builder.info.file_format.value}; prepare it as tfrecord "
-                    "or array_record"
-                )
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        if not path.is_dir():
-            return None
-        # Of several versions the last.
-        infos = [*path.glob("nyu_depth_v2/*/dataset_info.json"), *path.glob("*/dataset_info.json"),
-                 *path.glob("dataset_info.json")]  # fmt: skip
-        infos = [i for i in infos if re.search(r'"name": *"nyu_depth_v2"', i.read_text())]
-        return max(infos).parent if infos else None
-
-    def load(self, frame: tuple) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            example = self._example(frame)
-        except Exception as error:  # whatever the parsers and the decoders make of bad bytes
-            raise InputError(
-                f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
-                "the data set again"
-            ) from error
-        return example["image"], example["depth"].astype(np.float32)
-
-    def _example(self, frame: tuple) -> dict[str, np.ndarray]:
-        if frame[0] in self._sources:
-            return self._sources[frame[0]][frame[1]]
-        file, start, length = frame
-        with open(file, "rb") as stream:
-            stream.seek(start)
-            return self._features.deserialize_example_np(stream.read(length))
-
-    def name(self, frame: tuple) -> str:
+                f"{layout.path}: no test frames to validate on in the {layout.title} layout "
+                f"({_counts(layout)} there); keep some training scenes for it with --set "
+                "data.hold_out=0.05"
+            )
+        return test, files.get("test", []), "validation, which are the test frames"
+    if split in ("train", "validation") and hold_out and train:
+        scenes = [layout.scene(frame) for frame in train]
+        kept = held_out(scenes, hold_out, layout.path)
+        wanted = split == "validation"
         return (
-            f"{self.path}/{frame[0]}[{frame[1]}]" if len(frame) == 2 else f"{frame[0]}@{frame[1]}"
+            [
+                frame
+                for frame, scene in zip(train, scenes, strict=True)
+                if (scene in kept) == wanted
+            ],
+            [file for file in files.get("train", []) if (scene_of(file) in kept) == wanted],
+            f"{split} ({len(kept)} of {len(set(scenes))} training scenes held out)",
         )
+    part = split or "test"
+    return frames.get(part, []), files.get(part, []), part
 
 
-class _Bts(_Layout):
-    title = "BTS"
-    sought = "<scene>/rgb_*.jpg with <scene>/sync_depth_*.png"
-
-    def __init__(self, path: Path, raw: bool = False):
-        self.path = path
-        train, test = set(_listed("nyu_train_scenes.csv")), _test_indices(None)
-        self.frames = {"train": [], "test": [], "unlisted": []}
-        unpaired: list[str] = []
-        for folder, _, names in sorted(os.walk(path, followlinks=True)):
-            colour = {m[1]: name for name in names if (m := _RGB.fullmatch(name))}
-            depth = {m[1]: name for name in names if (m := _SYNC_DEPTH.fullmatch(name))}
-            unpaired += [str(Path(folder, colour.get(n) or depth[n]))
-                         for n in sorted(colour.keys() ^ depth.keys())]  # fmt: skip
-            scene = re.fullmatch(r"(.+_\d{4})[a-z]?", Path(folder).name)
-            for number in sorted(colour.keys() & depth.keys()):
-                # The test frames stand in folders of room types, under their labelled index.
-                if scene:
-                    split = "train" if scene[1] in train else "unlisted"
-                else:
-                    split = "test" if int(number) in test else "unlisted"
-                frame = (Path(folder, colour[number]), Path(folder, depth[number]))
-                self.frames[split].append(frame)
-        if unpaired:
-            self.remark = f"; {len(unpaired)} files without their partner, first {unpaired[0]}"
-
-    @staticmethod
-    def find(path: Path) -> Path | None:
-        patterns = ("", "*/", "*/*/", "*/*/*/")
-        found = (next(path.glob(f"{p}sync_depth_*.png"), None) for p in patterns)
-        return path if any(found) else None
-
-    def load(self, frame: tuple[Path, Path]) -> tuple[np.ndarray, np.ndarray]:
-        rgb, depth = frame
-        return (
-            decode_rgb(read_bytes(rgb), str(rgb)),
-            decode_depth16(read_bytes(depth), str(depth), 1000),
-        )
-
-    def name(self, frame: tuple[Path, Path]) -> str:
-        return str(frame[0])
-
-
-_RGB = re.compile(r"rgb_(\d+)\.(?:jpg|png)")
-_SYNC_DEPTH = re.compile(r"sync_depth_(\d+)\.png")
-
-LAYOUTS: tuple[type[_Layout], ...] = (_Labelled, _DenseDepth, _FastDepth, _Tfds, _Bts)
-
-
-def _listed(name: str) -> list[str]:
-    """Returns the one column of a list in splits/, without its heading."""
-    return (_SPLITS / name).read_text().split()[1:]
-
-
-def _test_indices(folder: Path | None) -> set[int]:
-    """Returns the 0-based test indices: of the folder's splits.mat, otherwise the official ones."""
-    path = folder and folder / "splits.mat"
-    if not path or not path.exists():
-        return {int(index) for index in _listed("nyu_labelled_test.csv")}
-    try:
-        one_based = scipy.io.loadmat(path)["testNdxs"]
-    except (MatReadError, ValueError, KeyError, NotImplementedError, OSError):
-        raise InputError(
-            f"{path}: not the official split file with 'testNdxs'; restore or remove it"
-        ) from None
-    return {int(index) - 1 for index in one_based.ravel()}
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile):
-        raise InputError(f"{path}: not a zip archive, or cut short; download it again") from None
-
-
-def _csv_names(names: list[str]) -> dict[str, str]:
-    """Returns split -> name of its csv, for those among `names`."""
-    files = {"train": "nyu2_train.csv", "test": "nyu2_test.csv"}
-    by_name = {name.rsplit("/", 1)[-1]: name for name in names if name.endswith(".csv")}
-    return {split: by_name[file] for split, file in files.items() if file in by_name}
-
-
-def _records(path: Path) -> list[tuple[Path, int, int]]:
-    """Returns (file, start, length) of a tfrecord file's records, reading their headers alone."""
-    frames = []
-    try:
-        size = path.stat().st_size
-        with open(path, "rb") as stream:
-            # A record: its length (8 bytes), a checksum (4), the content, a checksum (4).
-            while header := stream.read(12):
-                length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else size
-                start = stream.tell()
-                if start + length + 4 > size:
-                    raise InputError(f"{path}: the file is cut short; prepare the data set again")
-                frames.append((path, start, length))
-                stream.seek(length + 4, os.SEEK_CUR)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); restore it") from None
-    return frames
+def _counts(layout: Layout) -> str:
+    counts = (f"{len(frames)} {name}" for name, frames in layout.frames.items())
+    return ", ".join(counts) or "none"

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from keras_depth.data.augment import Augmentation, augment
-from keras_depth.data.reader import Reader
+from keras_depth.data.augment import Augmentation, augment, to_unit
+from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
 from keras_depth.errors import InputError
 
 # What an unmeasured pixel's target holds: finite, and neutral under a logarithm or a division.
@@ -53,18 +53,25 @@ class Batches:
             raise self._error from None
 
     def read(self, index, size: tuple[int, int]) -> dict:
-        """Reads frame `index`, within tf.data, resized to `size`."""
+        """Reads frame `index`, within tf.data, resized to `size`; its pictures are uint8."""
+        shapes = {"image": (*size, 3), "depth": (*size, 1)}
+        if self._reader.stereo:
+            shapes |= {"right": (*size, 3), "focal_baseline": ()}
 
         def load(index):
             try:
-                return resize(self._reader[int(index)], size)
+                sample = resize(self._reader.stored(int(index)), size)
             except InputError as error:
                 self._error = self._error or error
                 raise
+            return [to_bytes(sample[k]) if k in PICTURES else sample[k] for k in shapes]
 
-        image, depth = tf.numpy_function(load, [index], (tf.float32, tf.float32), stateful=False)
-        image, depth = tf.ensure_shape(image, (*size, 3)), tf.ensure_shape(depth, (*size, 1))
-        return {"image": image, "depth": depth}
+        types = [tf.uint8 if key in PICTURES else tf.float32 for key in shapes]
+        arrays = tf.numpy_function(load, [index], types, stateful=False)
+        return {
+            key: tf.ensure_shape(array, shape)
+            for (key, shape), array in zip(shapes.items(), arrays, strict=True)
+        }
 
 
 def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -113,7 +120,7 @@ def training_batches(
             rows of every batch, in shares of one replica each.
 
     Raises:
-        InputError: the reader has fewer frames than a batch.
+        InputError: the reader has fewer frames than a batch; an augmentation that does not fit.
         ValueError: the batch does not divide by the replicas.
     """
     if len(reader) < batch_size:
@@ -131,16 +138,21 @@ def training_batches(
         for step in range(start_step, steps):
             epoch = step // (len(reader) // batch_size)
             own = frames_of_step(len(reader), batch_size, seed, step)[first : first + rows]
-            for index in own:
-                words = np.random.SeedSequence((seed, epoch, int(index))).generate_state(2)
-                yield index, words.view(np.int32)
+            seeds = (np.random.SeedSequence((seed, epoch, int(index))) for index in own)
+            yield own, np.stack([words.generate_state(2) for words in seeds]).view(np.int32)
 
     def build(batches: Batches) -> tf.data.Dataset:
-        signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((2,), tf.int32))
+        # AutoGraph would wrap an InputError of the augmentation in its own.
+        @tf.autograph.experimental.do_not_convert
+        def load(index, words):
+            return augment(batches.read(index, size), words, augmentation)
+
+        signature = (tf.TensorSpec((rows,), tf.int64), tf.TensorSpec((rows, 2), tf.int32))
         return (
             tf.data.Dataset.from_generator(frames, output_signature=signature)
+            .unbatch()
             .map(
-                lambda index, words: augment(batches.read(index, size), words, augmentation),
+                load,
                 num_parallel_calls=_READERS,
                 deterministic=True,
             )
@@ -175,7 +187,8 @@ def evaluation_batches(
 
     def cut(batch: dict) -> dict:
         rows, columns = slice(top, top + height), slice(left, left + width)
-        return {key: array[:, rows, columns] for key, array in batch.items()}
+        maps = {key: array for key, array in batch.items() if key != "focal_baseline"}
+        return batch | {key: to_unit(array[:, rows, columns]) for key, array in maps.items()}
 
     def build(batches: Batches) -> tf.data.Dataset:
         return (
@@ -193,19 +206,25 @@ def evaluation_batches(
     return Batches(reader, build)
 
 
-def resize(sample: dict, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns image (h, w, 3) and depth (h, w, 1) of a sample, resized to `size`."""
-    image, depth = sample["image"], sample["depth"]
-    if image.shape[:2] == tuple(size):
-        return image, depth
-    height, width = size
+def resize(sample: Sample, size: tuple[int, int]) -> Sample:
+    """Returns a sample resized to `size`, (height, width), in the types it came in."""
+    height, width = sample["image"].shape[:2]
+    if (height, width) == tuple(size):
+        return sample
     # Area averages when it shrinks, so that fine texture does not turn into patterns.
-    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    shrinks = size[0] <= height and size[1] <= width
     kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    image = cv2.resize(image, (width, height), interpolation=kind)
-    # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
-    depth = cv2.resize(depth[..., 0], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return image, depth[..., None]
+    resized = {}
+    for key, array in sample.items():
+        if key in PICTURES:
+            resized[key] = cv2.resize(array, size[::-1], interpolation=kind)
+        elif key == "depth":
+            # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
+            kept = cv2.resize(array[..., 0], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            resized[key] = kept[..., None]
+        else:  # the focal length is in pixels of the width
+            resized[key] = array * np.float32(size[1] / width)
+    return resized
 
 
 def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = None) -> np.ndarray:
@@ -224,7 +243,7 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
     """
     total, count = np.zeros(size), np.zeros(size)
     for index in np.linspace(0, len(reader) - 1, min(len(reader), limit or len(reader))):
-        depth = resize(reader[int(index)], size)[1][..., 0]
+        depth = resize(reader.stored(int(index)), size)["depth"][..., 0]
         total += depth
         count += depth > 0
     if not count.any():

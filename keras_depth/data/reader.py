@@ -4,37 +4,64 @@ A reader is a plain Python sequence of samples, in NumPy alone and safe to index
 threads. It converts the data set's units to metres, and nobody after it does.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from keras_depth.errors import InputError
 
-# {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W, 1) metres, 0 = not measured}
+# {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W, 1) metres, 0 = not measured};
+# a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
+# float32 (): focal length in pixels of this image times the distance of the cameras in metres.
 Sample = dict[str, np.ndarray]
 
+PICTURES = ("image", "right")
 
-class Reader(Protocol):
+
+class Reader(ABC):
     """A sequence of samples; `reader[i]` raises IndexError past the end, InputError on bad files.
 
     description: one line: layout, split, number of frames, folder.
+    missing: the frames that the split's list names and the folder lacks, by their files.
+    stereo: samples are stereo samples.
     """
 
     description: str
+    missing: Sequence[str] = ()
+    stereo: bool = False
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample: ...
+    @abstractmethod
+    def stored(self, index: int) -> Sample:
+        """Returns sample `index` with its pictures as the files hold them: uint8, where they do.
 
+        A quarter of the bytes of float32, and so what the pipeline reads.
+        """
+
+    def __getitem__(self, index: int) -> Sample:
+        return {
+            key: to_unit(array) if key in PICTURES else array
+            for key, array in self.stored(index).items()
+        }
+
+    @abstractmethod
     def name(self, index: int) -> str:
         """Returns what messages and reports call frame `index`: its file, as far as it has one."""
-        ...
+
+    @abstractmethod
+    def key(self, index: int) -> str:
+        """Returns the frame's own relative path, without an ending: unique in the data set.
+
+        What belongs to the frame, such as another program's prediction, is stored under it.
+        """
 
 
-class Subset:
+class Subset(Reader):
     """Some frames of a reader, as a reader.
 
     Args:
@@ -46,33 +73,63 @@ class Subset:
         self._reader = reader
         self._indices = list(indices)
         self.description = f"{len(self._indices)} of {reader.description}"
+        self.missing, self.stereo = reader.missing, reader.stereo
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Sample:
-        return self._reader[self._indices[index]]
+    def stored(self, index: int) -> Sample:
+        return self._reader.stored(self._indices[index])
 
     def name(self, index: int) -> str:
         return self._reader.name(self._indices[index])
 
+    def key(self, index: int) -> str:
+        return self._reader.key(self._indices[index])
 
-def make_sample(rgb: np.ndarray, depth: np.ndarray, name: str) -> Sample:
-    """Builds a sample from decoded arrays, and refuses what no sample may hold.
+
+def to_unit(picture: np.ndarray) -> np.ndarray:
+    """Returns a picture as float32 in [0, 1]: uint8 is divided by 255."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    return picture
+
+
+def to_bytes(picture: np.ndarray) -> np.ndarray:
+    """Returns a picture as uint8: float32 in [0, 1] is rounded to 255 steps."""
+    if picture.dtype == np.uint8:
+        return picture
+    return np.rint(picture * np.float32(255)).astype(np.uint8)
+
+
+def make_sample(
+    rgb: np.ndarray,
+    depth: np.ndarray,
+    name: str,
+    right: np.ndarray | None = None,
+    focal_baseline: float = 0.0,
+) -> Sample:
+    """Builds a stored sample from decoded arrays, and refuses what no sample may hold.
 
     Args:
         rgb: uint8 (H, W, 3), RGB.
         depth: any float type, (H, W), metres, 0 = not measured.
         name: the file, for messages.
+        right: of a stereo pair, the right picture; `rgb` is the left one.
+        focal_baseline: of a stereo pair, focal length in pixels times baseline in metres.
 
     Raises:
-        InputError: sizes differ, or the depth holds NaN, infinity or negative values.
+        InputError: sizes differ, the depth holds NaN, infinity or negative values, or a pair has
+            no focal_baseline above 0.
     """
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise InputError(
-            f"{name}: the picture is {rgb.dtype} {rgb.shape}, not uint8 (height, width, 3); "
-            "restore the file"
-        )
+    for picture in (rgb, right):
+        if picture is None:
+            continue
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise InputError(
+                f"{name}: the picture is {picture.dtype} {picture.shape}, not uint8 (height, width,"
+                " 3); restore the file"
+            )
     if rgb.shape[:2] != depth.shape:
         raise InputError(
             f"{name}: the picture is {rgb.shape[:2]} but its depth {depth.shape} (rows, columns); "
@@ -84,7 +141,19 @@ def make_sample(rgb: np.ndarray, depth: np.ndarray, name: str) -> Sample:
             f"{name}: the depth holds NaN, infinity or negative metres; restore the file, or "
             "write 0 where nothing was measured"
         )
-    return {"image": rgb.astype(np.float32) / np.float32(255), "depth": depth[..., None]}
+    sample = {"image": rgb, "depth": depth[..., None]}
+    if right is not None:
+        if right.shape != rgb.shape:
+            raise InputError(
+                f"{name}: the left picture is {rgb.shape[:2]} but the right one {right.shape[:2]} "
+                "(rows, columns); restore the pair"
+            )
+        if not 0 < focal_baseline < np.inf:
+            raise InputError(
+                f"{name}: focal length times baseline is {focal_baseline:g}; restore the calibration"
+            )
+        sample |= {"right": right, "focal_baseline": np.float32(focal_baseline)}
+    return sample
 
 
 def read_bytes(path: Path) -> bytes:

@@ -8,14 +8,14 @@ import numpy as np
 
 from keras_depth.camera import NYU, Intrinsics, scale_intrinsics
 from keras_depth.data.furniture import draw_room
-from keras_depth.data.reader import Sample
+from keras_depth.data.reader import Reader, Sample
 from keras_depth.data.render import Surface, View, light, photograph, smooth_noise
 from keras_depth.errors import InputError, unknown_name
 
 SPLITS = ("train", "test")
 
 
-class Rooms:
+class Rooms(Reader):
     """A reader of rendered rooms.
 
     The scene is a pure function of (seed, split, index), whatever the size; train and test draw
@@ -62,7 +62,10 @@ class Rooms:
     def name(self, index: int) -> str:
         return f"rooms/{self.split}/{self.seed}/{index:05d}"
 
-    def __getitem__(self, index: int) -> Sample:
+    def key(self, index: int) -> str:
+        return f"{self.split}/{self.seed}/{index:05d}"
+
+    def stored(self, index: int) -> Sample:
         if not 0 <= index < self.count:
             raise IndexError(index)
         rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))

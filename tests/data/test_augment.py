@@ -132,3 +132,32 @@ def test_out_of_range(options, message):
 def test_crop_larger_than_the_frame():
     with pytest.raises(InputError, match=r"crop=\(25, 32\) is larger than the frame \(24, 32\)"):
         run(Augmentation(crop=(25, 32)))
+
+
+def pair():
+    frame = painted()
+    right = frame["image"] * np.float32([1, 1, 0])  # without blue
+    return frame | {"right": right, "focal_baseline": np.float32(100)}
+
+
+def test_a_mirrored_pair_changes_sides():
+    result = augment(pair(), tf.constant((1, 2)), Augmentation(mirror=1.0))
+    np.testing.assert_array_equal(result["image"], pair()["right"][:, ::-1])
+    np.testing.assert_array_equal(result["right"], pair()["image"][:, ::-1])
+    # The depth that was measured is the other camera's.
+    assert not np.asarray(result["depth"]).any() and result["focal_baseline"] == 100
+
+
+def test_a_pair_is_cropped_and_coloured_alike():
+    augmentation = Augmentation(crop=(8, 8), mirror=0.0, colour=0.3)
+    result = augment(pair() | {"right": pair()["image"]}, tf.constant((1, 2)), augmentation)
+    np.testing.assert_array_equal(result["image"], result["right"])
+    assert result["focal_baseline"] == 100  # a crop moves the principal point alone
+
+
+def test_stored_pictures_become_float():
+    sample = {"image": np.full((4, 4, 3), 51, np.uint8), "depth": np.ones((4, 4, 1), np.float32)}
+    for augmentation in (Augmentation(), Augmentation(rotate=1e-6, mirror=0.0)):
+        image, _ = run(augmentation, sample=sample)
+        assert image.dtype == np.float32
+        np.testing.assert_allclose(image[1:3, 1:3], 0.2, rtol=1e-5)

@@ -11,12 +11,13 @@ from keras_depth.data.pipeline import (
     resize,
     training_batches,
 )
+from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError
 
 SIZE = (12, 16)
 
 
-class Numbered:
+class Numbered(Reader):
     """Frames that carry their index: depth is 1 + index metres, the top row is not measured."""
 
     description = "numbered frames"
@@ -30,13 +31,27 @@ class Numbered:
     def name(self, index):
         return f"frame {index}"
 
-    def __getitem__(self, index):
+    def key(self, index):
+        return f"{index}"
+
+    def stored(self, index):
         if index in self.broken:
             raise InputError(f"frame {index}: the file is cut short; copy it again")
-        noise = np.random.default_rng(index).uniform(size=(*self.size, 3))
+        noise = np.random.default_rng(index).integers(0, 256, (*self.size, 3), np.uint8)
         depth = np.full((*self.size, 1), 1 + index, np.float32)
         depth[0] = 0
-        return {"image": noise.astype(np.float32), "depth": depth}
+        return {"image": noise, "depth": depth}
+
+
+class Stereo(Numbered):
+    """The left pictures are dark and the right ones bright."""
+
+    stereo = True
+
+    def stored(self, index):
+        sample = super().stored(index)
+        pictures = {"image": sample["image"] // 4, "right": sample["image"] // 4 + 192}
+        return sample | pictures | {"focal_baseline": np.float32(100)}
 
 
 def train(reader, steps, start_step=0, **options):
@@ -127,7 +142,7 @@ def test_batches_before_the_broken_frame_arrive():
 
 def test_a_bug_in_a_reader_is_not_hidden():
     class Wrong(Numbered):
-        def __getitem__(self, index):
+        def stored(self, index):
             return 1 / 0
 
     with pytest.raises(tf.errors.OpError):
@@ -199,7 +214,7 @@ def test_resize_averages_the_image_and_picks_the_depth():
     y, x = np.meshgrid(np.arange(12), np.arange(16), indexing="ij")
     stripes = np.repeat((x % 2)[..., None], 3, 2).astype(np.float32)
     depth = np.float32(np.where(x < 8, 1, 9) * (y > 0))[..., None]
-    image, small = resize({"image": stripes, "depth": depth}, (6, 8))
+    image, small = resize({"image": stripes, "depth": depth}, (6, 8)).values()
     np.testing.assert_allclose(image, 0.5)
     assert set(np.unique(small)) <= {0.0, 1.0, 9.0}
     # Image and depth keep their places: the edge is in the middle of both.
@@ -214,7 +229,7 @@ def test_resize_takes_the_nearest_pixel(target):
         np.clip((np.arange(n) + 0.5) * full / n - 0.5, 0, full - 1)
         for n, full in zip(target, (12, 16), strict=True)
     )
-    row, column = np.divmod(resize(sample, target)[1][..., 0], 16)
+    row, column = np.divmod(resize(sample, target)["depth"][..., 0], 16)
     assert np.abs(row - rows[:, None]).max() <= 0.5 and np.abs(column - columns).max() <= 0.5
 
 
@@ -229,8 +244,8 @@ def test_mean_depth_map_fills_what_no_frame_measured():
     np.testing.assert_allclose(mean_depth_map(Numbered(2), SIZE)[0], 1.5)
 
     class Empty(Numbered):
-        def __getitem__(self, index):
-            return super().__getitem__(index) | {"depth": np.zeros((*SIZE, 1), np.float32)}
+        def stored(self, index):
+            return super().stored(index) | {"depth": np.zeros((*SIZE, 1), np.float32)}
 
     with pytest.raises(InputError, match="no frame has a measured depth"):
         mean_depth_map(Empty(2), SIZE)
@@ -241,7 +256,29 @@ def test_opencv_threads_do_not_change_a_resized_frame():
     threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
-        one = resize(sample, (128, 160))[0]
+        one = resize(sample, (128, 160))["image"]
     finally:
         cv2.setNumThreads(threads)
-    np.testing.assert_array_equal(one, resize(sample, (128, 160))[0])
+    np.testing.assert_array_equal(one, resize(sample, (128, 160))["image"])
+
+
+@pytest.mark.parametrize("size", [SIZE, (6, 8), (24, 20)])
+def test_a_resized_stereo_pair_keeps_its_metres(size):
+    whole = Stereo(1)[0]
+    pair = resize(whole, size)
+    assert pair["right"].shape == (*size, 3) and pair["depth"].shape == (*size, 1)
+    np.testing.assert_allclose(pair["focal_baseline"], 100 * size[1] / SIZE[1])
+    assert pair["focal_baseline"].dtype == np.float32 and pair["focal_baseline"].shape == ()
+
+
+def test_stereo_pairs_go_through_the_pipeline():
+    augmentation = Augmentation(crop=(8, 8), colour=0.1)
+    batches = train(Stereo(4), 1, augmentation=augmentation)
+    assert batches[0][0].shape == (3, 8, 8, 3)
+    with pytest.raises(InputError, match="would take a stereo pair's rows apart"):
+        train(Stereo(4), 1, augmentation=Augmentation(rotate=5.0))
+
+
+def test_a_crop_that_does_not_fit_is_one_sentence():
+    with pytest.raises(InputError, match="^augmentation: crop=.* is larger than the frame"):
+        train(Numbered(4), 1, augmentation=Augmentation(crop=(99, 99)))
