@@ -29,7 +29,8 @@ setup(
         "tensorflow>=2.21",  # the engine; its headers build the custom op
         "keras>=3.15",  # earlier Keras loads untrusted files unsafely
         "numpy>=2.0",
-        "tensorflow-datasets>=4.9.10",  # reads the nyu_depth_v2 builder's files
+        "tensorflow-datasets>=4.9.10",  # reads nyu_depth_v2; builds and reads prepared copies
+        "importlib_resources>=6",  # tensorflow-datasets needs it to build, and does not bring it
         "h5py>=3.11",  # labelled .mat (MATLAB v7.3) and FastDepth's frames
         "scipy>=1.13",  # splits.mat (MATLAB v5)
         "opencv-python-headless>=4.10",  # video, camera, 16-bit PNG; no window toolkit

@@ -15,7 +15,7 @@ from typing import Any, get_origin
 import yaml
 
 from keras_depth import resources
-from keras_depth.data import Reader, Subset, open_reader
+from keras_depth.data import RENDERED, Reader, Subset, open_reader
 from keras_depth.errors import InputError, unknown_name
 
 
@@ -27,7 +27,7 @@ class Recipe:
         architecture: a name of `list_architectures()`.
         options: the builder's options, where they differ from its defaults.
         weights: "none", "imagenet" (the encoder's), or the path of a trained model.
-        data: the reader's `name` ("synthetic", "nyu"), its folder `dir`, `frames` and
+        data: the reader's `name` (see `data.open_reader`), its folder `dir`, `frames` and
             `validation_frames` (null: all the reader has), and the reader's own options.
         size: (height, width) of a frame as the network sees it, and of the saved model's input.
         augmentation: arguments of `data.augment.Augmentation`; its `crop`, in pixels of `size`,
@@ -116,7 +116,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
 
     Args:
         recipe: its `data` section says what and how many.
-        purpose: "train", or "validation": the test split's frames, spread evenly over it.
+        purpose: the split, "train" or "validation".
 
     Raises:
         InputError: no data set where the recipe says, or not the layout of one.
@@ -131,17 +131,16 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
-    if name == "synthetic":
-        # Rooms are drawn on demand, as many as asked for, at the size the network sees.
-        section |= {"count": limit or _ROOMS[purpose], "size": recipe.size}
-    reader = open_reader(name, data_dir, _SPLITS[purpose], **section)
+    if name in RENDERED:
+        # Drawn on demand, as many as asked for, at the size the network sees.
+        section |= {"count": limit or _COUNTS[purpose], "size": recipe.size}
+    reader = open_reader(name, data_dir, purpose, **section)
     if limit is None or limit >= len(reader):
         return reader
     return Subset(reader, [i * len(reader) // limit for i in range(limit)])
 
 
-_SPLITS = {"train": "train", "validation": "test"}
-_ROOMS = {"train": 2400, "validation": 64}
+_COUNTS = {"train": 2400, "validation": 64}
 
 
 def _find(name: str) -> Path:

@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import tensorflow as tf
 
 from keras_depth import recipes
 from keras_depth.errors import InputError
+from keras_depth.files import write_text
 from keras_depth.recipes import Recipe
 
 
@@ -141,18 +141,6 @@ class RunFolder:
 def _without_folder(value: Any) -> Any:
     """The data section without its `dir`: a data set may have moved since."""
     return {k: v for k, v in value.items() if k != "dir"} if isinstance(value, dict) else value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` make a file beside `target`, then puts it in its place in one step."""
-    partial = target.with_name(f".partial-{target.name}")
-    write(partial)
-    os.replace(partial, target)
 
 
 def environment() -> dict[str, Any]:

@@ -38,8 +38,9 @@ from keras_depth.data.pipeline import (
     training_batches,
 )
 from keras_depth.errors import InputError, check_keywords, unknown_name
+from keras_depth.files import replace_file
 from keras_depth.recipes import Recipe
-from keras_depth.run_folder import RunFolder, replace_file
+from keras_depth.run_folder import RunFolder
 
 LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most

@@ -8,27 +8,72 @@ from keras_depth.errors import InputError, check_keywords, unknown_name
 
 __all__ = ["Reader", "Sample", "Subset", "open_reader", "reader_names"]
 
+SPLITS = ("train", "validation", "test")
+
 
 def _synthetic(data_dir, split, *, count=1000, size=(240, 320), seed=0, noise=False, holes=False):
     from keras_depth.data.synthetic import Rooms
 
+    return Rooms(count, size, seed, _stream(data_dir, split), noise, holes)
+
+
+def _drives(data_dir, split, *, count=1000, size=(128, 416), seed=0, noise=False, stereo=False):
+    from keras_depth.data.drives import Drives
+
+    return Drives(count, size, seed, _stream(data_dir, split), noise=noise, stereo=stereo)
+
+
+def _stream(data_dir, split: str | None) -> str:
+    """Returns which of the two random streams of a renderer a split is drawn from."""
     if data_dir is not None:
-        raise InputError(
-            f"synthetic: rooms are rendered, not read; leave out the folder {data_dir}"
-        )
-    return Rooms(count, size, seed, split or "test", noise, holes)
+        raise InputError(f"rendered frames are not read; leave out the folder {data_dir}")
+    return "train" if split == "train" else "test"
 
 
-def _nyu(data_dir, split, *, depth="filled"):
+def _nyu(data_dir, split, *, depth="filled", hold_out=0.0):
     from keras_depth.data.nyu import open_nyu
 
-    if data_dir is None:
-        raise InputError("nyu: give the folder that holds NYU Depth v2 with --data-dir")
-    return open_nyu(data_dir, split, depth)
+    return open_nyu(data_dir, split, depth, hold_out=hold_out)
+
+
+def _kitti(data_dir, split, *, list="eigen", stereo=False, depth="lidar", max_missing=0.02):
+    from keras_depth.data.kitti import open_kitti
+
+    return open_kitti(
+        data_dir, split, list=list, stereo=stereo, depth=depth, max_missing=max_missing
+    )
+
+
+def _folder(data_dir, split, *, units_per_metre=None, hold_out=0.1):
+    from keras_depth.data.folders import open_folder
+
+    return open_folder(data_dir, split, units_per_metre=units_per_metre, hold_out=hold_out)
+
+
+def _middlebury(data_dir, split, *, focal_baseline=None, scale=4):
+    from keras_depth.data.middlebury import open_middlebury
+
+    return open_middlebury(data_dir, split, focal_baseline=focal_baseline, scale=scale)
+
+
+def _prepared(data_dir, split):
+    from keras_depth.data.prepared import open_prepared
+
+    return open_prepared(data_dir, split)
 
 
 # A data set is added here: its options are the keyword arguments.
-_READERS: dict[str, Callable[..., Reader]] = {"synthetic": _synthetic, "nyu": _nyu}
+_READERS: dict[str, Callable[..., Reader]] = {
+    "synthetic": _synthetic,
+    "drives": _drives,
+    "nyu": _nyu,
+    "kitti": _kitti,
+    "folder": _folder,
+    "middlebury": _middlebury,
+    "prepared": _prepared,
+}
+# These draw their frames, as many as asked for and at the size asked for.
+RENDERED = ("synthetic", "drives")
 
 
 def reader_names() -> list[str]:
@@ -42,16 +87,30 @@ def open_reader(
     """Opens a data set.
 
     Args:
-        name: "synthetic" or "nyu".
-        data_dir: the data set's folder (or file); rendered rooms have none.
-        split: "train", "test", or None: the test frames if there are any, otherwise all.
-        options: synthetic: `count`, `size`, `seed`, `noise`, `holes`, see `synthetic.Rooms`;
-            nyu: `depth`, "filled" or "raw", see `nyu.open_nyu`.
+        name: one of `reader_names()`.
+        data_dir: the data set's folder (or file); rendered frames have none.
+        split: "train", "validation", "test", or None: the test frames if there are any, otherwise
+            all. Without validation frames of its own, a data set gives its test frames for them.
+        options: the reader's own, documented where it is:
+
+            | name | reader | options |
+            |---|---|---|
+            | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
+            | drives | `drives.Drives` | `count`, `size`, `seed`, `noise`, `stereo` |
+            | nyu | `nyu.open_nyu` | `depth`, `hold_out` |
+            | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing` |
+            | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
+            | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |
+            | prepared | `prepared.open_prepared` | none |
 
     Raises:
-        InputError: an unknown name or option, no folder, or not the data set in it.
+        InputError: an unknown name, split or option, no folder, or not the data set in it.
     """
     if name not in _READERS:
         raise unknown_name("data set", name, _READERS)
+    if split not in (None, *SPLITS):
+        raise unknown_name("split", str(split), SPLITS)
     check_keywords(f"option of {name}", _READERS[name], options)
+    if data_dir is None and name not in RENDERED:
+        raise InputError(f"{name}: give the folder that holds the data set with --data-dir")
     return _READERS[name](data_dir, split, **options)

@@ -27,11 +27,13 @@ class Reader(ABC):
     description: one line: layout, split, number of frames, folder.
     missing: the frames that the split's list names and the folder lacks, by their files.
     stereo: samples are stereo samples.
+    synthetic: the frames are rendered, and every report on them says so.
     """
 
     description: str
     missing: Sequence[str] = ()
     stereo: bool = False
+    synthetic: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -74,6 +76,7 @@ class Subset(Reader):
         self._indices = list(indices)
         self.description = f"{len(self._indices)} of {reader.description}"
         self.missing, self.stereo = reader.missing, reader.stereo
+        self.synthetic = reader.synthetic
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -37,6 +37,8 @@ class Rooms(Reader):
         InputError: the count, the size, the seed or the split is none.
     """
 
+    synthetic = True
+
     def __init__(self, count, size=(240, 320), seed=0, split="train", noise=False, holes=False):
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)

@@ -1,0 +1,317 @@
+"""A copy of a data set at the size a network sees, in tfrecord shards: fast to train from.
+
+Pictures are stored as uint8 and depth as float32, neither compressed: no decoding is left to do,
+and a copy gives the very bits the data set gives. `prepare` writes it on this machine; the tfds
+builder behind it also works under `tfds build`, with Beam on a cluster.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from keras_depth.data import tfrecords
+from keras_depth.data.pipeline import resize
+from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.files import replace_file, write_text
+
+SHARD_BYTES = 128_000_000  # a shard passes through memory as a whole
+_THREADS = 8
+_READING = 64  # frames in memory beside the shard's
+# Scores need the data set's own frames, at their own size: the test split is not copied.
+SPLITS = ("train", "validation")
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class PreparedConfig(tfds.core.BuilderConfig):
+    """What is copied.
+
+    data, data_dir, options: the data set, as `data.open_reader` takes it.
+    size: (height, width) of the copy.
+    keep: folder where finished shards wait for the others, so that a copy can be continued; None
+        under Beam, which starts lost shards again by itself.
+    """
+
+    data: str
+    data_dir: str | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    size: tuple[int, int] = (240, 320)
+    keep: str | None = None
+
+    def reader(self, split: str) -> Reader:
+        return _reader(self.data, self.data_dir, split, json.dumps(self.options))
+
+
+@functools.lru_cache(maxsize=len(SPLITS))
+def _reader(data: str, data_dir: str | None, split: str, options: str) -> Reader:
+    from keras_depth.data import open_reader
+
+    return open_reader(data, data_dir, split, **json.loads(options))
+
+
+class PreparedDepth(tfds.core.ShardBasedBuilder):
+    """The tfds builder: frames of a reader, resized, in their own order."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS: list[PreparedConfig] = []
+    builder_config: PreparedConfig
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
+        readers = {split: config.reader(split) for split in SPLITS}
+        size = tuple(config.size)
+        raw = tfds.features.Encoding.BYTES
+        features: dict[str, Any] = {
+            "key": tfds.features.Text(),
+            "image": tfds.features.Tensor(shape=(*size, 3), dtype=np.uint8, encoding=raw),
+            "depth": tfds.features.Tensor(shape=(*size, 1), dtype=np.float32, encoding=raw),
+        }
+        if readers["train"].stereo:
+            features["right"] = features["image"]
+            features["focal_baseline"] = tfds.features.Scalar(np.float32)
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            description="Frames with depth in metres (0 = not measured), resized for training.",
+            metadata=tfds.core.MetadataDict(
+                source={split: reader.description for split, reader in readers.items()},
+                synthetic=readers["train"].synthetic,
+            ),
+        )
+
+    def _shard_iterators_per_split(self, dl_manager) -> dict[str, list["_Shard"]]:
+        config = self.builder_config
+        pixels = config.size[0] * config.size[1]
+        per_frame = pixels * (10 if config.reader("train").stereo else 7)
+        return {split: _shards(config, split, per_frame) for split in SPLITS}
+
+    def _example_writer(self):
+        config = self.builder_config
+        if config.keep is None:
+            return super()._example_writer()
+        return _Keeper(Path(config.keep), sum(len(config.reader(split)) for split in SPLITS))
+
+
+@dataclasses.dataclass
+class _Shard:
+    """Reads one shard's frames; also in a worker of Beam, to which it is sent."""
+
+    config: PreparedConfig
+    split: str
+    frames: range
+    file: str
+
+    def __call__(self) -> Iterator[tuple[str, Sample | None]]:
+        reader, keep = self.config.reader(self.split), self.config.keep
+        if keep and Path(keep, self.file).exists():
+            # tfds counts what the shard holds, and reads nothing of it.
+            yield from ((reader.key(index), None) for index in self.frames)
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:
+            # One by one would leave threads idle, all at once would hold the shard twice.
+            for start in range(0, len(self.frames), _READING):
+                yield from pool.map(self._example, self.frames[start : start + _READING])
+
+    def _example(self, index: int) -> tuple[str, Sample]:
+        reader = self.config.reader(self.split)
+        sample = resize(reader.stored(index), tuple(self.config.size))
+        arrays = {key: to_bytes(a) if key in PICTURES else a for key, a in sample.items()}
+        return reader.key(index), {"key": reader.key(index), **arrays}
+
+
+def _shards(config: PreparedConfig, split: str, bytes_per_frame: int) -> list[_Shard]:
+    count, size = len(config.reader(split)), max(1, SHARD_BYTES // bytes_per_frame)
+    starts = range(0, count, size)
+    file = (
+        f"{PreparedDepth.name}-{split}.tfrecord-{{:05d}}-of-{len(starts):05d}"  # as tfds names it
+    )
+    return [
+        _Shard(config, split, range(start, min(start + size, count)), file.format(number))
+        for number, start in enumerate(starts)
+    ]
+
+
+class _Keeper:
+    """Writes a shard whole or not at all, and takes one that an earlier run has written."""
+
+    def __init__(self, folder: Path, frames: int):
+        self._folder = folder
+        self._bar = tqdm(total=frames, unit="frame", desc="prepare")
+
+    def write(self, path: Path, examples: Iterable[tuple[str, bytes]]) -> None:
+        kept = self._folder / Path(path).name
+        if kept.exists():
+            self._bar.update(len(tfrecords.index(kept)))
+        else:
+            replace_file(kept, lambda partial: self._write(partial, examples))
+        try:
+            os.link(kept, path)
+        except OSError:  # a file system without links
+            shutil.copyfile(kept, path)
+
+    def _write(self, path: Path, examples: Iterable[tuple[str, bytes]]) -> None:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for _, example in examples:
+                writer.write(example)
+                self._bar.update()
+
+
+def prepare(
+    data: str,
+    data_dir: str | Path | None,
+    target: str | Path,
+    size: tuple[int, int] = (240, 320),
+    options: dict[str, Any] | None = None,
+) -> Path:
+    """Writes a copy of a data set's training and validation frames, at `size`.
+
+    Killed at any moment and called again, it goes on from the last finished shard. The copy
+    appears as a whole when all is there.
+
+    Args:
+        data, data_dir, options: the data set, as `data.open_reader` takes it.
+        target: folder to write into.
+        size: (height, width) of the copy, as a recipe's.
+
+    Returns:
+        The copy's folder: what `data.dir` of a recipe with `data.name: prepared` may be.
+
+    Raises:
+        InputError: the data set cannot be read, or `target` holds another copy of that name.
+    """
+    target = Path(target).expanduser().resolve()
+    name = f"{data}_{size[0]}x{size[1]}"
+    source = None if data_dir is None else str(Path(data_dir).expanduser().resolve())
+    keep = target / f"unfinished-{name}"
+    config = PreparedConfig(
+        name=name, data=data, data_dir=source, options=options or {}, size=size, keep=str(keep)
+    )
+    _reader.cache_clear()
+    readers = {split: config.reader(split) for split in SPLITS}
+    home = target / PreparedDepth.name / name
+    if home.is_dir() and any(home.glob("*/dataset_info.json")):
+        raise InputError(f"{home}: is there already; remove it to write it again")
+    _continue(keep, _identity(config, readers))
+    for leftover in home.parent.glob(f"{name}/incomplete.*"):
+        shutil.rmtree(leftover)
+    tfds.disable_progress_bar()
+    # tfds tells of a download that there is not.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder = PreparedDepth(data_dir=target, config=config)
+        builder.download_and_prepare(download_dir=keep / "downloads")
+    shutil.rmtree(keep)
+    return Path(builder.data_dir)
+
+
+def _identity(config: PreparedConfig, readers: dict[str, Reader]) -> str:
+    """Returns what must not change between two runs that write one copy."""
+    frames = {
+        split: [reader.key(i) for i in range(len(reader))] for split, reader in readers.items()
+    }
+    return json.dumps({"config": dataclasses.asdict(config), "frames": frames})
+
+
+def _continue(keep: Path, identity: str) -> None:
+    """Makes the folder of finished shards, empty unless they are of this very copy."""
+    note = keep / "copy.json"
+    if keep.exists() and not (note.exists() and note.read_text() == identity):
+        shutil.rmtree(keep)
+    keep.mkdir(parents=True, exist_ok=True)
+    write_text(note, identity)
+
+
+def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
+    """Opens a prepared copy.
+
+    Args:
+        data_dir: the copy's folder, or one that `prepare` wrote one copy into.
+        split: "train" or "validation"; None: the validation frames.
+
+    Raises:
+        InputError: there is no copy, or more than one; an unknown split; a damaged file.
+    """
+    path = Path(data_dir).expanduser()
+    found = [p.parent for depth in ("", "*/", "*/*/", "*/*/*/")
+             for p in sorted(path.glob(f"{depth}dataset_info.json"))]  # fmt: skip
+    if len(found) != 1:
+        what = f"several copies ({', '.join(map(str, found))})" if found else "no prepared copy"
+        raise InputError(
+            f"{path}: holds {what}; give the folder of one that"
+            " `python -m keras_depth.data --prepare` has written"
+        )
+    if split not in (None, *SPLITS):
+        raise unknown_name("split of a prepared copy", str(split), SPLITS)
+    return Prepared(found[0], split or "validation")
+
+
+class Prepared(Reader):
+    """A reader of a prepared copy."""
+
+    def __init__(self, folder: Path, split: str):
+        try:
+            info = tfds.builder_from_directory(folder).info
+            if info.name != PreparedDepth.name:
+                raise InputError(f"{folder}: is tfds' {info.name}, not a prepared copy")
+            shape, source = info.features["image"].shape, info.metadata["source"]
+            self.synthetic = bool(info.metadata["synthetic"])
+            files = [Path(file) for file in info.splits[split].filepaths]
+        except InputError:
+            raise
+        except Exception as error:  # tfds has no one error for files it cannot make sense of
+            raise InputError(f"{folder}: damaged ({error}); prepare the data set again") from error
+        self.stereo = "right" in info.features
+        self._shape = shape[:2]
+        self._records = [record for file in files for record in tfrecords.index(file)]
+        self.description = (
+            f"prepared copy, {shape[0]}x{shape[1]}, {split}: {len(self)} frames in {folder}, from"
+            f" {source[split]}"
+        )
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def name(self, index: int) -> str:
+        record = self._records[index]
+        return f"{record.file}@{record.start}"
+
+    def key(self, index: int) -> str:
+        return self._features(index)["key"].bytes_list.value[0].decode()
+
+    def stored(self, index: int) -> Sample:
+        features = self._features(index)
+        try:
+            sample = {"image": self._array(features["image"], np.uint8, 3)}
+            sample["depth"] = self._array(features["depth"], np.float32, 1)
+            if self.stereo:
+                sample["right"] = self._array(features["right"], np.uint8, 3)
+                value = features["focal_baseline"].float_list.value[0]
+                sample["focal_baseline"] = np.float32(value)
+        except (ValueError, IndexError) as error:
+            raise self._damaged(index) from error
+        return sample
+
+    def _features(self, index: int):
+        content = tfrecords.read(self._records[index])
+        try:
+            return tf.train.Example.FromString(content).features.feature
+        except Exception as error:  # whatever protobuf makes of bad bytes
+            raise self._damaged(index) from error
+
+    def _array(self, feature, dtype, channels: int) -> np.ndarray:
+        content = feature.bytes_list.value[0]
+        return np.frombuffer(content, dtype).reshape(*self._shape, channels)
+
+    def _damaged(self, index: int) -> InputError:
+        return InputError(f"{self.name(index)}: damaged record; prepare the data set again")

@@ -1,0 +1,170 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from keras_depth import data
+from keras_depth.data import prepared, tfrecords
+from keras_depth.data.pipeline import resize
+from keras_depth.data.reader import Reader, to_bytes
+from keras_depth.data.synthetic import Rooms
+from keras_depth.data.write_nyu import write_layout
+from keras_depth.errors import InputError
+
+SIZE = (24, 32)
+
+
+@pytest.fixture
+def nyu(tmp_path):
+    rooms = {split: Rooms(5, (48, 64), split=split, holes=True) for split in ("train", "test")}
+    return write_layout(rooms["train"], tmp_path / "nyu", "bts", rooms["test"])
+
+
+def copy(nyu, tmp_path, name="copy"):
+    return prepared.prepare("nyu", nyu, tmp_path / name, SIZE)
+
+
+def assert_same(reader: Reader, copied: Reader):
+    assert len(copied) == len(reader) and copied.stereo == reader.stereo
+    for index in range(len(reader)):
+        whole, small = resize(reader.stored(index), SIZE), copied.stored(index)
+        assert small.keys() == whole.keys() and copied.key(index) == reader.key(index)
+        for key, array in whole.items():
+            array = to_bytes(array) if key in ("image", "right") else array
+            assert small[key].dtype == array.dtype
+            np.testing.assert_array_equal(small[key], array)
+
+
+def test_a_copy_holds_the_very_bits(nyu, tmp_path):
+    home = copy(nyu, tmp_path)
+    for split in prepared.SPLITS:
+        reader = data.open_reader("nyu", nyu, split)
+        copied = data.open_reader("prepared", tmp_path / "copy", split)
+        assert_same(reader, copied)
+        assert not copied.synthetic
+        assert copied.description == (
+            f"prepared copy, 24x32, {split}: 5 frames in {home}, from {reader.description}"
+        )
+    # Nothing else is left behind, and the copy's own folder opens it too.
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
+    assert len(prepared.open_prepared(home)) == 5
+
+
+def test_rendered_frames_stay_rendered(tmp_path):
+    prepared.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
+    copied = prepared.open_prepared(tmp_path, "train")
+    assert copied.synthetic
+    assert_same(data.open_reader("synthetic", None, "train", count=2, size=(48, 64)), copied)
+
+
+class Stereo(Rooms):
+    stereo = True
+
+    def stored(self, index):
+        sample = super().stored(index)
+        extra = {"right": sample["image"][:, ::-1], "focal_baseline": np.float32(40.5)}
+        return sample | extra
+
+
+def test_a_stereo_copy(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        data._READERS, "synthetic", lambda data_dir, split: Stereo(2, (48, 64), 0, "train")
+    )
+    prepared.prepare("synthetic", None, tmp_path, SIZE)
+    copied = prepared.open_prepared(tmp_path, "train")
+    assert_same(Stereo(2, (48, 64), 0, "train"), copied)
+    assert copied[0]["focal_baseline"] == np.float32(40.5) / 2  # half the width
+
+
+def test_an_interrupted_copy_goes_on(nyu, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "SHARD_BYTES", 2 * 7 * SIZE[0] * SIZE[1])  # two frames
+    whole = copy(nyu, tmp_path, "whole")
+    broken = sorted(nyu.rglob("sync_depth_*.png"))
+    reader = data.open_reader("nyu", nyu, "train")
+    broken = next(path for path in broken if reader.key(4)[-5:] in path.name)
+    content = broken.read_bytes()
+    broken.write_bytes(content[:50])
+    with pytest.raises(InputError, match="cut short"):
+        copy(nyu, tmp_path)
+    # Two shards of two frames are kept; no copy that looks finished, no half file.
+    kept = tmp_path / "copy" / "unfinished-nyu_24x32"
+    assert len(list(kept.glob("prepared_depth-*"))) == 2
+    assert not list((tmp_path / "copy").rglob("dataset_info.json"))
+    # What a killed process would leave beside.
+    (tmp_path / "copy" / "prepared_depth" / "nyu_24x32" / "incomplete.X_1.0.0").mkdir(parents=True)
+
+    broken.write_bytes(content)
+    read = []
+    stored = type(reader).stored
+    monkeypatch.setattr(
+        type(reader), "stored", lambda self, index: read.append(index) or stored(self, index)
+    )
+    home = copy(nyu, tmp_path)
+    assert sorted(read) == [0, 1, 2, 3, 4, 4]  # the last training frame, and five of validation
+    for file in whole.iterdir():
+        if "tfrecord" in file.name:
+            assert (home / file.name).read_bytes() == file.read_bytes()
+    assert sorted(path.name for path in home.parent.iterdir()) == ["1.0.0"]
+    assert not kept.exists()
+
+
+def test_shards_of_another_copy_are_not_taken(nyu, tmp_path, monkeypatch):
+    kept = tmp_path / "copy" / "unfinished-nyu_24x32"
+    kept.mkdir(parents=True)
+    (kept / "copy.json").write_text("{}")
+    (kept / "prepared_depth-train.tfrecord-00000-of-00001").write_bytes(b"other")
+    copy(nyu, tmp_path)
+    assert_same(
+        data.open_reader("nyu", nyu, "train"), prepared.open_prepared(tmp_path / "copy", "train")
+    )
+
+
+def test_a_finished_copy_is_not_overwritten(nyu, tmp_path):
+    copy(nyu, tmp_path)
+    with pytest.raises(InputError, match="is there already; remove it"):
+        copy(nyu, tmp_path)
+
+
+def open_error(path, split="train", index=None):
+    with pytest.raises(InputError) as error:
+        reader = prepared.open_prepared(path, split)
+        if index is not None:
+            reader.stored(index)
+    return str(error.value)
+
+
+def test_bad_copies(nyu, tmp_path):
+    assert "no prepared copy" in open_error(tmp_path)
+    home = copy(nyu, tmp_path)
+    assert "unknown split" in open_error(home, "test")
+    shutil.copytree(home, tmp_path / "copy" / "prepared_depth" / "other" / "1.0.0")
+    assert "several copies" in open_error(tmp_path / "copy")
+
+    file = next(home.glob("*train*"))
+    record = tfrecords.index(file)[0]
+    content = bytearray(file.read_bytes())
+    content[record.start : record.start + 40] = bytes(40)
+    file.write_bytes(content)
+    assert open_error(home, index=0).endswith("damaged record; prepare the data set again")
+    file.write_bytes(content[:-10])
+    assert "cut short" in open_error(home)
+    file.unlink()
+    assert "cannot be read" in open_error(home)
+    info = json.loads((home / "dataset_info.json").read_text())
+    (home / "dataset_info.json").write_text(json.dumps(info | {"name": "mnist"}))
+    assert "is tfds' mnist" in open_error(home)
+    (home / "dataset_info.json").write_text("{")
+    assert "damaged" in open_error(home)
+
+
+def test_a_file_that_shrinks_while_it_is_read(nyu, tmp_path):
+    home = copy(nyu, tmp_path)
+    reader = prepared.open_prepared(home, "train")
+    file = next(home.glob("*train*"))
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(InputError, match="cut short"):
+        reader[4]
+    file.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        reader[0]
