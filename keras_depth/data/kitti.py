@@ -1,0 +1,209 @@
+"""Reads KITTI: the raw recordings by a list of their frames, and three of the benchmarks.
+
+| list | what is stored as depth | metres |
+|---|---|---|
+| of KITTI raw, "all" | a LiDAR scan, or a 16-bit picture | z of its points, or uint16 / 256 |
+| object | a LiDAR scan | z of its points |
+| stereo2015, stereo2012 | disparity, uint16 / 256 pixels | focal_baseline / disparity |
+
+Every depth is sparse, 0 = not measured: about 4 % of the pixels with one scan, 20 % annotated.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_depth.data import kitti_lists
+from keras_depth.data.kitti_calibration import Calibration, read_calibration
+from keras_depth.data.kitti_files import Folders, Frame, benchmark_frames, benchmarks, raw_frames
+from keras_depth.data.lidar import depth_map, read_points
+from keras_depth.data.reader import (
+    Reader,
+    Sample,
+    decode_depth16,
+    decode_rgb,
+    make_sample,
+    read_bytes,
+)
+from keras_depth.errors import InputError, unknown_name
+
+_SPLITS = ("train", "validation", "test")
+_TITLES = {
+    "lidar": "LiDAR",
+    "lidar_x": "LiDAR (its own x)",
+    "annotated": "annotated depth",
+    "disparity": "depth of its disparity",
+    "none": "no depth",
+}
+# By list, what the argument `depth` may be and what it stands for.
+_RAW = {"lidar": "lidar", "lidar_x": "lidar_x", "annotated": "annotated", "none": "none"}
+_BENCHMARK = {
+    "object": {"lidar": "lidar", "lidar_x": "lidar_x", "none": "none"},
+    "stereo2015": {"lidar": "disparity", "none": "none"},
+    "stereo2012": {"lidar": "disparity", "none": "none"},
+}
+
+
+def open_kitti(
+    data_dir: str | Path,
+    split: str | None = None,
+    *,
+    list: str | Path = "eigen",
+    stereo: bool = False,
+    depth: str = "lidar",
+    max_missing: float = 0.02,
+) -> "KittiReader":
+    """Opens frames of KITTI; those that lack a file are left out, see `Reader.missing`.
+
+    Args:
+        data_dir: the folder that holds the data, or the one above it.
+        split: "train", "validation", "test", or None: the test frames if the list has any,
+            otherwise all frames. A csv file, "all" and the benchmarks are not split.
+        list: of KITTI raw: a name of `kitti_lists`, a csv file like them, or "all" for every left
+            picture there; or a benchmark's training set: "stereo2015", "stereo2012", "object".
+        stereo: samples also hold the right picture and `focal_baseline`.
+        depth: "lidar", the scan's points at their distance along the camera's axis, or what the
+            stereo benchmarks' disparity comes to; "lidar_x", at that along the scanner's own, as
+            the published numbers on Eigen's test frames have it; "annotated", for KITTI raw the
+            depth benchmark's ground truth, gathered from several scans, which 45 of Eigen's test
+            frames lack (list="eigen_benchmark" is the others); or "none", all 0.
+        max_missing: the share of the list's frames, 0 to 1, that may be left out.
+
+    Raises:
+        InputError: an unknown name, other data in the folder, or too many frames left out.
+    """
+    path, name = Path(data_dir).expanduser(), str(list)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give the one that holds KITTI")
+    if split not in (None, *_SPLITS):
+        raise unknown_name("split", str(split), _SPLITS)
+    known = (*kitti_lists.names(), "all", *benchmarks())
+    if name not in known and not name.endswith(".csv"):
+        raise unknown_name("KITTI list", name, known)
+    kinds = _BENCHMARK.get(name, _RAW)
+    if depth not in kinds:
+        raise unknown_name(f"depth of KITTI list {name}", depth, kinds)
+    kind = kinds[depth]
+    if not 0 <= max_missing <= 1:
+        raise InputError(f"max_missing={max_missing}: a share of the frames; give 0 to 1")
+
+    title, folders = f"KITTI {name}", Folders()
+    if name in kitti_lists.names():
+        split = split or ("test" if "test" in kitti_lists.splits(name) else None)
+        title += f", {split or 'all splits'}"
+    if name in benchmarks():
+        frames = [*benchmark_frames(path, name, stereo, kind, folders)]
+    else:
+        frames = raw_frames(path, name, split, stereo, kind, folders)
+    kept, missing = _sort_out(frames, folders, max_missing, f"{path}: {title}")
+    description = f"{title}, {_TITLES[kind]}: {len(kept)} frames from {path}"
+    if missing:
+        description += f"; {len(missing)} of {len(frames)} frames are missing, first {missing[0]}"
+    return KittiReader(kept, kind, stereo, description, missing)
+
+
+def _sort_out(
+    frames: Sequence[Frame], folders: Folders, max_missing: float, what: str
+) -> tuple[list[Frame], list[str]]:
+    """Returns the frames that have all their files, and the first file that each other lacks."""
+    if not frames:
+        raise InputError(f"{what}: there is no picture; give the folder that holds them")
+    lacking = [next((f for f in frame.files() if not folders.have(f)), "") for frame in frames]
+    kept = [frame for frame, file in zip(frames, lacking, strict=True) if not file]
+    missing = [file for file in lacking if file]
+    share = len(missing) / len(frames)
+    if kept and share <= max_missing:
+        return kept, missing
+    message = f"{what}: {len(missing)} of {len(frames)} frames ({100 * share:.1f} %) are missing, "
+    message += f"first {missing[0]}; "
+    drives = {frame.drive for frame in frames if frame.drive}
+    absent = sorted(os.path.basename(drive) for drive in drives if not folders[drive])
+    if absent:
+        more = ", ..." if len(absent) > 5 else ""
+        message += f"{len(absent)} of {len(drives)} drives are not there: "
+        message += f"{', '.join(absent[:5])}{more}; "
+    message += "download them"
+    if kept:
+        message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
+    raise InputError(message)
+
+
+class KittiReader(Reader):
+    """A reader of frames whose files were there when it was opened.
+
+    Args:
+        frames: their files.
+        depth: "lidar", "lidar_x", "annotated", "disparity" or "none", what the files hold.
+        stereo, description, missing: see `Reader`.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        depth: str,
+        stereo: bool,
+        description: str,
+        missing: Sequence[str],
+    ):
+        self._frames, self._depth = frames, depth
+        self.stereo, self.description, self.missing = stereo, description, missing
+        # Two threads may read the same file; they put the same in.
+        self._calibrations: dict[tuple[str, ...], Calibration] = {}
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def name(self, index: int) -> str:
+        return self._frames[index].picture
+
+    def key(self, index: int) -> str:
+        return self._frames[index].key
+
+    def stored(self, index: int) -> Sample:
+        frame = self._frames[index]
+        rgb = _picture(frame.picture)
+        size = rgb.shape[:2]
+        metres = self._metres(frame, size)
+        if not frame.right:
+            return make_sample(rgb, metres, frame.picture)
+        focal_baseline = self._calibration(frame, size).focal_baseline
+        return make_sample(rgb, metres, frame.picture, _picture(frame.right), focal_baseline)
+
+    def _metres(self, frame: Frame, size: tuple[int, int]) -> np.ndarray:
+        if self._depth == "none":
+            return np.zeros(size, np.float32)
+        if self._depth == "annotated":
+            return _sixteen_bits(frame.depth)
+        calibration = self._calibration(frame, size)
+        if self._depth == "disparity":
+            disparity = _sixteen_bits(frame.depth)
+            metres = np.zeros_like(disparity)
+            return np.divide(calibration.focal_baseline, disparity, metres, where=disparity > 0)
+        projection = calibration.lidar_to_image(frame.side)
+        value = "x" if self._depth == "lidar_x" else "z"
+        return depth_map(read_points(frame.depth), projection, size, value)
+
+    def _calibration(self, frame: Frame, size: tuple[int, int]) -> Calibration:
+        files = frame.calibration
+        if files not in self._calibrations:
+            self._calibrations[files] = read_calibration(*files)
+        calibration = self._calibrations[files]
+        # A disparity map has the picture's size, or `make_sample` refuses it.
+        if self._depth != "disparity" and calibration.size not in (None, size):
+            raise InputError(
+                f"{frame.picture}: the picture is {size} but {files[0]} is for {calibration.size} "
+                "(rows, columns); give the pictures at their own size"
+            )
+        return calibration
+
+
+def _picture(file: str) -> np.ndarray:
+    return decode_rgb(read_bytes(Path(file)), file)
+
+
+def _sixteen_bits(file: str) -> np.ndarray:
+    """Returns metres of an annotated depth map, or pixels of a disparity map: 256 steps to one."""
+    return decode_depth16(read_bytes(Path(file)), file, 256)

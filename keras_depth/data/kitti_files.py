@@ -1,0 +1,261 @@
+"""Where KITTI's files are: the frames of a list or a benchmark, and which of their files exist.
+
+| list | folders, in the data folder or one folder down |
+|---|---|
+| of KITTI raw | <date>/<drive>/image_02 or image_03, velodyne_points |
+| its annotated depth | {train,val}/<drive>/proj_depth/groundtruth |
+| stereo2015 | training/image_2, image_3, disp_noc_0, calib_cam_to_cam |
+| stereo2012 | training/colored_0, colored_1, disp_noc, calib |
+| object | training/image_2, image_3, velodyne, calib |
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_depth.data import kitti_lists
+from keras_depth.errors import InputError
+
+
+class Frame(NamedTuple):
+    """The files of one frame; "" or () where the reader does not want them.
+
+    key: the picture's path in the data set, without "data" and its ending.
+    side: "l" or "r", the camera that took the picture.
+    drive: the folder of its drive; the benchmarks have none.
+    calibration: what `read_calibration` takes.
+    """
+
+    key: str
+    side: str
+    drive: str
+    picture: str
+    right: str
+    depth: str
+    calibration: tuple[str, ...]
+
+    def files(self) -> list[str]:
+        wanted = (self.picture, self.right, self.depth, *self.calibration)
+        return [file for file in wanted if file]
+
+
+class Folders(dict[str, frozenset[str]]):
+    """The names in a folder, each of which is read once.
+
+    A training list names 100,000 files; asking a network disk for one after another takes minutes.
+    """
+
+    def __missing__(self, folder: str) -> frozenset[str]:
+        try:
+            names = frozenset(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            names = frozenset()
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be read ({error.strerror}); restore the folder"
+            ) from None
+        self[folder] = names
+        return names
+
+    def have(self, file: str) -> bool:
+        folder, name = os.path.split(file)
+        return name in self[folder]
+
+    def picture(self, folder: str, stem: str) -> str:
+        """Returns a picture's file: .png as published, or .jpg as many convert them to."""
+        names = self[folder]
+        jpg = f"{stem}.jpg" in names and f"{stem}.png" not in names
+        return f"{folder}/{stem}{'.jpg' if jpg else '.png'}"
+
+    def roots(self, path: Path, sought: str, wanted: Callable[[str], bool]) -> list[str]:
+        """Returns `path` if it is wanted, otherwise the folders in it that are.
+
+        Raises:
+            InputError: none is; `sought` says what was looked for.
+        """
+        if wanted(str(path)):
+            return [str(path)]
+        found = [f"{path}/{name}" for name in sorted(self[str(path)]) if wanted(f"{path}/{name}")]
+        if not found:
+            raise InputError(
+                f"{path}: looked here and one folder down for {sought} and found none; give the "
+                "folder that holds it"
+            )
+        return found
+
+    def root(self, path: Path, sought: str, wanted: Callable[[str], bool]) -> str:
+        """Returns the one of `roots`; InputError: there are several."""
+        found = self.roots(path, sought, wanted)
+        if len(found) > 1:
+            raise InputError(f"{path}: found {sought}, in {', '.join(found)}; give one of these")
+        return found[0]
+
+
+_DATE = re.compile(r"2011_\d\d_\d\d")
+_DRIVE = re.compile(r"2011_\d\d_\d\d_drive_(\d{4})_sync")
+_PICTURE = re.compile(r"(\d+)\.(?:png|jpg)")
+
+
+def raw_frames(
+    path: Path, name: str, split: str | None, stereo: bool, depth: str, folders: Folders
+) -> list[Frame]:
+    """Returns the frames of a list of KITTI raw, be their files there or not.
+
+    Args:
+        path: the data folder.
+        name: of the list, or "all".
+        split: None for the test frames if the list has any, otherwise all.
+        depth: "lidar", "lidar_x", "annotated" or "none".
+    """
+    root = folders.root(
+        path,
+        "KITTI raw, i.e. dates such as 2011_09_26",
+        lambda folder: any(map(_DATE.fullmatch, folders[folder])),
+    )
+    annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
+    frames = []
+    for listed in _found(root, folders) if name == "all" else _listed(name, split):
+        date, number, side, picture = listed
+        if stereo and side == "r":
+            raise InputError(
+                f"KITTI list {name}: {date}, drive {number:04d} names right pictures; a stereo "
+                "pair is named by its left one: use list=eigen or list=kitti"
+            )
+        frames.append(_raw_frame(root, listed, stereo, depth, folders, annotated))
+    return frames
+
+
+def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
+    if name.endswith(".csv"):
+        return kitti_lists.load(name, "")
+    known = kitti_lists.splits(name)
+    if split is None and "test" not in known:
+        return [frame for part in known for frame in kitti_lists.load(name, part)]
+    return kitti_lists.load(name, split or "test")
+
+
+def _found(root: str, folders: Folders) -> list[kitti_lists.Frame]:
+    """Returns every left picture of KITTI raw's folder."""
+    return [
+        kitti_lists.Frame(date, int(drive[1]), "l", int(stem))
+        for date in sorted(filter(_DATE.fullmatch, folders[root]))
+        for name in sorted(folders[f"{root}/{date}"])
+        if (drive := _DRIVE.fullmatch(name))
+        for stem in _stems(folders[f"{root}/{date}/{name}/image_02/data"])
+    ]
+
+
+def _annotated_drives(path: Path, folders: Folders) -> dict[str, str]:
+    """Returns, of each drive, the folder that holds its annotated depth."""
+
+    def drives(root: str) -> dict[str, str]:
+        return {
+            name: f"{root}/{part}/{name}"
+            for part in ("train", "val")
+            for name in folders[f"{root}/{part}"]
+            if _DRIVE.fullmatch(name)
+            and "groundtruth" in folders[f"{root}/{part}/{name}/proj_depth"]
+        }
+
+    sought = "annotated depth, {train,val}/<drive>/proj_depth/groundtruth"
+    roots = folders.roots(path, sought, lambda root: bool(drives(root)))
+    return {drive: folder for root in roots for drive, folder in drives(root).items()}
+
+
+def _raw_frame(
+    root: str,
+    listed: kitti_lists.Frame,
+    stereo: bool,
+    depth: str,
+    folders: Folders,
+    annotated: dict[str, str],
+) -> Frame:
+    date, number, side, picture = listed
+    stem, camera = f"{picture:010d}", {"l": "image_02", "r": "image_03"}[side]
+    name = f"{date}_drive_{number:04d}_sync"
+    drive = f"{root}/{date}/{name}"
+    measured = ""
+    calibration = [f"{root}/{date}/calib_cam_to_cam.txt"] if stereo else []
+    if depth in ("lidar", "lidar_x"):
+        measured = f"{drive}/velodyne_points/data/{stem}.bin"
+        calibration = [f"{root}/{date}/calib_{file}_to_cam.txt" for file in ("cam", "velo")]
+    elif depth == "annotated":
+        # A drive that has none is named where it would stand, beside another one.
+        beside = os.path.dirname(next(iter(annotated.values())))
+        place = annotated.get(name, f"{beside}/{name}")
+        measured = f"{place}/proj_depth/groundtruth/{camera}/{stem}.png"
+    return Frame(
+        key=f"{date}/{name}/{camera}/{stem}",
+        side=side,
+        drive=drive,
+        picture=folders.picture(f"{drive}/{camera}/data", stem),
+        right=folders.picture(f"{drive}/image_03/data", stem) if stereo else "",
+        depth=measured,
+        calibration=tuple(calibration),
+    )
+
+
+class _Benchmark(NamedTuple):
+    """Folders of training/, and how many frames there are: as many as pictures with None."""
+
+    left: str
+    right: str
+    depth: str
+    ending: str
+    calibration: str
+    frames: int | None
+
+
+_BENCHMARKS = {
+    "stereo2015": _Benchmark("image_2", "image_3", "disp_noc_0", ".png", "calib_cam_to_cam", 200),
+    "stereo2012": _Benchmark("colored_0", "colored_1", "disp_noc", ".png", "calib", 194),
+    "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", None),
+}
+
+
+def benchmarks() -> list[str]:
+    """Returns the names that `benchmark_frames` knows."""
+    return list(_BENCHMARKS)
+
+
+def benchmark_frames(
+    path: Path, name: str, stereo: bool, depth: str, folders: Folders
+) -> Iterator[Frame]:
+    """Yields the frames of a benchmark's training set, be their files there or not.
+
+    Args:
+        path: the data folder.
+        name: of the benchmark.
+        depth: "none" if it is not wanted.
+    """
+    benchmark = _BENCHMARKS[name]
+    root = folders.root(
+        path,
+        f"KITTI {name}, i.e. training/{benchmark.left} with training/{benchmark.depth}",
+        lambda folder: {benchmark.left, benchmark.depth} <= folders[f"{folder}/training"],
+    )
+    training = f"{root}/training"
+    if benchmark.frames is None:
+        stems = _stems(folders[f"{training}/{benchmark.left}"])
+    else:
+        # The second picture of a scene, _11, has no disparity.
+        stems = [f"{number:06d}_10" for number in range(benchmark.frames)]
+    for stem in stems:
+        measured = f"{training}/{benchmark.depth}/{stem}{benchmark.ending}"
+        calibration = f"{training}/{benchmark.calibration}/{stem[:6]}.txt"
+        yield Frame(
+            key=f"training/{benchmark.left}/{stem}",
+            side="l",
+            drive="",
+            picture=folders.picture(f"{training}/{benchmark.left}", stem),
+            right=folders.picture(f"{training}/{benchmark.right}", stem) if stereo else "",
+            depth=measured if depth != "none" else "",
+            calibration=(calibration,) if stereo or depth != "none" else (),
+        )
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """Returns the numbers of the pictures among files, each once, though it be .png and .jpg."""
+    return sorted({picture[1] for name in names if (picture := _PICTURE.fullmatch(name))})

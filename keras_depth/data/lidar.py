@@ -1,0 +1,62 @@
+"""LiDAR scans: reading them, and projecting them to a sparse depth map."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_depth.data.reader import read_bytes
+from keras_depth.errors import InputError, unknown_name
+
+
+def read_points(path: str | Path) -> np.ndarray:
+    """Reads a velodyne .bin file.
+
+    Returns:
+        float32 (n, 4): x forward, y to the left, z up, in metres from the scanner; reflectance.
+
+    Raises:
+        InputError: the file cannot be read, is cut short, or holds NaN or infinity.
+    """
+    data = read_bytes(Path(path))
+    if not data or len(data) % 16:
+        raise InputError(
+            f"{path}: {len(data)} bytes are no whole number of points of 16 bytes; copy it again"
+        )
+    points = np.frombuffer(data, "<f4").reshape(-1, 4)
+    if not np.isfinite(points).all():
+        raise InputError(f"{path}: the scan holds NaN or infinity; restore the file")
+    return points
+
+
+def depth_map(
+    points: np.ndarray, projection: np.ndarray, size: tuple[int, int], value: str = "z"
+) -> np.ndarray:
+    """Projects a scan into a picture; of several points on a pixel the nearest stays.
+
+    Rounds to pixels as the published evaluations on KITTI do (monodepth's evaluation_utils.py).
+
+    Args:
+        points: float (n, 4), as `read_points` returns them.
+        projection: float (3, 4), from the scanner's metres to homogeneous pixels of the picture.
+        size: (height, width) of the picture.
+        value: what is stored: "z", the distance along the camera's axis, or "x", that along the
+            scanner's, which the published numbers on Eigen's test frames are measured against.
+
+    Returns:
+        float32 (height, width), metres, 0 = no point.
+    """
+    if value not in ("x", "z"):
+        raise unknown_name("value of a depth map", value, ("x", "z"))
+    height, width = size
+    ahead = points.compress(points[:, 0] >= 0, axis=0).astype(np.float64)
+    ahead[:, 3] = 1  # homogeneous, in place of the reflectance
+    u, v, z = projection @ ahead.T
+    z[z <= 0] = np.nan  # between scanner and camera: it is outside every picture, as NaN is
+    # KITTI's pixels count from 0, but the published rounding is that of its MATLAB code, from 1.
+    column, row = np.rint(u / z) - 1, np.rint(v / z) - 1
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pixel = (row[inside] * width + column[inside]).astype(np.intp)
+    metres = z if value == "z" else ahead[:, 0]
+    nearest = np.full(height * width, np.inf, np.float32)
+    np.minimum.at(nearest, pixel, metres[inside].astype(np.float32))
+    return np.where(np.isinf(nearest), np.float32(0), nearest).reshape(size)
