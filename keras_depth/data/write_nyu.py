@@ -18,10 +18,13 @@ from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError, unknown_name
 
 Frames = Reader | Sequence[dict[str, np.ndarray]]
-_SCENE = "living_room_0004"  # on the official list of training scenes
+# All on the official list of training scenes.
+_SCENES = ("living_room_0004", "bedroom_0004", "kitchen_0003", "basement_0001")
 
 
-def write_layout(reader: Frames, folder: str | Path, layout: str, test: Frames = ()) -> Path:
+def write_layout(
+    reader: Frames, folder: str | Path, layout: str, test: Frames = (), scenes: int = 1
+) -> Path:
     """Writes frames in a layout of NYU Depth v2.
 
     Args:
@@ -30,6 +33,7 @@ def write_layout(reader: Frames, folder: str | Path, layout: str, test: Frames =
         layout: "labelled", "densedepth", "densedepth_zip" (its csv have CRLF line ends, as some
             copies have), "fastdepth", "tfds" (480x640 only) or "bts".
         test: test frames.
+        scenes: over how many scenes the training frames are spread, 1 to 4; tfds stores none.
 
     Returns:
         What to give `open_nyu`: the folder.
@@ -39,9 +43,11 @@ def write_layout(reader: Frames, folder: str | Path, layout: str, test: Frames =
     """
     if layout not in _WRITERS:
         raise unknown_name("layout", layout, _WRITERS)
+    if not 1 <= scenes <= len(_SCENES):
+        raise InputError(f"write_layout: 1 to {len(_SCENES)} scenes can be written, not {scenes}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _WRITERS[layout](reader, test, folder)
+    _WRITERS[layout](reader, test, folder, _SCENES[:scenes])
     return folder
 
 
@@ -62,7 +68,7 @@ def _millimetres(depth: np.ndarray) -> np.ndarray:
     return np.rint(depth * 1000).clip(0, 65535).astype(np.uint16)
 
 
-def _labelled(train: Frames, test: Frames, folder: Path) -> None:
+def _labelled(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
     frames = [*_frames(train), *_frames(test)]
     with h5py.File(folder / "nyu_depth_v2_labeled.mat", "w") as file:
         # MATLAB stores columns first.
@@ -70,15 +76,22 @@ def _labelled(train: Frames, test: Frames, folder: Path) -> None:
         file["rawDepths"] = np.stack([depth.T for _, depth in frames])
         filled = [np.where(d > 0, d, d[d > 0].mean() if d.any() else 1) for _, d in frames]
         file["depths"] = np.stack([depth.T for depth in filled]).astype(np.float32)
+        names = [scenes[k % len(scenes)] for k in range(len(train))] + ["kitchen_0004"] * len(test)
+        cells = file.create_dataset("scenes", (1, len(names)), h5py.ref_dtype)
+        for k, name in enumerate(names):
+            file[f"#refs#/{k}"] = np.array([[ord(letter)] for letter in name], np.uint16)
+            cells[0, k] = file[f"#refs#/{k}"].ref
     numbers = np.arange(1, len(frames) + 1, dtype=np.uint16)[:, None]
     splits = {"trainNdxs": numbers[: len(train)], "testNdxs": numbers[len(train) :]}
     scipy.io.savemat(folder / "splits.mat", splits)
 
 
-def _densedepth_files(train: Frames, test: Frames, end: str) -> Iterator[tuple[str, bytes]]:
+def _densedepth_files(
+    train: Frames, test: Frames, end: str, scenes: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
     rows = []
     for k, (rgb, depth) in enumerate(_frames(train), 1):
-        stem = f"data/nyu2_train/{_SCENE}_out/{k}"
+        stem = f"data/nyu2_train/{scenes[(k - 1) % len(scenes)]}_out/{k}"
         rows.append(f"{stem}.jpg,{stem}.png{end}")
         yield f"{stem}.jpg", _encode(".jpg", rgb)
         # 8 bits up to 10 m: steps of 3.9 cm.
@@ -96,35 +109,40 @@ def _densedepth_files(train: Frames, test: Frames, end: str) -> Iterator[tuple[s
     yield "data/nyu2_test.csv", "".join(rows).encode()
 
 
-def _densedepth(train: Frames, test: Frames, folder: Path) -> None:
-    for name, content in _densedepth_files(train, test, "\n"):
+def _densedepth(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
+    for name, content in _densedepth_files(train, test, "\n", scenes):
         _write(folder / name, content)
 
 
-def _densedepth_zip(train: Frames, test: Frames, folder: Path) -> None:
+def _densedepth_zip(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
     with zipfile.ZipFile(folder / "nyu_data.zip", "w") as archive:
-        for name, content in _densedepth_files(train, test, "\r\n"):
+        for name, content in _densedepth_files(train, test, "\r\n", scenes):
             archive.writestr(name, content)
 
 
-def _fastdepth(train: Frames, test: Frames, folder: Path) -> None:
-    for part, frames in ((f"train/{_SCENE}", train), ("val/official", test)):
-        target = folder / "nyudepthv2" / part
-        target.mkdir(parents=True, exist_ok=True)
-        for k, (rgb, depth) in enumerate(_frames(frames), 1):
-            with h5py.File(target / f"{k:05d}.h5", "w") as file:
+def _fastdepth(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
+    for frames, parts in (
+        (train, [f"train/{scene}" for scene in scenes]),
+        (test, ["val/official"]),
+    ):
+        for k, (rgb, depth) in enumerate(_frames(frames)):
+            target = folder / "nyudepthv2" / parts[k % len(parts)]
+            target.mkdir(parents=True, exist_ok=True)
+            with h5py.File(target / f"{k + 1:05d}.h5", "w") as file:
                 file["rgb"] = rgb.transpose(2, 0, 1)
                 file["depth"] = depth
 
 
-def _bts(train: Frames, test: Frames, folder: Path) -> None:
-    for part, frames in ((f"sync/{_SCENE}a", train), ("official_splits/test/bathroom", test)):
-        # Test frames carry their labelled index: 0, 1, 8, 13 are the first official ones.
-        numbers = np.arange(len(frames)) if frames is train else _first_test_indices(len(frames))
-        for number, (rgb, depth) in zip(numbers, _frames(frames), strict=True):
-            _write(folder / part / f"rgb_{number:05d}.jpg", _encode(".jpg", rgb))
-            path = folder / part / f"sync_depth_{number:05d}.png"
-            _write(path, _encode(".png", _millimetres(depth)))
+def _bts(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
+    # A scene's parts are lettered. Test frames carry their labelled index: 0, 1, 8, 13 ...
+    for frames, parts, numbers in (
+        (train, [f"sync/{scene}a" for scene in scenes], list(range(len(train)))),
+        (test, ["official_splits/test/bathroom"], _first_test_indices(len(test))),
+    ):
+        for k, (number, (rgb, depth)) in enumerate(zip(numbers, _frames(frames), strict=True)):
+            target = folder / parts[k % len(parts)]
+            _write(target / f"rgb_{number:05d}.jpg", _encode(".jpg", rgb))
+            _write(target / f"sync_depth_{number:05d}.png", _encode(".png", _millimetres(depth)))
 
 
 def _first_test_indices(count: int) -> list[int]:
@@ -134,7 +152,7 @@ def _first_test_indices(count: int) -> list[int]:
     return [int(index) for index in listed[:count]]
 
 
-def _tfds(train: Frames, test: Frames, folder: Path) -> None:
+def _tfds(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -172,7 +190,7 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-_WRITERS: dict[str, Callable[[Frames, Frames, Path], None]] = {
+_WRITERS: dict[str, Callable[[Frames, Frames, Path, Sequence[str]], None]] = {
     "labelled": _labelled,
     "densedepth": _densedepth,
     "densedepth_zip": _densedepth_zip,

@@ -11,6 +11,7 @@ import pytest
 
 from keras_depth.data import open_reader
 from keras_depth.data.nyu import open_nyu
+from keras_depth.data.nyu_layouts import scene_of
 from keras_depth.data.reader import make_sample
 from keras_depth.data.synthetic import Rooms
 from keras_depth.data.write_nyu import write_layout
@@ -89,6 +90,11 @@ def test_tfds_reads_what_its_builder_reads(tmp_path):
     for index, example in enumerate(builder.as_dataset(split="train", shuffle_files=False)):
         depth = example["depth"].numpy().astype(np.float32)
         np.testing.assert_array_equal(reader[index]["depth"][..., 0], depth)
+    keys = [reader.key(i) for i in (0, 1)] + [open_nyu(tmp_path, "test").key(0)]
+    assert len(set(keys)) == 3
+    assert re.fullmatch(r"nyu_depth_v2-train.tfrecord-00000-of-00001/\d{12}", keys[0])
+    assert open_nyu(tmp_path, "validation").key(0) == keys[2]
+    assert "does not store which scene" in layout_error(tmp_path, split="train", hold_out=0.1)
     assert "480x640 frames" in str(pytest.raises(
         InputError, write_layout, TRAIN, tmp_path / "small", "tfds").value)  # fmt: skip
 
@@ -129,6 +135,7 @@ def test_tfds_prepared_as_array_record(tmp_path):
     )
     reader = open_nyu(tmp_path)
     assert len(reader) == 3 and reader.name(2) == f"{folder}/train[2]"
+    assert reader.key(2) == "train/000002"
     for index in (2, 0, 1):
         np.testing.assert_array_equal(reader[index]["depth"], np.float32(1.5 + index))
         np.testing.assert_allclose(reader[index]["image"], 0.2 * index, rtol=1e-6)
@@ -197,6 +204,149 @@ def test_the_data_set_itself_may_be_given(folders, layout, inside):
 def test_the_kaggle_tree_has_one_folder_more(tmp_path):
     write_layout(TRAIN, tmp_path / "nyu_data", "densedepth", TEST)
     assert len(open_nyu(tmp_path, "train")) == 3
+
+
+@pytest.mark.parametrize("layout", SMALL)
+def test_keys_are_relative_paths_of_one_frame_each(folders, layout):
+    train, test = open_nyu(folders[layout], "train"), open_nyu(folders[layout], "test")
+    keys = [reader.key(i) for reader in (train, test) for i in range(len(reader))]
+    assert len(set(keys)) == 5
+    assert all(not Path(key).is_absolute() and ".." not in Path(key).parts for key in keys)
+    assert all(not key.endswith((".jpg", ".png", ".h5", ".mat")) for key in keys)
+    for reader, split in ((train, "train"), (test, None), (test, "validation")):
+        again = open_nyu(folders[layout], split)
+        assert [again.key(i) for i in range(len(again))] == [
+            reader.key(i) for i in range(len(reader))
+        ]
+
+
+def test_keys_are_named_after_the_files(folders):
+    found = {layout: open_nyu(folders[layout], "train").key(1) for layout in SMALL}
+    assert found == {
+        "labelled": "00001",
+        "densedepth": "nyu2_train/living_room_0004_out/2",
+        "densedepth_zip": "data/nyu2_train/living_room_0004_out/2",
+        "fastdepth": "train/living_room_0004/00002",
+        "bts": "sync/living_room_0004a/rgb_00001",
+    }
+
+
+@pytest.mark.parametrize("layout", SMALL)
+def test_pictures_are_stored_in_bytes(folders, layout):
+    reader = open_nyu(folders[layout], "test")
+    stored, sample = reader.stored(1), reader[1]
+    assert stored["image"].dtype == np.uint8 and stored["image"].shape == (*SIZE, 3)
+    np.testing.assert_array_equal(stored["depth"], sample["depth"])
+    np.testing.assert_allclose(sample["image"], stored["image"] / 255, atol=1e-6)
+
+
+# Validation ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Folders of six training frames in three scenes and one test frame; not to be changed."""
+    frames, test = Rooms(6, SIZE, split="train"), Rooms(1, SIZE, split="test")
+    return {
+        layout: write_layout(frames, tmp_path_factory.mktemp(layout), layout, test, scenes=3)
+        for layout in SMALL
+    }
+
+
+def keys_of(folder, split, **options):
+    reader = open_nyu(folder, split, **options)
+    return [reader.key(i) for i in range(len(reader))]
+
+
+def scenes_of(keys):
+    """Tells the scenes of the fixture's training frames: the writer goes round three of them."""
+    return {int(re.findall(r"[0-9]+", key)[-1]) % 3 for key in keys}
+
+
+@pytest.mark.parametrize("layout", SMALL)
+def test_whole_scenes_are_held_out(scenes, layout):
+    folder = scenes[layout]
+    everything = keys_of(folder, "train")
+    train = keys_of(folder, "train", hold_out=0.4)
+    kept = keys_of(folder, "validation", hold_out=0.4)
+    assert len(everything) == 6 and len(train) == 4 and len(kept) == 2
+    assert set(train) | set(kept) == set(everything)
+    assert len(scenes_of(kept)) == 1 and len(scenes_of(train)) == 2
+    assert kept == keys_of(folder, "validation", hold_out=0.4)
+    assert "validation (1 of 3 training scenes held out): 2 frames" in (
+        open_nyu(folder, "validation", hold_out=0.4).description
+    )
+    # The test frames are another matter.
+    assert keys_of(folder, "test", hold_out=0.4) == keys_of(folder, "test")
+    assert keys_of(folder, None, hold_out=0.4) == keys_of(folder, "test")
+
+
+def test_every_layout_holds_out_the_same_scenes(scenes):
+    """The same by name, not by place: a folder's order must not matter."""
+    kept = [scenes_of(keys_of(scenes[k], "validation", hold_out=0.4)) for k in SMALL]
+    # One writer counts from 0, another from 1.
+    assert kept[0] == kept[4] and kept[1] == kept[2] == kept[3]
+    assert [(k + 1) % 3 for k in kept[0]] == list(kept[1])
+
+
+def test_without_hold_out_the_test_frames_validate(scenes):
+    reader = open_nyu(scenes["bts"], "validation")
+    assert len(reader) == 1 and "validation, which are the test frames" in reader.description
+    assert len(open_nyu(scenes["bts"], "train")) == 6
+
+
+def test_hold_out_errors(tmp_path, bts, scenes):
+    folder, *_ = bts
+    assert "set data.hold_out=0.05" in layout_error(folder, split="validation")
+    assert "no test frames to validate on in the BTS layout (1 train, 0 test" in layout_error(
+        folder, split="validation"
+    )
+    for split in ("train", "validation"):
+        assert "has one training scene alone (living_room_0004)" in layout_error(
+            folder, split=split, hold_out=0.5
+        )
+    only_test = tmp_path / "bathroom"
+    only_test.mkdir()
+    for file in (scenes["bts"] / "official_splits" / "test" / "bathroom").iterdir():
+        (only_test / file.name).write_bytes(file.read_bytes())
+    assert "no validation frames" in layout_error(only_test, split="validation", hold_out=0.5)
+    old = tmp_path / "old"
+    old.mkdir()
+    labelled(old)
+    assert "has no 'scenes'" in layout_error(old, split="train", hold_out=0.5)
+
+
+def test_parts_of_a_scene_stay_together(tmp_path):
+    write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
+    (tmp_path / "sync" / "bedroom_0004a").rename(tmp_path / "sync" / "living_room_0004b")
+    assert "one training scene alone" in layout_error(tmp_path, split="train", hold_out=0.5)
+
+
+def test_missing_files_follow_their_scene(tmp_path):
+    write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
+    lonely = []
+    for scene in (tmp_path / "sync").iterdir():
+        lonely.append(scene / "rgb_00099.jpg")
+        lonely[-1].write_bytes(b"")
+    found = [open_nyu(tmp_path, split, hold_out=0.5).missing for split in ("train", "validation")]
+    assert [len(files) for files in found] == [1, 1]
+    assert {*found[0], *found[1]} == {str(path) for path in lonely}
+
+
+@pytest.mark.parametrize(
+    "file, scene",
+    [
+        ("sync/basement_0001a/rgb_00000.jpg", "basement_0001"),
+        ("basement_0001b/d-1316653580.471513-1316138413.pgm", "basement_0001"),
+        ("data/nyu2_train/living_room_0038_out/37.jpg", "living_room_0038"),
+        ("data/nyu2_train/office_kitchen_0001a_out/37.jpg", "office_kitchen_0001"),
+        ("data/nyu2_train/bedroom/bedroom_0086_out_12.jpg", "bedroom_0086"),
+        ("train/home_office_0004/00001.h5", "home_office_0004"),
+        ("train/my room/00001.h5", "my room"),
+    ],
+)
+def test_scene_names(file, scene):
+    assert scene_of(file) == scene
 
 
 # The labelled file ---------------------------------------------------------------------------
@@ -337,6 +487,27 @@ def test_unpaired_files_are_told(bts):
     reader = open_nyu(folder)
     assert len(reader) == 1
     assert f"1 files without their partner, first {lonely}" in reader.description
+    assert reader.missing == (str(lonely),) == open_nyu(folder, "train").missing
+    rgb.unlink()
+    assert f"first {lonely.with_name('sync_depth_00000.png')}" in layout_error(folder)
+
+
+def test_what_is_missing_is_of_the_split(bts):
+    folder, rgb, depth = bts
+    other = folder / "bathroom"
+    other.mkdir()
+    for number in (0, 1):
+        (other / f"rgb_{number:05d}.jpg").write_bytes(rgb.read_bytes())
+    (other / "sync_depth_00000.png").write_bytes(depth.read_bytes())
+    assert open_nyu(folder, "train").missing == ()
+    assert open_nyu(folder, "test").missing == (str(other / "rgb_00001.jpg"),)
+
+
+def test_a_scene_is_known_from_within(bts, monkeypatch):
+    folder, rgb, _ = bts
+    monkeypatch.chdir(rgb.parent)
+    reader = open_nyu(".", "train")
+    assert len(reader) == 1 and reader.key(0) == "rgb_00000"
 
 
 def test_bts_splits_by_the_official_lists(tmp_path):
@@ -433,7 +604,7 @@ def test_nothing_recognised(tmp_path):
     message = layout_error(tmp_path)
     assert message.startswith(f"{tmp_path}: no layout of NYU Depth v2 is recognised. Looked for ")
     for sought in ("nyu_depth_v2_labeled.mat", "nyu2_train.csv", "*.h5", "dataset_info.json",
-                   "sync_depth_*.png"):  # fmt: skip
+                   "sync_depth_*.png", "d-*.pgm"):  # fmt: skip
         assert sought in message
     assert "no such file or folder" in layout_error(tmp_path / "nowhere")
 
@@ -456,7 +627,11 @@ def test_options(folders):
         folders["bts"], split="tets"
     )
     assert "unknown depth 'rwa'" in layout_error(folders["bts"], depth="rwa")
-    assert "has no raw depth" in layout_error(folders["bts"], depth="raw")
+    assert "the BTS layout has one depth" in layout_error(folders["bts"], depth="raw")
+    for part in (1, -0.1, "half", None):
+        assert "data.hold_out is" in layout_error(folders["bts"], hold_out=part)
+    with pytest.raises(InputError, match="1 to 4 scenes can be written, not 5"):
+        write_layout(TRAIN, folders["bts"], "bts", scenes=5)
     with pytest.raises(InputError, match="unknown layout 'btss': did you mean 'bts'"):
         write_layout(TRAIN, folders["bts"], "btss")
 
@@ -467,9 +642,9 @@ def test_open_reader(folders):
     assert len(rooms) == 4 and rooms[0]["image"].shape == (*SIZE, 3)
     for arguments, options, message in (
         (("nuy",), {}, "unknown data set 'nuy': did you mean 'nyu'?"),
-        (("nyu",), {}, "give the folder that holds NYU Depth v2 with --data-dir"),
+        (("nyu",), {}, "nyu: give the folder that holds"),
         (("nyu", "."), {"deep": "raw"}, "unknown option of nyu 'deep': did you mean 'depth'?"),
-        (("synthetic", "rooms"), {}, "leave out the folder rooms"),
+        (("synthetic", "."), {}, "leave out the folder ."),
     ):
         with pytest.raises(InputError) as error:
             open_reader(*arguments, **options)
@@ -479,21 +654,78 @@ def test_open_reader(folders):
 def test_make_sample_keeps_holes():
     depth = np.zeros((2, 2), np.float64)
     sample = make_sample(np.full((2, 2, 3), 255, np.uint8), depth, "x")
-    assert sample["image"].max() == 1.0 and sample["depth"].dtype == np.float32
+    assert sample["image"].dtype == np.uint8 and sample["image"].min() == 255
+    assert sample["depth"].dtype == np.float32 and not sample["depth"].any()
+
+
+# Raw recordings ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A raw recording of three depth files, one of them without a picture near it."""
+    scene = tmp_path / "living_room_0004a"
+    scene.mkdir()
+    picture = np.full((480, 640, 3), (200, 100, 50), np.uint8)
+    for time in (10.0, 10.033):
+        cv2.imwrite(str(scene / f"r-{time:.6f}-77.ppm"), picture)
+    disparity = np.full((480, 640), 917, "<u2")  # 351.3 / 175.5 = 2.0017 m
+    for time in (10.01, 10.04, 11.0):
+        content = b"P5 640 480 65535\n" + disparity.tobytes()
+        (scene / f"d-{time:.6f}-99.pgm").write_bytes(content)
+    (scene / "a-10.000000-55.dump").write_bytes(b"accelerometer")
+    return tmp_path
+
+
+def test_a_raw_recording(raw):
+    reader = open_nyu(raw, "train")
+    assert [reader.key(i) for i in range(len(reader))] == [
+        "living_room_0004a/d-10.010000-99",
+        "living_room_0004a/d-10.040000-99",
+    ]
+    assert reader.missing == (str(raw / "living_room_0004a" / "d-11.000000-99.pgm"),)
+    assert "NYU Depth v2, raw, train: 2 frames" in reader.description
+    assert "projected into the picture; 1 files without their partner" in reader.description
+    sample = reader[0]
+    np.testing.assert_allclose(sample["image"][240, 320], (50 / 255, 100 / 255, 200 / 255))
+    assert abs(sample["depth"][240, 320, 0] - 351.3 / 175.5) < 0.01
+    assert reader.name(1) == str(raw / "living_room_0004a" / "d-10.040000-99.pgm")
+
+
+def test_raw_scenes_are_held_out(raw):
+    (raw / "kitchen_0003").mkdir()
+    for file in (raw / "living_room_0004a").iterdir():
+        (raw / "kitchen_0003" / file.name).write_bytes(file.read_bytes())
+    parts = [keys_of(raw, split, hold_out=0.5) for split in ("train", "validation")]
+    assert [len({Path(key).parent for key in part}) for part in parts] == [1, 1]
+    assert len({*parts[0], *parts[1]}) == 4
+    (raw / "kitchen_0003").rename(raw / "kitchen_0004")  # a scene of the test set
+    assert len(keys_of(raw, "train")) == 2 and len(keys_of(raw, None)) == 4
+
+
+def test_raw_errors(raw):
+    assert "no test frames to validate on in the raw layout" in layout_error(
+        raw, split="validation"
+    )
+    picture = raw / "living_room_0004a" / "r-10.000000-77.ppm"
+    cv2.imwrite(str(picture), np.zeros((240, 320, 3), np.uint8))
+    assert f"{picture}: the picture is (240, 320), where the Kinect's is (480, 640)" in (
+        layout_error(raw)
+    )
+    picture.write_bytes(picture.read_bytes()[:-9])
+    assert f"{picture}: not a picture that can be decoded" in layout_error(raw)
 
 
 # Real frames ---------------------------------------------------------------------------------
 
-SAMPLES = os.environ.get("KERAS_DEPTH_SAMPLES")
 
-
-@pytest.mark.skipif(not SAMPLES, reason="KERAS_DEPTH_SAMPLES is not set")
-def test_real_frames():
-    reader = open_nyu(Path(SAMPLES) / "nyu" / "sync")
+def test_real_frames(samples):
+    reader = open_nyu(samples / "nyu" / "sync")
     assert [Path(reader.name(i)).name for i in range(2)] == ["rgb_00000.jpg", "rgb_00050.jpg"]
-    assert (
-        "all: 2 frames" in reader.description and len(open_nyu(Path(SAMPLES, "nyu"), "train")) == 2
-    )
+    assert "all: 2 frames" in reader.description and not reader.missing
+    assert len(open_nyu(samples / "nyu" / "sync", "train")) == 2
+    with pytest.raises(InputError, match="several layouts: BTS .* raw"):
+        open_nyu(samples / "nyu")
     frames = [reader[i] for i in range(2)]
     assert all(
         f["image"].shape == (480, 640, 3) and f["depth"].shape == (480, 640, 1) for f in frames
@@ -504,6 +736,17 @@ def test_real_frames():
     found = measured.min(), np.median(measured), measured.max()
     np.testing.assert_allclose(found, (0.887, 3.239, 8.266), atol=0.0006)
     assert all(0.1 < f["image"].mean() < 0.9 for f in frames)
+
+
+def test_a_real_raw_pair_meets_the_aligned_frame(samples):
+    raw = open_nyu(samples / "nyu" / "raw", "train")[0]
+    aligned = open_nyu(samples / "nyu" / "sync", "train")[0]
+    both = (raw["depth"] > 0) & (aligned["depth"] > 0)
+    apart = (raw["depth"] - aligned["depth"])[both]
+    # One step of the sensor's disparity is 3 cm at the median's 3.2 m.
+    assert abs(np.median(apart)) < 0.001 and np.median(abs(apart)) < 0.006
+    assert both.mean() > 0.72 and (raw["depth"] > 0).mean() < 0.76
+    assert abs(raw["image"] - aligned["image"]).mean() < 0.025  # JPEG of the straightened picture
 
 
 def test_a_damaged_tfds_description(tmp_path):

@@ -1,0 +1,434 @@
+"""The layouts on disk that NYU Depth v2 is handed around in: where the frames are, how one is read.
+
+What each stores is in the table of nyu.py.
+"""
+
+import csv
+import io
+import os
+import re
+import threading
+import zipfile
+import zlib
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from keras_depth.data import nyu_raw, tfrecords
+from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
+from keras_depth.errors import InputError
+
+_SPLITS = Path(__file__).parent / "splits"
+# A scene that was recorded in parts has them as 0001a, 0001b; DenseDepth's names end in _out.
+_SCENE = re.compile(r"([a-z_]+_\d{1,4})[a-z]?(?:_out.*)?")
+
+
+def scene_of(file: str | Path) -> str:
+    """Returns the scene of a training file, after its folder; all parts of it are one scene."""
+    path = PurePath(file)
+    for name in (path.parent.name, path.stem):
+        if scene := _SCENE.fullmatch(name):
+            return scene[1]
+    return path.parent.name
+
+
+class Layout:
+    """One layout on disk.
+
+    frames: split -> frames, in a fixed order; a frame is whatever `load` wants to have.
+    missing: split -> files whose partner, the picture or the depth, is not there.
+    remark: what the description must not hide.
+    """
+
+    title = ""
+    sought = ""
+    remark = ""
+    path: Path
+    frames: dict[str, list[Any]]
+    missing: dict[str, list[str]] = {}
+
+    def __init__(self, path: Path, raw: bool = False):
+        raise NotImplementedError
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        """Returns where, at or under `path`, this layout is."""
+        raise NotImplementedError
+
+    def load(self, frame: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns uint8 (H, W, 3) RGB and (H, W) metres, 0 = not measured."""
+        raise NotImplementedError
+
+    def name(self, frame: Any) -> str:
+        raise NotImplementedError
+
+    def key(self, frame: Any) -> str:
+        """Returns the frame's path under `path`, without its ending."""
+        return Path(self.name(frame)).relative_to(self.path).with_suffix("").as_posix()
+
+    def scene(self, frame: Any) -> str:
+        """Returns the scene of a training frame."""
+        return scene_of(self.name(frame))
+
+
+class Labelled(Layout):
+    title = "labelled"
+    sought = "nyu_depth_v2_labeled.mat"
+
+    def __init__(self, path: Path, raw: bool = False):
+        self.path, self._key = path, "rawDepths" if raw else "depths"
+        self.remark = ", depth as measured" if raw else ""
+        try:
+            # One open file for all threads: h5py takes its own lock.
+            self._file = h5py.File(path, "r")
+        except OSError:
+            raise InputError(
+                f"{path}: not a MATLAB v7.3 (HDF5) file, or cut short; download it again"
+            ) from None
+        for key in ("images", self._key):
+            if key not in self._file:
+                raise InputError(f"{path}: has no {key!r}; give nyu_depth_v2_labeled.mat itself")
+        count = len(self._file["images"])
+        test = _test_indices(path.parent)
+        self.frames = {
+            "train": [i for i in range(count) if i not in test],
+            "test": [i for i in range(count) if i in test],
+        }
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        if path.is_file():
+            return path if path.suffix == ".mat" else None
+        return next(iter(sorted(path.glob("*labeled*.mat"))), None)
+
+    def load(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            image, depth = self._file["images"][frame], self._file[self._key][frame]
+        except OSError:
+            raise InputError(
+                f"{self.name(frame)}: cannot be read; download the file again"
+            ) from None
+        # MATLAB stores columns first: every axis comes reversed.
+        return image.transpose(2, 1, 0), depth.T
+
+    def name(self, frame: int) -> str:
+        return f"{self.path}[{frame}]"
+
+    def key(self, frame: int) -> str:
+        return f"{frame:05d}"  # its 0-based index, as other layouts name the test frames
+
+    def scene(self, frame: int) -> str:
+        if "scenes" not in self._file:
+            raise InputError(
+                f"{self.path}: has no 'scenes', so none can be held out whole; leave data.hold_out "
+                "at 0, or download the file again"
+            )
+        # A cell array: each cell refers to a string, stored as the codes of its letters.
+        letters = self._file[self._file["scenes"][0, frame]][...]
+        return scene_of(f"{''.join(map(chr, letters.ravel()))}/{frame}")
+
+
+class DenseDepth(Layout):
+    title = "DenseDepth"
+    sought = "nyu2_train.csv or nyu2_test.csv, in a folder or zip"
+
+    def __init__(self, path: Path, raw: bool = False):
+        self.path, self._lock = path, threading.Lock()
+        self._zip = _open_zip(path) if path.is_file() else None
+        names = _csv_names(self._zip.namelist()) if self._zip else _csv_names(os.listdir(path))
+        self.frames = {split: self._rows(name) for split, name in names.items()}
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        if path.is_file():
+            return path if path.suffix == ".zip" else None
+        for folder in (path, path / "data", path / "nyu_data", path / "nyu_data" / "data"):
+            if folder.is_dir() and _csv_names(os.listdir(folder)):
+                return folder
+        archives = (p for p in sorted(path.glob("*.zip")) if zipfile.is_zipfile(p))
+        return next((p for p in archives if _csv_names(_open_zip(p).namelist())), None)
+
+    def _rows(self, name: str) -> list[tuple[str, str]]:
+        """Returns (picture, depth) of each row, from the csv's folder on."""
+        text = self._read(name).decode("utf-8", "replace")
+        rows = []
+        # Copies differ in their line ends; csv takes both.
+        for line, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
+            if not row:
+                continue
+            where = f"{self.path}/{name}, line {line}"
+            if len(row) != 2:
+                raise InputError(f"{where}: has {len(row)} columns, not picture,depth; restore it")
+            pair = []
+            for entry in row:
+                parts = PurePosixPath(entry.strip()).parts
+                if not parts or parts[0] == "/" or ".." in parts or "\\" in entry:
+                    raise InputError(f"{where}: {entry!r} is not a path within the data set")
+                # Rows start with the csv's own folder.
+                parts = parts[1:] if parts[0] == "data" else parts
+                pair.append(str(PurePosixPath(name).parent.joinpath(*parts)))
+            rows.append((pair[0], pair[1]))
+        return rows
+
+    def _read(self, name: str) -> bytes:
+        if self._zip is None:
+            return read_bytes(self.path / name)
+        try:
+            with self._lock:
+                return self._zip.read(name)
+        except KeyError:
+            raise InputError(f"{self.path}/{name}: not in the archive; restore it") from None
+        # RuntimeError: encrypted, or a compression that Python lacks.
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            raise InputError(f"{self.path}/{name}: {error}; download the archive again") from None
+
+    def load(self, frame: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        rgb, depth = (self._read(name) for name in frame)
+        name = f"{self.path}/{frame[1]}"
+        stored = decode_depth(depth, name)
+        scales = {np.dtype(np.uint8): 10 / 255, np.dtype(np.uint16): 1 / 1000}
+        if stored.dtype not in scales:
+            raise InputError(f"{name}: depth of type {stored.dtype}; this layout has 8 or 16 bits")
+        metres = stored.astype(np.float32) * np.float32(scales[stored.dtype])
+        return decode_rgb(rgb, self.name(frame)), metres
+
+    def name(self, frame: tuple[str, str]) -> str:
+        return f"{self.path}/{frame[0]}"
+
+
+class FastDepth(Layout):
+    title = "FastDepth"
+    sought = "train/<scene>/*.h5 or val/official/*.h5"
+
+    def __init__(self, path: Path, raw: bool = False):
+        self.path = path
+        parts = {"train": "train", "test": "val"}
+        self.frames = {split: sorted(path.glob(f"{part}/*/*.h5")) for split, part in parts.items()}
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        for root in (path, path / "nyudepthv2"):
+            if any(next(root.glob(f"{part}/*/*.h5"), None) for part in ("train", "val")):
+                return root
+        return None
+
+    def load(self, frame: Path) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            with h5py.File(frame, "r") as file:
+                rgb, depth = file["rgb"][...], file["depth"][...]
+        except KeyError as error:
+            raise InputError(f"{frame}: has no rgb or no depth ({error}); restore it") from None
+        except OSError:
+            raise InputError(f"{frame}: not an HDF5 file, or cut short; restore it") from None
+        if rgb.ndim != 3 or rgb.shape[0] != 3:
+            raise InputError(f"{frame}: rgb is {rgb.shape}, not (3, height, width); restore it")
+        return rgb.transpose(1, 2, 0), depth
+
+    def name(self, frame: Path) -> str:
+        return str(frame)
+
+
+class Tfds(Layout):
+    """Prepared records: tfrecord is indexed by its records' headers, array_record by its own.
+
+    The records' checksums are not verified.
+    """
+
+    title = "tfds"
+    sought = "nyu_depth_v2/<version>/dataset_info.json"
+
+    def __init__(self, path: Path, raw: bool = False):
+        import tensorflow_datasets as tfds
+
+        self.path = path
+        try:
+            builder = tfds.builder_from_directory(path)
+        except Exception as error:  # tfds has no one error for files that it cannot make sense of
+            raise InputError(
+                f"{path}: dataset_info.json or features.json is damaged ({error}); prepare the data"
+                " set again"
+            ) from error
+        self._features = builder.info.features
+        self._sources: dict[str, Any] = {}
+        self.frames = {}
+        for split, part in {"train": "train", "test": "validation"}.items():
+            info = builder.info.splits.get(part)
+            if info is None:
+                continue
+            if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+                self._sources[split] = builder.as_data_source(part)
+                self.frames[split] = [(split, k) for k in range(info.num_examples)]
+            elif builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+                files = [Path(file) for file in info.filepaths]
+                self.frames[split] = [frame for file in files for frame in tfrecords.index(file)]
+            else:
+                raise InputError(
+                    f"{path}: prepared as {builder.info.file_format.value}; prepare it as tfrecord "
+                    "or array_record"
+                )
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        if not path.is_dir():
+            return None
+        # Of several versions the last.
+        infos = [*path.glob("nyu_depth_v2/*/dataset_info.json"), *path.glob("*/dataset_info.json"),
+                 *path.glob("dataset_info.json")]  # fmt: skip
+        infos = [i for i in infos if re.search(r'"name": *"nyu_depth_v2"', i.read_text())]
+        return max(infos).parent if infos else None
+
+    def load(self, frame: tuple) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            example = self._example(frame)
+        except InputError:
+            raise
+        except Exception as error:  # whatever the parsers and the decoders make of bad bytes
+            raise InputError(
+                f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
+                "the data set again"
+            ) from error
+        return example["image"], example["depth"].astype(np.float32)
+
+    def _example(self, frame: tuple) -> dict[str, np.ndarray]:
+        if frame[0] in self._sources:
+            return self._sources[frame[0]][frame[1]]
+        return self._features.deserialize_example_np(tfrecords.read(tfrecords.Record(*frame)))
+
+    def name(self, frame: tuple) -> str:
+        return (
+            f"{self.path}/{frame[0]}[{frame[1]}]" if len(frame) == 2 else f"{frame[0]}@{frame[1]}"
+        )
+
+    def key(self, frame: tuple) -> str:
+        if len(frame) == 2:
+            return f"{frame[0]}/{frame[1]:06d}"
+        return f"{frame[0].name}/{frame[1]:012d}"
+
+    def scene(self, frame: tuple) -> str:
+        raise InputError(
+            f"{self.path}: the tfds layout does not store which scene a frame is of, so none can "
+            "be held out; leave data.hold_out at 0, or use another layout"
+        )
+
+
+class Bts(Layout):
+    title = "BTS"
+    sought = "<scene>/rgb_*.jpg with <scene>/sync_depth_*.png"
+
+    def __init__(self, path: Path, raw: bool = False):
+        self.path = path
+        train, test = set(_listed("nyu_train_scenes.csv")), _test_indices(None)
+        self.frames = {"train": [], "test": [], "unlisted": []}
+        self.missing = {split: [] for split in self.frames}
+        for folder, _, names in sorted(os.walk(path, followlinks=True)):
+            colour = {m[1]: name for name in names if (m := _RGB.fullmatch(name))}
+            depth = {m[1]: name for name in names if (m := _SYNC_DEPTH.fullmatch(name))}
+            scene = _SCENE.fullmatch(Path(folder).name)
+            for number in sorted(colour.keys() | depth.keys()):
+                # The test frames stand in folders of room types, under their labelled index.
+                if scene:
+                    split = "train" if scene[1] in train else "unlisted"
+                else:
+                    split = "test" if int(number) in test else "unlisted"
+                files = [Path(folder, kind[number]) for kind in (colour, depth) if number in kind]
+                if len(files) == 2:
+                    self.frames[split].append(tuple(files))
+                else:
+                    self.missing[split].append(str(files[0]))
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        return path if _holds(path, "sync_depth_*.png") else None
+
+    def load(self, frame: tuple[Path, Path]) -> tuple[np.ndarray, np.ndarray]:
+        rgb, depth = frame
+        return (
+            decode_rgb(read_bytes(rgb), str(rgb)),
+            decode_depth16(read_bytes(depth), str(depth), 1000),
+        )
+
+    def name(self, frame: tuple[Path, Path]) -> str:
+        return str(frame[0])
+
+
+class Raw(Layout):
+    title = "raw"
+    sought = "<scene>/r-*.ppm with <scene>/d-*.pgm"
+    remark = ", depth as measured and projected into the picture"
+
+    def __init__(self, path: Path, raw: bool = False):
+        self.path = path
+        train = set(_listed("nyu_train_scenes.csv"))
+        self.frames = {"train": [], "unlisted": []}
+        self.missing = {split: [] for split in self.frames}
+        for folder, _, names in sorted(os.walk(path, followlinks=True)):
+            pairs, alone = nyu_raw.pair(names)
+            scene = _SCENE.fullmatch(Path(folder).name)
+            split = "train" if scene and scene[1] in train else "unlisted"
+            self.frames[split] += [(folder, rgb, depth) for rgb, depth in pairs]
+            self.missing[split] += [str(Path(folder, name)) for name in alone]
+
+    @staticmethod
+    def find(path: Path) -> Path | None:
+        return path if _holds(path, "d-*.pgm") and _holds(path, "r-*.ppm") else None
+
+    def load(self, frame: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
+        rgb, depth = (Path(frame[0], name) for name in frame[1:])
+        picture = decode_rgb(read_bytes(rgb), str(rgb))
+        if picture.shape[:2] != nyu_raw.SIZE:
+            raise InputError(
+                f"{rgb}: the picture is {picture.shape[:2]}, where the Kinect's is {nyu_raw.SIZE} "
+                "(rows, columns); restore the file"
+            )
+        return nyu_raw.align(picture, nyu_raw.decode_disparity(read_bytes(depth), str(depth)))
+
+    def name(self, frame: tuple[str, str, str]) -> str:
+        return str(Path(frame[0], frame[2]))  # a picture may serve two depth files
+
+
+_RGB = re.compile(r"rgb_(\d+)\.(?:jpg|png)")
+_SYNC_DEPTH = re.compile(r"sync_depth_(\d+)\.png")
+
+LAYOUTS: tuple[type[Layout], ...] = (Labelled, DenseDepth, FastDepth, Tfds, Bts, Raw)
+
+
+def _holds(path: Path, pattern: str) -> bool:
+    """Tells whether files of this name are in the folder, or up to three levels below."""
+    return any(next(path.glob(f"{'*/' * level}{pattern}"), None) for level in range(4))
+
+
+def _listed(name: str) -> list[str]:
+    """Returns the one column of a list in splits/, without its heading."""
+    return (_SPLITS / name).read_text().split()[1:]
+
+
+def _test_indices(folder: Path | None) -> set[int]:
+    """Returns the 0-based test indices: of the folder's splits.mat, otherwise the official ones."""
+    path = folder and folder / "splits.mat"
+    if not path or not path.exists():
+        return {int(index) for index in _listed("nyu_labelled_test.csv")}
+    try:
+        one_based = scipy.io.loadmat(path)["testNdxs"]
+    except (MatReadError, ValueError, KeyError, NotImplementedError, OSError):
+        raise InputError(
+            f"{path}: not the official split file with 'testNdxs'; restore or remove it"
+        ) from None
+    return {int(index) - 1 for index in one_based.ravel()}
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile):
+        raise InputError(f"{path}: not a zip archive, or cut short; download it again") from None
+
+
+def _csv_names(names: list[str]) -> dict[str, str]:
+    """Returns split -> name of its csv, for those among `names`."""
+    files = {"train": "nyu2_train.csv", "test": "nyu2_test.csv"}
+    by_name = {name.rsplit("/", 1)[-1]: name for name in names if name.endswith(".csv")}
+    return {split: by_name[file] for split, file in files.items() if file in by_name}

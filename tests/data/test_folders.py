@@ -1,0 +1,345 @@
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from keras_depth.data import open_reader
+from keras_depth.data.folders import open_folder
+from keras_depth.errors import InputError
+
+SIZE = (6, 8)
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), array)
+
+
+def recording(folder, count=2, units=1000, pictures="rgb", depths="depth", first=1):
+    """Writes frames 1.png, 2.png, ...: frame k is k metres away."""
+    for k in range(first, first + count):
+        write(folder / pictures / f"{k}.png", np.full((*SIZE, 3), (0, 100, 10 * k), np.uint8))
+        write(folder / depths / f"{k}.png", np.full(SIZE, k * units, np.uint16))
+    return folder
+
+
+def folder_error(folder, *arguments, **options):
+    with pytest.raises(InputError) as error:
+        reader = open_folder(folder, *arguments, **options)
+        for index in range(len(reader)):
+            reader[index]
+    return str(error.value)
+
+
+def metres(reader):
+    return [float(reader[i]["depth"].max()) for i in range(len(reader))]
+
+
+def keys(reader):
+    return [reader.key(i) for i in range(len(reader))]
+
+
+@pytest.mark.parametrize("pictures", ["rgb", "color", "colour", "image", "images"])
+@pytest.mark.parametrize("depths", ["depth", "depths"])
+def test_a_recording(tmp_path, pictures, depths):
+    recording(tmp_path, pictures=pictures, depths=depths)
+    reader = open_folder(tmp_path, units_per_metre=1000)
+    assert metres(reader) == [1, 2] and keys(reader) == [f"{pictures}/1", f"{pictures}/2"]
+    assert reader.name(1) == str(tmp_path / pictures / "2.png")
+    assert reader.description == f"RGB-D folder, all: 2 frames from {tmp_path}"
+    assert reader.missing == ()
+    sample, stored = reader[1], reader.stored(1)
+    assert sample["image"].dtype == sample["depth"].dtype == np.float32
+    assert sample["depth"].shape == (*SIZE, 1) and stored["image"].dtype == np.uint8
+    np.testing.assert_array_equal(stored["image"][0, 0], (20, 100, 0))
+    with pytest.raises(IndexError):
+        reader[2]
+
+
+@pytest.mark.parametrize("units", [1000, 5000, 256, 1000.5])
+def test_the_unit(tmp_path, units):
+    write(tmp_path / "rgb" / "a.jpg", np.zeros((*SIZE, 3), np.uint8))
+    depth = np.zeros(SIZE, np.uint16)
+    depth[0, 0], depth[5, 7] = 2001, 65535
+    write(tmp_path / "depth" / "a.png", depth)
+    read = open_folder(tmp_path, units_per_metre=units)[0]["depth"][..., 0]
+    np.testing.assert_allclose((read[0, 0], read[5, 7]), (2001 / units, 65535 / units), rtol=1e-6)
+    assert (read > 0).sum() == 2
+
+
+def test_the_unit_is_not_guessed(tmp_path):
+    recording(tmp_path)
+    assert folder_error(tmp_path) == (
+        f"{tmp_path}/depth/1.png: a depth picture does not tell its unit; say what it stores for "
+        "one metre: --set data.units_per_metre=1000 (millimetres), 5000 (TUM), 256 (KITTI)"
+    )
+    for units in (0, -1, float("nan"), float("inf"), "1000"):
+        assert "data.units_per_metre is" in folder_error(tmp_path, units_per_metre=units)
+
+
+def test_pgm_has_its_big_end_first(tmp_path):
+    write(tmp_path / "rgb" / "a.ppm", np.zeros((*SIZE, 3), np.uint8))
+    content = b"P5 8 6 65535\n" + np.full(SIZE, 1234, ">u2").tobytes()
+    path = tmp_path / "depth" / "a.pgm"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert metres(open_folder(tmp_path, units_per_metre=1000)) == [np.float32(1.234)]
+    path.write_bytes(content[:-1])
+    assert f"{path}: not a picture that can be decoded" in folder_error(
+        tmp_path, units_per_metre=1000
+    )
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_arrays_hold_metres(tmp_path, kind):
+    recording(tmp_path, 1)
+    (tmp_path / "depth" / "1.png").unlink()
+    depth = np.linspace(0, 3, 48).reshape(SIZE).astype(kind)
+    for array in (depth, depth[..., None]):
+        np.save(tmp_path / "depth" / "1.npy", array)
+        read = open_folder(tmp_path)[0]["depth"]
+        np.testing.assert_array_equal(read[..., 0], depth.astype(np.float32))
+    # The unit is that of the pictures.
+    assert open_folder(tmp_path, units_per_metre=5000)[0]["depth"].max() == 3
+
+
+def test_array_errors(tmp_path):
+    recording(tmp_path, 1)
+    (tmp_path / "depth" / "1.png").unlink()
+    path = tmp_path / "depth" / "1.npy"
+    for array, message in (
+        (np.ones(SIZE, np.uint16), "the depth is stored as uint16, where .npy holds metres as flo"),
+        (np.ones((3, 4)), "the picture is (6, 8) but its depth (3, 4)"),
+        (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
+        (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
+    ):
+        np.save(path, array)
+        assert message in folder_error(tmp_path)
+    np.save(path, np.ones(SIZE))
+    whole = path.read_bytes()
+    for content in (b"", b"PK\x03\x04", whole[:100], whole[:-1]):
+        path.write_bytes(content)
+        assert folder_error(tmp_path) == (
+            f"{path}: not an array that numpy.save wrote, or cut short; restore the file"
+        )
+
+
+def test_an_eight_bit_view_is_no_depth(tmp_path):
+    recording(tmp_path, 1)
+    path = tmp_path / "depth" / "1.png"
+    write(path, np.ones(SIZE, np.uint8))
+    assert f"{path}: the depth is stored as uint8" in folder_error(tmp_path, units_per_metre=1000)
+    write(path, np.ones((*SIZE, 3), np.uint8))
+    assert "a depth map has one channel, this picture has 3" in folder_error(
+        tmp_path, units_per_metre=1000
+    )
+
+
+def test_files_without_partner_are_named(tmp_path):
+    recording(tmp_path, 3)
+    (tmp_path / "rgb" / "2.png").unlink()
+    (tmp_path / "depth" / "3.png").unlink()
+    (tmp_path / "rgb" / "._1.png").write_bytes(b"a Mac's note")
+    (tmp_path / "rgb" / "times.csv").write_text("1")
+    reader = open_folder(tmp_path, units_per_metre=1000)
+    assert metres(reader) == [1]
+    assert reader.missing == (str(tmp_path / "depth/2.png"), str(tmp_path / "rgb/3.png"))
+    assert f"; 2 files without partner, first {tmp_path}/depth/2.png" in reader.description
+    (tmp_path / "depth" / "1.png").unlink()
+    message = folder_error(tmp_path, units_per_metre=1000)
+    assert "all: no frame has both a picture and a depth map; 3 files without partner" in message
+
+
+def test_two_meanings_are_not_guessed(tmp_path):
+    recording(tmp_path, 1)
+    write(tmp_path / "depth" / "1.pgm", np.ones(SIZE, np.uint16))
+    assert f"{tmp_path}/depth: holds 1.pgm and 1.png" in folder_error(tmp_path, units_per_metre=1)
+    (tmp_path / "depth" / "1.pgm").unlink()
+    (tmp_path / "images").mkdir()
+    assert f"{tmp_path}: holds rgb/ and images/" in folder_error(tmp_path, units_per_metre=1)
+
+
+def test_nothing_there(tmp_path):
+    assert "no such folder" in folder_error(tmp_path / "nowhere")
+    message = folder_error(tmp_path)
+    assert message.startswith(f"{tmp_path}: no recording found: looked for a folder of pictures")
+    assert "unknown split 'tets': did you mean 'test'?" in folder_error(tmp_path, "tets")
+    assert "data.hold_out is 1" in folder_error(tmp_path, hold_out=1)
+
+
+def test_recordings_one_and_two_levels_down(tmp_path):
+    for place in ("b", "home/kitchen", "home/hall", "scene10", "scene2", ".trash"):
+        recording(tmp_path / place, 1)
+    recording(tmp_path / "far" / "too" / "deep", 1)
+    reader = open_folder(tmp_path, units_per_metre=1000)
+    assert keys(reader) == [
+        "b/rgb/1", "home/hall/rgb/1", "home/kitchen/rgb/1", "scene2/rgb/1", "scene10/rgb/1",
+    ]  # fmt: skip
+
+
+# Splits --------------------------------------------------------------------------------------
+
+
+def test_split_folders(tmp_path):
+    recording(tmp_path / "train", 3)
+    recording(tmp_path / "test" / "a", 1, first=8)
+    recording(tmp_path / "test" / "b", 1, first=9)
+    options = {"units_per_metre": 1000, "hold_out": 0}
+    assert metres(open_folder(tmp_path, "train", **options)) == [1, 2, 3]
+    assert metres(open_folder(tmp_path, "test", **options)) == [8, 9]
+    assert metres(open_folder(tmp_path, **options)) == [8, 9]
+    assert "RGB-D folder, test: 2 frames" in open_folder(tmp_path, **options).description
+    assert metres(open_folder(tmp_path, "validation", **options)) == [8, 9]
+    # A part of the training frames, where that is asked for; the test frames stay apart.
+    options["hold_out"] = 0.34
+    assert metres(open_folder(tmp_path, "validation", **options)) == [3]
+    assert metres(open_folder(tmp_path, "train", **options)) == [1, 2]
+    assert metres(open_folder(tmp_path, "test", **options)) == [8, 9]
+
+
+@pytest.mark.parametrize("name", ["validation", "val"])
+def test_a_validation_folder_takes_nothing_from_train(tmp_path, name):
+    recording(tmp_path / "train", 3)
+    recording(tmp_path / name, 1, first=7)
+    options = {"units_per_metre": 1000}
+    assert metres(open_folder(tmp_path, "train", **options)) == [1, 2, 3]
+    assert metres(open_folder(tmp_path, "validation", **options)) == [7]
+    assert metres(open_folder(tmp_path, **options)) == [1, 2, 3, 7]
+    assert "no test frames, for it has no test/ folder" in folder_error(tmp_path, "test")
+
+
+def test_the_end_of_a_single_recording_is_held_out(tmp_path):
+    recording(tmp_path, 12)
+    options = {"units_per_metre": 1000, "hold_out": 0.25}
+    train, kept = (open_folder(tmp_path, s, **options) for s in ("train", "validation"))
+    # By number: by letters, 10 to 12 would stand between 1 and 2.
+    assert metres(train) == list(range(1, 10)) and metres(kept) == [10, 11, 12]
+    assert "validation (the last 3 of 12 frames held out): 3 frames" in kept.description
+    assert metres(open_folder(tmp_path, units_per_metre=1000)) == list(range(1, 13))
+    assert metres(open_folder(tmp_path, "validation", units_per_metre=1000)) == [12]
+    everything = open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)
+    assert len(everything) == 12 and "train: 12 frames" in everything.description
+    assert "has no test/ folder; keep some training frames for it with --set data.hold_out" in (
+        folder_error(tmp_path, "validation", hold_out=0)
+    )
+    assert "no test frames, for it has no test/ folder; make one" in folder_error(tmp_path, "test")
+
+
+def test_whole_recordings_are_held_out(tmp_path):
+    for name in ("attic", "hall", "kitchen", "lab"):
+        recording(tmp_path / name, 3)
+        (tmp_path / name / "rgb" / "3.png").unlink()
+    options = {"units_per_metre": 1000, "hold_out": 0.5}
+    parts = [open_folder(tmp_path, split, **options) for split in ("train", "validation")]
+    names = [{Path(key).parts[0] for key in keys(part)} for part in parts]
+    assert [len(part) for part in parts] == [4, 4] and [len(n) for n in names] == [2, 2]
+    assert names[0] | names[1] == {"attic", "hall", "kitchen", "lab"}
+    assert "(2 of 4 recordings held out)" in parts[1].description
+    for part, scenes in zip(parts, names, strict=True):
+        assert {Path(file).relative_to(tmp_path).parts[0] for file in part.missing} == scenes
+    assert keys(open_folder(tmp_path, "validation", **options)) == keys(parts[1])
+
+
+def test_one_frame_cannot_be_divided(tmp_path):
+    recording(tmp_path, 1)
+    assert "has one frame alone; leave data.hold_out at 0" in folder_error(
+        tmp_path, "train", units_per_metre=1000
+    )
+    assert len(open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)) == 1
+
+
+# TUM RGB-D -----------------------------------------------------------------------------------
+
+
+def tum(folder, times, depth_times, units=5000):
+    """Writes a recording of the benchmark: depth frame k is k + 1 metres away."""
+    for name, stamps in (("rgb", times), ("depth", depth_times)):
+        lines = ["# a title", "# timestamp filename", ""]
+        for k, time in enumerate(stamps):
+            file = f"{name}/{time:.6f}.png"
+            lines.append(f"{time:.6f} {file}")
+            rgb, depth = np.full((*SIZE, 3), k, np.uint8), np.full(SIZE, (k + 1) * units, np.uint16)
+            write(folder / file, rgb if name == "rgb" else depth)
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    return folder
+
+
+def test_tum_pairs_by_time(tmp_path):
+    tum(tmp_path, [1000.0, 1000.033, 1000.066, 1002.0], [1000.0145, 1000.0495, 1000.07, 1001.0])
+    reader = open_folder(tmp_path)
+    # 5000 units a metre, documented by the benchmark; 1000.0145 is 14.5 ms after the first picture.
+    assert metres(reader) == [1, 2, 3]
+    assert keys(reader) == [f"rgb/{t}" for t in ("1000.000000", "1000.033000", "1000.066000")]
+    assert reader.missing == (
+        str(tmp_path / "rgb/1002.000000.png"), str(tmp_path / "depth/1001.000000.png"),
+    )  # fmt: skip
+    assert metres(open_folder(tmp_path, units_per_metre=2500)) == [2, 4, 6]
+
+
+def test_tum_uses_no_file_twice(tmp_path):
+    tum(tmp_path, [5.0], [4.99, 5.005])
+    reader = open_folder(tmp_path)
+    assert metres(reader) == [2] and reader.missing == (str(tmp_path / "depth/4.990000.png"),)
+
+
+def test_tum_lists_files_that_are_not_there(tmp_path):
+    tum(tmp_path, [1.0, 2.0], [1.0, 2.0])
+    (tmp_path / "depth" / "1.000000.png").unlink()
+    reader = open_folder(tmp_path)
+    assert metres(reader) == [2]
+    assert reader.missing == tuple(
+        str(tmp_path / name / "1.000000.png") for name in ("rgb", "depth")
+    )
+
+
+def test_tum_among_other_recordings(tmp_path):
+    tum(tmp_path / "desk", [1.0], [1.0])
+    recording(tmp_path / "mine", 1)
+    assert "mine/depth/1.png: a depth picture does not tell its unit" in folder_error(tmp_path)
+    assert len(open_folder(tmp_path, units_per_metre=1000)) == 2
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("soon rgb/1.png", "rgb.txt, line 2: not 'seconds file'"),
+        ("nan rgb/1.png", "line 2: not 'seconds file'"),
+        ("1.0", "line 2: not 'seconds file'"),
+        ("1.0 rgb/1.png depth/1.png", "line 2: not 'seconds file'"),
+        ("1.0 ../1.png", "line 2: '../1.png' is not a path within the recording"),
+        ("1.0 /1.png", "line 2: '/1.png' is not a path within the recording"),
+        ("# nothing", "all: no frame has both a picture and a depth map; 1 files without"),
+    ],
+)
+def test_tum_errors(tmp_path, line, message):
+    tum(tmp_path, [1.0], [1.0])
+    (tmp_path / "rgb.txt").write_text(f"# a title\n{line}\n")
+    assert message in folder_error(tmp_path)
+
+
+# Real frames ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place, units, count, least, median, most",
+    [
+        ("tum_rgbd/freiburg_desk_pair", 5000, 2, 0.9694, 1.5332, 10.4984),
+        ("nyu/sequence_diningroom", 1000, 2, 0.946, 2.807, 9.823),
+        ("redwood_open3d_SYNTHETIC", 1000, 5, 0.955, 1.861, 2.702),
+    ],
+)
+def test_real_frames(samples, place, units, count, least, median, most):
+    reader = open_folder(samples / place, units_per_metre=units)
+    assert len(reader) == count and reader.missing == ()
+    depth = np.stack([reader[i]["depth"] for i in range(count)])
+    assert depth.shape == (count, 480, 640, 1)
+    found = [f(depth[depth > 0]) for f in (np.min, np.median, np.max)]
+    np.testing.assert_allclose(found, (least, median, most), atol=0.0006)
+    assert re.search(rf"{count} frames from .*{place}$", reader.description)
+
+
+def test_open_reader(tmp_path):
+    recording(tmp_path)
+    assert len(open_reader("folder", tmp_path, None, units_per_metre=1000)) == 2
