@@ -43,6 +43,7 @@ setup(
     extras_require={
         "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
         "serve": ["kserve>=0.21"],
+        "benchmarks": ["torch", "scikit-image", "psutil"],  # what input_pipeline.py compares with
         "notebooks": ["jupyter", "nbclient", "nbmake"],
         "dev": [
             "pytest>=8",

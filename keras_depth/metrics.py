@@ -1,4 +1,7 @@
-"""Depth metrics over the valid pixels, as mean of images or over all pixels pooled."""
+"""Depth metrics over the valid pixels, as mean of images or over all pixels pooled.
+
+A third reduction, "root_last", averages the squares of the images and takes the root at the end.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from keras import ops
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.losses.masked import select_valid
 
-REDUCTIONS = ("image", "pixel")
+REDUCTIONS = ("image", "pixel", "root_last")
 # A prediction below a millimetre counts as one, where a logarithm or a ratio needs it above 0.
 SMALLEST = 1e-3
 
@@ -39,6 +42,12 @@ def _within(limit):
         return [ops.cast(ops.maximum(p / t, t / p) < limit, "float64")]
 
     return pixels
+
+
+def _outlier(t, p):
+    error = ops.abs(p - t)
+    # Not "3 or more": a NaN must count as wrong.
+    return [1 - ops.cast((error < 3) | (error < 0.05 * t), "float64")]
 
 
 def _r2(squared_error, truth, squared_truth):
@@ -83,10 +92,14 @@ _METRICS = {
         terms=3,
     ),
 }
+# t: true, p: predicted disparity, float64, pixels.
+_DISPARITY_METRICS = {
+    "d1": _Definition(_outlier, _mean, "share of disparities wrong by 3 pixels and 5 % or more"),
+}
 
 
 def names() -> list[str]:
-    """Returns the metrics' names, in the order in which tables show them."""
+    """Returns the names of the metrics of depth, in the order in which tables show them."""
     return list(_METRICS)
 
 
@@ -96,7 +109,7 @@ def describe(kind: str) -> str:
 
 
 def all_metrics(reduction: str = "image") -> list["DepthMetric"]:
-    """Returns one metric of every kind, named by its kind."""
+    """Returns one metric of every kind of `names()`, named by its kind."""
     return [DepthMetric(kind, reduction) for kind in _METRICS]
 
 
@@ -124,10 +137,12 @@ class DepthMetric(_MaskedMetric):
     and in the ratios of delta. NaN as long as no valid pixel was seen: there is no number to give.
 
     Args:
-        kind: one of `names()`.
+        kind: one of `names()`; or "d1", KITTI's D1-all, which takes disparities in pixels in
+            place of metres.
         reduction: "image" (default), the mean over the images that have a valid pixel of each
-            image's value; or "pixel", the value over the pixels of all images together. The two
-            differ: papers use both.
+            image's value; "pixel", the value over the pixels of all images together; or
+            "root_last", the mean over the images of each image's mean square, and so on, and the
+            root of that. They differ: papers use all three.
         name: defaults to `kind`.
 
     Raises:
@@ -145,8 +160,9 @@ class DepthMetric(_MaskedMetric):
         self.kind = kind
         self.reduction = reduction
         self._of = _definition(kind)
-        # "pixel" adds up pixel values and pixels; "image" adds up images' values and images.
-        self._sums = self._add_sum("sums", (self._of.terms if reduction == "pixel" else 1,))
+        # "pixel" adds up pixel values and pixels; "image" images' values, and "root_last" images'
+        # means, and images.
+        self._sums = self._add_sum("sums", (1 if reduction == "image" else self._of.terms,))
         self._count = self._add_sum("count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -154,10 +170,11 @@ class DepthMetric(_MaskedMetric):
         pixels = self._of.pixels(target, prediction)
         sums = ops.stack([ops.sum(x * valid, axis=(1, 2, 3)) for x in pixels])  # (terms, B)
         counts = ops.sum(valid, axis=(1, 2, 3))
-        if self.reduction == "image":
-            means = sums / ops.maximum(counts, 1)
+        if self.reduction != "pixel":
+            sums = sums / ops.maximum(counts, 1)
             counts = ops.cast(counts > 0, "float64")
-            sums = ops.expand_dims(self._of.value(*ops.unstack(means)), 0) * counts
+        if self.reduction == "image":
+            sums = ops.expand_dims(self._of.value(*ops.unstack(sums)), 0) * counts
         self._sums.assign(self._sums + ops.sum(sums, axis=-1))
         self._count.assign(self._count + ops.sum(counts))
 
@@ -196,6 +213,7 @@ class ValidPixels(_MaskedMetric):
 
 
 def _definition(kind):
-    if kind not in _METRICS:
-        raise unknown_name("metric", kind, _METRICS)
-    return _METRICS[kind]
+    known = _METRICS | _DISPARITY_METRICS
+    if kind not in known:
+        raise unknown_name("metric", kind, known)
+    return known[kind]

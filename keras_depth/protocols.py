@@ -1,16 +1,23 @@
 """Evaluation protocols as data: which pixels of a frame are scored, and how.
 
 The same prediction gives different numbers under different protocols, so a number without its
-protocol says little: `line` is printed over every table.
+protocol says little: `line` is printed over every table. `scoring.apply` does what they say.
 """
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import cv2
-import numpy as np
+from typing import Any
 
 from keras_depth.errors import InputError, unknown_name
+
+# What `metrics.DepthMetric` calls them, and what people do.
+REDUCTIONS = {
+    "image": "mean of images",
+    "pixel": "pooled pixels",
+    "root_last": "mean of images, root last",
+}
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,25 @@ class Protocol:
         description: one line for people.
         source: where its constants come from.
         resize: the truth is brought to this fraction of its size first, by nearest pixel.
-        frame: height and width that `crop` refers to.
+        frame: height and width that `crop` refers to; 1, 1 for a crop in fractions of both.
         crop: top, bottom, left, right, as in a slice of `frame`; None: the whole frame. A map of
             another size is cropped at the same fractions, rounded down to whole pixels.
         min_depth, max_depth: a pixel is scored where min_depth < truth < max_depth, metres.
+        flip: what the prediction of the mirrored picture, mirrored back, is for: "none"; "mean",
+            the mean of both, in depth; "ramp", monodepth's blend, in disparity: at the left border
+            the second, at the right one the first, between them the mean.
+        resize_as: what is interpolated where the prediction has another size than the truth,
+            "depth" or "disparity", that is 1 / depth.
+        scale: the prediction is multiplied by it.
+        alignment: "none"; "median": the prediction of each image is multiplied by median(truth)
+            / median(prediction) over its scored pixels.
         clip_prediction: lowest and highest prediction, metres; None: as predicted.
-        reduction: what the source averages over, "image" or "pixel" (see `metrics`).
+        reduction: what the source averages over, a name of `REDUCTIONS` (see `metrics`).
+        warning: what a reader of its numbers must know.
+        changed: the settings that differ from those of the protocol of this name (see `vary`).
+
+    Raises:
+        InputError: the numbers contradict each other.
     """
 
     name: str
@@ -38,38 +58,77 @@ class Protocol:
     crop: tuple[float, float, float, float] | None = None
     min_depth: float = 0.0
     max_depth: float = math.inf
+    flip: str = "none"
+    resize_as: str = "depth"
+    scale: float = 1.0
+    alignment: str = "none"
     clip_prediction: tuple[float, float] | None = None
     reduction: str = "image"
+    warning: str = ""
+    changed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.crop is not None:
+            (height, width), (top, bottom, left, right) = self.frame, self.crop
+            if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+                raise InputError(
+                    f"protocol {self.name}: crop {_listed(self.crop)} is not top, bottom, left,"
+                    f" right within frame {_listed(self.frame)}; give both"
+                )
+        if not 0 <= self.min_depth < self.max_depth:
+            raise InputError(
+                f"protocol {self.name}: no depth is above min_depth {self.min_depth:g} and below"
+                f" max_depth {self.max_depth:g}; give 0 or more, and more than that"
+            )
+        if self.clip_prediction is not None and self.clip_prediction[0] >= self.clip_prediction[1]:
+            raise InputError(
+                f"protocol {self.name}: clip_prediction {_listed(self.clip_prediction)} is not a"
+                " lower and a higher number of metres"
+            )
+        for key in ("resize", "scale"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise InputError(f"protocol {self.name}: {key} must be a number above 0")
 
     def line(self) -> str:
-        """Returns the protocol in one line of text."""
+        """Returns the protocol in one line of text, with every setting that changes a number."""
         parts = []
         if self.resize != 1:
             parts.append(f"truth resized by {self.resize:.4g}")
         if self.crop is None:
             parts.append("no crop")
         else:
-            top, bottom, left, right = self.crop
+            top, bottom, left, right = (f"{value:.10g}" for value in self.crop)
             height, width = self.frame
-            parts.append(f"crop {top}:{bottom}, {left}:{right} of {height}x{width}")
+            of = "the size" if self.frame == (1, 1) else f"{height:g}x{width:g}"
+            parts.append(f"crop {top}:{bottom}, {left}:{right} of {of}")
         if math.isinf(self.max_depth):
             parts.append(f"depth > {self.min_depth:g} m")
         else:
             parts.append(f"{self.min_depth:g} < depth < {self.max_depth:g} m")
+        parts.append(f"flip {self.flip}")
+        parts.append(f"resized as {self.resize_as}")
+        if self.scale != 1:
+            parts.append(f"prediction times {self.scale:g}")
+        parts.append(f"alignment {self.alignment}")
         if self.clip_prediction is not None:
             low, high = self.clip_prediction
             parts.append(f"prediction clipped to {low:g}..{high:g} m")
-        parts.append("alignment none")
-        parts.append("mean of images" if self.reduction == "image" else "pooled pixels")
-        return f"{self.name}: {'; '.join(parts)}"
+        parts.append(REDUCTIONS[self.reduction])
+        if self.warning:
+            parts.append(f"beware: {self.warning}")
+        changes = f" (changed: {', '.join(self.changed)})" if self.changed else ""
+        return f"{self.name}{changes}: {'; '.join(parts)}"
 
+
+_GARG = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
+_EIGEN = (0.3324324, 0.91351351, 0.0359477, 0.96405229)
 
 _PROTOCOLS = {
     protocol.name: protocol
     for protocol in [
         Protocol(
             name="full",
-            description="every measured pixel; for rendered rooms and your own data",
+            description="every measured pixel; for rendered frames and your own data",
             source="this package",
         ),
         Protocol(
@@ -83,12 +142,12 @@ _PROTOCOLS = {
         ),
         Protocol(
             # Its evaluation masks nothing: it scores depth maps whose holes were filled. On raw
-            # maps a hole is 0, and is not scored here. It also averages the flipped image's
-            # prediction, which is the caller's to do.
+            # maps a hole is 0, and is not scored here.
             name="nyu_densedepth",
             description="NYU's 654 test images, filled depth, as DenseDepth scores them",
             source="DenseDepth",
             crop=(20, 460, 24, 616),
+            flip="mean",
             clip_prediction=(0.1, 10.0),
             reduction="pixel",
         ),
@@ -109,6 +168,86 @@ _PROTOCOLS = {
             crop=(48, 432, 64, 576),
             reduction="pixel",
         ),
+        Protocol(
+            name="msfnet_nyu",
+            description="NYU's 654 test images at half size, their centre of 228x304",
+            source="Pei 2021 (MSFNet) names Hu et al. 2019, whose evaluation this is",
+            resize=0.5,
+            frame=(240, 320),
+            crop=(6, 234, 8, 312),
+            reduction="root_last",
+        ),
+        Protocol(
+            name="das2024",
+            description="the first 654 of NYU's labelled images, as Das et al. score them",
+            source="Das, Das, Sadaf 2024, the authors' evaluate.py",
+            crop=(20, 461, 24, 617),  # one row and one column more than DenseDepth's
+            scale=0.75,
+            warning="only the authors' code has the 0.75; compare these numbers with no others",
+        ),
+        Protocol(
+            # It also masks nothing, and scores depth that was halved by interpolation.
+            name="wang_relative",
+            description="NYU at half size, as Wang et al. score a part of the training frames",
+            source="D. Wang et al. (MobileNetV2 and SqueezeNet), the authors' data.py and utils.py",
+            resize=0.5,
+            warning="its RMS is rms_rel here, of an image; there, of a batch of 8",
+        ),
+        Protocol(
+            name="kitti_eigen_garg",
+            description="the 697 Eigen test images, Garg's crop, to 80 m",
+            source="monodepth, monodepth2",
+            frame=(1, 1),
+            crop=_GARG,
+            min_depth=1e-3,
+            max_depth=80.0,
+            resize_as="disparity",
+            clip_prediction=(1e-3, 80.0),
+        ),
+        Protocol(
+            name="kitti_eigen_garg_50m",
+            description="the 697 Eigen test images, Garg's crop, to 50 m",
+            source="monodepth, with its --max_depth 50 and the lower bound left as it is",
+            frame=(1, 1),
+            crop=_GARG,
+            min_depth=1e-3,
+            max_depth=50.0,
+            resize_as="disparity",
+            clip_prediction=(1e-3, 50.0),
+        ),
+        Protocol(
+            name="kitti_eigen_eigen",
+            description="the 697 Eigen test images, Eigen's own crop, to 80 m",
+            source="monodepth, with its --eigen_crop",
+            frame=(1, 1),
+            crop=_EIGEN,
+            min_depth=1e-3,
+            max_depth=80.0,
+            resize_as="disparity",
+            clip_prediction=(1e-3, 80.0),
+        ),
+        Protocol(
+            name="kitti_eigen_benchmark",
+            description="the 652 Eigen test images that have annotated depth, uncropped",
+            source="monodepth2",
+            resize_as="disparity",
+            clip_prediction=(1e-3, 80.0),
+        ),
+        Protocol(
+            name="kitti_stereo2015",
+            description="the 200 training pairs of KITTI stereo 2015, uncropped",
+            source="monodepth",
+            resize_as="disparity",
+            clip_prediction=(1e-3, 80.0),
+        ),
+        Protocol(
+            name="msfnet_kitti",
+            description="the 697 Eigen test images, uncropped, to 80 m",
+            source="Pei 2021 (MSFNet) names no crop; averages as in msfnet_nyu",
+            min_depth=1e-3,
+            max_depth=80.0,
+            reduction="root_last",
+        ),
     ]
 }
 
@@ -118,71 +257,70 @@ def names() -> list[str]:
     return list(_PROTOCOLS)
 
 
-def get(name: str) -> Protocol:
-    """Returns the protocol `name`.
+def get(name: str, changes: Mapping[str, Any] | None = None) -> Protocol:
+    """Returns the protocol `name`, with other settings where `changes` has them (see `vary`).
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none of that name, or `vary` refuses the changes.
+
+    Example:
+        >>> get("kitti_eigen_garg", {"alignment": "median"}).changed
+        ('alignment',)
     """
     if name not in _PROTOCOLS:
         raise unknown_name("protocol", name, _PROTOCOLS)
-    return _PROTOCOLS[name]
+    return vary(_PROTOCOLS[name], changes or {})
 
 
-def apply(
-    protocol: Protocol, truth: np.ndarray, prediction: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Brings one frame's truth and prediction to what the protocol scores.
+_CHOICES = {
+    "flip": ("none", "mean", "ramp"),
+    "resize_as": ("depth", "disparity"),
+    "alignment": ("none", "median"),
+    "reduction": tuple(REDUCTIONS),
+}
+_NUMBERS = {  # how many a setting has, and how they are written
+    **dict.fromkeys(("resize", "scale", "min_depth", "max_depth"), (1, "a number")),
+    "frame": (2, "[height, width]"),
+    "crop": (4, "[top, bottom, left, right], or none"),
+    "clip_prediction": (2, "[low, high], or none"),
+}
 
-    The prediction is resized (bilinear) to the truth, both are cropped, the truth is masked, and
-    the prediction is clipped.
+
+def vary(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
+    """Returns the protocol with other settings; its `line` then says which.
 
     Args:
         protocol: see `get`.
-        truth: (H, W) or (H, W, 1), metres, 0 = not measured.
-        prediction: (h, w) or (h, w, 1), metres, of any size.
-
-    Returns:
-        y_true: float32 (h', w', 2), metres and valid (0 or 1), 0 metres where not valid.
-        y_pred: float32 (h', w', 1), metres.
+        changes: values by attribute; any but the texts. `crop` and `clip_prediction` may be None.
 
     Raises:
-        InputError: an array is not one depth map, or the crop leaves no pixel of it.
+        InputError: an unknown setting (the nearest is named), or a value that it cannot have.
     """
-    truth, prediction = _depth_map("truth", truth), _depth_map("prediction", prediction)
-    if protocol.resize != 1:
-        height, width = (max(1, round(side * protocol.resize)) for side in truth.shape)
-        # Nearest, for a mean of a measured depth and a hole is neither.
-        truth = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    if prediction.shape != truth.shape:
-        prediction = cv2.resize(prediction, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    if protocol.crop is not None:
-        (height, width), (frame_height, frame_width) = truth.shape, protocol.frame
-        top, bottom, left, right = protocol.crop
-        window = (
-            slice(int(top * height / frame_height), int(bottom * height / frame_height)),
-            slice(int(left * width / frame_width), int(right * width / frame_width)),
-        )
-        if truth[window].size == 0:
-            raise InputError(
-                f"protocol {protocol.name!r} leaves no pixel of a depth map of {height}x{width}:"
-                " score larger maps, or use the protocol 'full'"
-            )
-        truth, prediction = truth[window], prediction[window]
-    valid = (truth > protocol.min_depth) & (truth < protocol.max_depth)
-    if protocol.clip_prediction is not None:
-        prediction = np.clip(prediction, *protocol.clip_prediction)
-    y_true = np.stack([np.where(valid, truth, 0), valid], axis=-1).astype(np.float32)
-    return y_true, prediction[..., None]
+    values = {key: _checked(key, value) for key, value in changes.items()}
+    values = {key: value for key, value in values.items() if value != getattr(protocol, key)}
+    changed = tuple(dict.fromkeys([*protocol.changed, *values]))
+    return dataclasses.replace(protocol, **values, changed=changed)
 
 
-def _depth_map(which, array):
-    array = np.asarray(array)
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "fiu":
-        raise InputError(
-            f"{which} of shape {array.shape} and type {array.dtype} is not a depth map:"
-            " give numbers in metres of shape (height, width) or (height, width, 1)"
-        )
-    return array.astype(np.float32)
+def _checked(key: str, value: Any) -> Any:
+    if key in _CHOICES:
+        if value not in _CHOICES[key]:
+            raise unknown_name(f"value of protocol setting {key}:", value, _CHOICES[key])
+        return value
+    if key not in _NUMBERS:
+        raise unknown_name("protocol setting", key, [*_CHOICES, *_NUMBERS])
+    count, form = _NUMBERS[key]
+    if value in (None, "none") and form.endswith("none"):
+        return None
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if len(numbers) != count or not all(_is_number(number) for number in numbers):
+        raise InputError(f"protocol setting {key}: {value!r} is not {form}")
+    return value if count == 1 else tuple(numbers)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return f"[{', '.join(f'{number:.10g}' for number in numbers)}]"

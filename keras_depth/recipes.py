@@ -73,7 +73,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _parse(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
+    """Returns what a YAML text says; 1e-4 is a number."""
     return yaml.load(text, _Loader)  # a SafeLoader: it builds plain values alone
 
 
@@ -100,7 +101,7 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     """
     path = _find(name)
     try:
-        values = _parse(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
@@ -133,7 +134,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
     name, data_dir = section.pop("name"), section.pop("dir", None)
     if name in RENDERED:
         # Drawn on demand, as many as asked for, at the size the network sees.
-        section |= {"count": limit or _COUNTS[purpose], "size": recipe.size}
+        section = {"count": limit or _COUNTS[purpose], "size": recipe.size} | section
     reader = open_reader(name, data_dir, purpose, **section)
     if limit is None or limit >= len(reader):
         return reader
@@ -172,7 +173,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         if not isinstance(target, dict):
             raise InputError(f"--set {text}: {section!r} is one value, not a section")
     try:
-        target[last] = _parse(value)
+        target[last] = parse_yaml(value)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
 

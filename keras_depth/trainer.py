@@ -100,7 +100,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             f"batch_size {recipe.batch_size} does not divide over {replicas} devices; give a"
             " multiple of their number"
         )
-    augmentation = _augmentation(recipe)
+    augmentation = _augmentation(recipe, frames.stereo)
     with strategy.scope():
         state = _build(recipe, augmentation.crop or recipe.size, total)
     chief = _is_chief(strategy)
@@ -168,15 +168,11 @@ def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_type == "chief"
 
 
-def _augmentation(recipe: Recipe) -> Augmentation:
+def _augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
     check_keywords("key of augmentation", Augmentation, recipe.augmentation)
     with _section("augmentation"):
         augmentation = Augmentation(**recipe.augmentation)
-        height, width = augmentation.crop or recipe.size
-    if height > recipe.size[0] or width > recipe.size[1]:
-        raise InputError(
-            f"augmentation: crop {augmentation.crop} is larger than the frame, size {recipe.size}"
-        )
+        augmentation.check(recipe.size, stereo)
     return augmentation
 
 

@@ -134,6 +134,23 @@ EVALUATE = {
     "no folder": (["RUN", "--data", "nyu"], "--data-dir"),
     "empty data": (["RUN", "--data", "nyu", "--data-dir", "empty"], "nyu_depth_v2_labeled.mat"),
     "output in a file": (["RUN", "--output", "notes.txt/out"], "cannot be written"),
+    "nothing to score": ([], "give one of RUN, --predictions and --ground-truth"),
+    "two things to score": (["RUN", "--predictions", "empty"], "give one of RUN, --predictions"),
+    "predictions of what": (["--predictions", "empty"], "give --data and its --data-dir"),
+    "truth of what": (["--ground-truth", "out"], "give --data and its --data-dir"),
+    "truth is not scored": (
+        ["--ground-truth", "out", "--data", "synthetic", "--protocol", "full"],
+        "leave out --protocol",
+    ),
+    "no predictions": (
+        ["--predictions", "empty", "--data", "synthetic", "--data-option", "count=2"],
+        "empty: 2 of the 2 frames have no depth map here, first",
+    ),
+    "unknown setting": (["RUN", "--set", "alignmet=median"], "did you mean 'alignment'"),
+    "value of a setting": (["RUN", "--set", "max_depth=far"], "'far' is not a number"),
+    "setting without value": (["RUN", "--set", "median"], "'median': write it as KEY=VALUE"),
+    "setting that is no YAML": (["RUN", "--set", "crop=[1, 2"], "'[1, 2' is not a YAML value"),
+    "unknown option": (["RUN", "--data-option", "cuont=2"], "did you mean 'count'"),
 }
 
 
@@ -150,9 +167,36 @@ def test_evaluate_refuses(tmp_path, monkeypatch, capsys, run_folder, arguments, 
     arguments = [str(run_folder) if word == "RUN" else word for word in arguments]
     assert call(evaluate, arguments) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") or "\nerror: " in error
+    assert error.startswith("error: ") or "error: " in error.splitlines()[-1]
     assert message in error
     assert "Traceback" not in error
+
+
+def test_evaluate_varies_the_protocol_and_the_data(run_folder, capsys):
+    options = ["--data", "synthetic", "--split", "test", "--data-option", "count=2"]
+    options += ["--set", "clip_prediction=[1e-3, 12]", "--set", "alignment=none"]
+    options += ["--set", "min_depth=1e-3", "--set", "max_depth=.inf", "--set", "flip=ramp"]
+    assert call(evaluate, [run_folder, "--protocol", "nyu_eigen", *options]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "nyu_eigen (changed: clip_prediction, max_depth, flip):"
+        " crop 45:471, 41:601 of 480x640; depth > 0.001 m; flip ramp; resized as depth;"
+        " alignment none; prediction clipped to 0.001..12 m; mean of images"
+    ) in printed
+    assert "2 frames" in printed
+
+
+def test_ground_truth_scored_as_predictions(tmp_path, capsys):
+    """KITTI's 16 bits keep a depth to half of 1/256 m."""
+    rooms = ["--data", "synthetic", "--data-option", "count=3", "--data-option", "size=[24, 32]"]
+    assert call(evaluate, ["--ground-truth", tmp_path / "truth", *rooms]) == 0
+    assert "3 frames of 24x32, seed 0; 16-bit PNG, metres * 256" in capsys.readouterr().out
+    assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms]) == 0
+    printed = capsys.readouterr().out
+    assert "full: no crop;" in printed and "rel 0.000  rmse 0.001" in printed
+    assert "delta1 1.000" in printed
+    assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms, "--png-units", 128]) == 0
+    assert "rel 1.00" in capsys.readouterr().out, "twice as far is 100 % too far"
 
 
 def test_another_backend_is_refused():

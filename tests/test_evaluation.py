@@ -8,11 +8,15 @@ import pytest
 
 from keras_depth import data, evaluation, protocols
 from keras_depth.architectures import create_model
+from keras_depth.data import Reader
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
+from keras_depth.predictions import Predictions, write_ground_truth
+
+H, W = 48, 64
 
 
-class Frames:
+class Frames(Reader):
     """Two frames whose every pixel is 2 m and 4 m; half of the second is not measured."""
 
     description = "two frames"
@@ -20,33 +24,53 @@ class Frames:
     def __len__(self):
         return 2
 
-    def __getitem__(self, index):
-        depth = np.full((48, 64, 1), (2.0, 4.0)[index], "float32")
+    def stored(self, index):
+        depth = np.full((H, W, 1), (2.0, 4.0)[index], "float32")
         if index == 1:
             depth[:24] = 0
-        return {"image": np.zeros((48, 64, 3), "float32"), "depth": depth}
+        return {"image": np.zeros((H, W, 3), "uint8"), "depth": depth}
 
     def name(self, index):
         return f"frame {index}"
 
+    def key(self, index):
+        return f"frames/{index}"
+
+
+class Pairs(Frames):
+    """The same, with a focal length times baseline of 40 pixels * metres."""
+
+    stereo = True
+
+    def stored(self, index):
+        sample = super().stored(index)
+        return sample | {"right": sample["image"], "focal_baseline": np.float32(40)}
+
 
 def constant(metres):
     """A network that says `metres` everywhere."""
-    image = keras.Input((48, 64, 3))
+    image = keras.Input((H, W, 3))
     depth = keras.layers.Conv2D(
         1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(metres)
     )(image)
     return DepthEstimator(keras.Model(image, depth), encoding="metric")
 
 
-def evaluate(folder, **options):
+def red():
+    """A network that takes the red channel for metres."""
+    image = keras.Input((H, W, 3))
+    return DepthEstimator(keras.Model(image, image[..., :1]), encoding="metric")
+
+
+def evaluate(folder, predictor=None, reader=None, **options):
+    protocol = options.pop("protocol", "full")
+    changes = {key: options.pop(key) for key in list(options) if key != "mean_depth"}
     return evaluation.evaluate(
-        constant(3.0),
-        Frames(),
-        protocols.get(options.pop("protocol", "full")),
+        predictor or constant(3.0),
+        reader or Frames(),
+        protocols.get(protocol, changes),
         folder,
         model="three metres",
-        synthetic=False,
         **options,
     )
 
@@ -60,7 +84,8 @@ def test_known_errors(tmp_path):
     assert image["rmse"] == pixel["rmse"] == pytest.approx(1.0)
     # 3 / 2 and 4 / 3 lie between 1.25 and its square.
     assert image["delta1"] == 0 and image["delta2"] == 1
-    assert (report.valid_pixels, report.all_pixels) == (48 * 64 * 3 // 2, 2 * 48 * 64)
+    assert "d1" not in image
+    assert (report.valid_pixels, report.all_pixels) == (H * W * 3 // 2, 2 * H * W)
     assert report.frames == [
         {"name": "frame 0", "valid": 1.0, "rel": pytest.approx(0.5)},
         {"name": "frame 1", "valid": 0.5, "rel": pytest.approx(0.25)},
@@ -68,27 +93,228 @@ def test_known_errors(tmp_path):
 
 
 def test_what_is_written(tmp_path):
-    report = evaluate(tmp_path, mean_depth=np.full((48, 64), 2.0, "float32"))
+    report = evaluate(tmp_path, mean_depth=np.full((H, W), 2.0, "float32"))
     text = (tmp_path / "report.md").read_text()
-    assert protocols.get("full").line() in text
     assert "2 frames, 4,608 of 6,144 pixels were valid (75.0%)" in text
     assert r"| rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
     assert "REL is 1.50 of that of the mean training depth map." in text
+    assert "missing" not in text and "scale ratios" not in text
     stored = json.loads((tmp_path / "report.json").read_text())
     assert stored["scores"] == report.scores
     assert stored["protocol"] == "full" and stored["environment"]["packages"]["tensorflow"]
+    assert stored["missing"] == [] and stored["ratios"] is None and stored["changed"] == []
     assert (tmp_path / "figures" / "samples.png").stat().st_size > 10_000
 
 
-def test_nothing_to_score(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        Frames,
-        "__getitem__",
-        lambda self, index: {
-            "image": np.zeros((48, 64, 3), "float32"),
-            "depth": np.zeros((48, 64, 1), "float32"),
-        },
+def test_the_protocol_stands_over_the_tables(tmp_path):
+    report = evaluate(tmp_path, protocol="ecmr2019", max_depth=3)
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    line = protocols.get("ecmr2019", {"max_depth": 3}).line()
+    assert line.startswith("ecmr2019 (changed: max_depth): crop 48:432, ")
+    assert lines[lines.index("## Scores") :][:5] == [
+        *("## Scores", "", line, ""),
+        "### Pooled pixels, as the protocol's source has it",
+    ]
+    assert "### Mean of images" in lines
+    assert report.summary().startswith(line)
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert stored["line"] == line and stored["changed"] == ["max_depth"]
+
+
+def test_a_reduction_of_its_own_is_a_third_table(tmp_path):
+    """Hu's: the mean of the images' mean squares, and the root of that."""
+    report = evaluate(tmp_path, constant(5.0), protocol="msfnet_nyu")
+    scores = report.scores["network"]
+    assert list(scores) == ["root_last", "image", "pixel"]
+    assert scores["image"]["rmse"] == pytest.approx((3 + 1) / 2)
+    assert scores["root_last"]["rmse"] == pytest.approx(np.sqrt((9 + 1) / 2))
+    assert scores["root_last"]["rel"] == scores["image"]["rel"]
+    # 114 of 228 rows are above the hole's end: rows 6 to 23 of 24, of which 0 to 11 are no truth.
+    assert scores["pixel"]["rmse"] == pytest.approx(np.sqrt((2 * 9 + 1) / 3), rel=0.05)
+    assert (
+        "### Mean of images, root last, as the protocol's" in (tmp_path / "report.md").read_text()
     )
+
+
+def test_alignment_and_its_ratios(tmp_path):
+    report = evaluate(tmp_path, alignment="median", mean_depth=np.full((H, W), 9.0, "float32"))
+    for scores in report.scores.values():
+        assert scores["image"]["rel"] == pytest.approx(0, abs=1e-6), "any constant fits, aligned"
+    # 2 / 3 and 4 / 3: median 1, and ratio / median deviates by 1/3 on either side.
+    assert [frame["ratio"] for frame in report.frames] == pytest.approx([2 / 3, 4 / 3])
+    assert report.ratios == pytest.approx({"median": 1.0, "std": 1 / 3})
+    text = "median 1.000, std of ratio / median 0.333"
+    assert f"| scale ratios | {text} |" in (tmp_path / "report.md").read_text()
+    assert f"  scale ratios: {text}" in report.summary()
+    assert json.loads((tmp_path / "report.json").read_text())["ratios"] == report.ratios
+
+
+def test_frames_without_truth_have_no_ratio(tmp_path):
+    report = evaluate(tmp_path, alignment="median", max_depth=3)
+    assert [frame["ratio"] for frame in report.frames] == [pytest.approx(2 / 3), None]
+    assert report.ratios == pytest.approx({"median": 2 / 3, "std": 0})
+
+
+def test_flip_asks_the_network_twice(tmp_path, monkeypatch):
+    """Red to the left is near; in the mirrored picture, and mirrored back, it is the same."""
+    picture = np.zeros((H, W, 3), "uint8")
+    picture[..., 0] = np.linspace(51, 255, W)
+    depth = picture[..., :1] / np.float32(255)
+    monkeypatch.setattr(Frames, "stored", lambda self, index: {"image": picture, "depth": depth})
+    for flip in ("none", "mean", "ramp"):
+        report = evaluate(tmp_path, red(), flip=flip)
+        assert report.scores["network"]["image"]["rel"] == pytest.approx(0, abs=1e-6), flip
+    # A network that looks at the place and not at the picture: the mean is the same everywhere.
+    image = keras.Input((H, W, 3))
+    place = keras.layers.Lambda(lambda x: 0 * x[..., :1] + depth)(image)
+    biased = DepthEstimator(keras.Model(image, place), encoding="metric")
+    assert evaluate(tmp_path, biased).scores["network"]["image"]["rel"] == pytest.approx(
+        0, abs=1e-6
+    )
+    report = evaluate(tmp_path, biased, flip="mean")
+    both = (depth + depth[:, ::-1]) / 2
+    expected = np.mean(np.abs(both - depth) / depth)
+    assert report.scores["network"]["image"]["rel"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_the_network_computes_is_resized_once(tmp_path):
+    """From the network's own size to the truth's, as disparity where the protocol says so."""
+    image = keras.Input((H, W, 3))
+    half = np.tile(np.float32([[1], [4]]), (H // 4, W // 2)).reshape(H // 2, W // 2, 1)
+    small = keras.layers.AveragePooling2D(2)(image)
+    depth = keras.layers.Lambda(lambda x: 0 * x[..., :1] + half)(small)
+    rows = DepthEstimator(keras.Model(image, depth), encoding="metric")
+    error = {}
+    for resize_as in ("depth", "disparity"):
+        report = evaluate(tmp_path, rows, resize_as=resize_as, max_depth=3)  # the frame of 2 m
+        error[resize_as] = report.scores["network"]["image"]["rel"]
+    # Rows of 1, 4, 1, 4 ... m: between them lie 1.75 and 3.25, or 1 / 0.8125 and 1 / 0.4375.
+    inner = {"depth": (1.75, 3.25), "disparity": (1 / 0.8125, 1 / 0.4375)}
+    for resize_as, values in inner.items():
+        all_rows = np.array([1, 4, *(H // 2 - 1) * values])
+        expected = np.mean(np.abs(all_rows - 2) / 2)
+        assert error[resize_as] == pytest.approx(expected, rel=1e-5)
+
+
+def test_d1_of_stereo_frames(tmp_path):
+    # Disparities: true 40 / 2 = 20 and 40 / 4 = 10 pixels, predicted 40 / 3: 6.7 and 3.3 off.
+    report = evaluate(tmp_path, reader=Pairs(), mean_depth=np.full((H, W), 2.2, "float32"))
+    assert report.scores["network"]["image"]["d1"] == 1
+    # 40 / 2.2 = 18.2: 1.8 off, and 8.2.
+    baseline = report.scores["mean training depth"]
+    assert baseline["image"]["d1"] == pytest.approx(1 / 2)
+    assert baseline["pixel"]["d1"] == pytest.approx(1 / 3)
+    assert "| d1 | 1.0000 | 0.5000 | share of disparities" in (tmp_path / "report.md").read_text()
+    assert "d1 1.000" in report.summary()
+
+
+def test_d1_is_of_the_unclipped_prediction(tmp_path):
+    # 40 / 20 is 8 pixels off 40 / 4; clipped to 5 m, 40 / 5 would be 2 pixels off.
+    clipped = {"clip_prediction": [0.001, 5], "min_depth": 3}
+    report = evaluate(tmp_path, constant(20.0), Pairs(), **clipped)
+    assert report.scores["network"]["pixel"]["d1"] == 1
+    assert report.scores["network"]["pixel"]["rmse"] == pytest.approx(1)
+
+
+def test_missing_frames_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Frames, "missing", [f"{i}.bin" for i in range(5)])
+    report = evaluate(tmp_path)
+    text = "5 frames of the list: 0.bin, 1.bin, 2.bin, ... (report.json names all)"
+    assert f"| missing | {text} |" in (tmp_path / "report.md").read_text()
+    assert f"  missing: {text}" in report.summary()
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert stored["missing"] == [f"{i}.bin" for i in range(5)]
+
+
+def test_true_depth_scored_as_a_prediction(tmp_path):
+    write_ground_truth(Frames(), tmp_path / "truth")
+    stored = Predictions(tmp_path / "truth", Frames())
+    report = evaluate(tmp_path, stored)
+    values = report.scores["network"]["pixel"]
+    assert values["rel"] == 0 and values["rmse"] == 0 and values["delta1"] == 1
+    assert report.valid_pixels == H * W * 3 // 2
+
+
+def test_stored_predictions_cannot_be_mirrored(tmp_path):
+    np.save(tmp_path / "all.npy", np.full((2, H // 2, W // 2), 3.0))
+    report = evaluate(tmp_path, Predictions(tmp_path / "all.npy", Frames()), flip="mean")
+    assert report.scores["network"]["image"]["rel"] == pytest.approx((0.5 + 0.25) / 2)
+    assert report.line.startswith("full (changed: flip): no crop; depth > 0 m; flip none;")
+
+
+def test_a_perfect_baseline_is_not_divided_by(tmp_path):
+    report = evaluate(tmp_path, mean_depth=np.full((H, W), 2.0, "float32"), max_depth=3)
+    assert report.scores["mean training depth"]["image"]["rel"] == 0
+    assert "of that of" not in (tmp_path / "report.md").read_text()
+
+
+def test_errors_name_the_frame(tmp_path):
+    with pytest.raises(InputError, match="frame 0: the median prediction is -3"):
+        evaluate(tmp_path, constant(-3.0), alignment="median")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "protocol"),
+    [
+        ("synthetic", {}, "full"),
+        ("nyu", {"depth": "raw"}, "nyu_eigen"),
+        ("kitti", {}, "kitti_eigen_garg"),
+        ("kitti", {"list": "eigen"}, "kitti_eigen_garg"),
+        ("kitti", {"list": "eigen_benchmark"}, "kitti_eigen_benchmark"),
+        ("kitti", {"list": "stereo2015"}, "kitti_stereo2015"),
+        ("folder", {}, "full"),
+    ],
+)
+def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, protocol):
+    asked = []
+
+    def opened(*arguments, **options):
+        asked.append((*arguments, options))
+        return Frames()
+
+    monkeypatch.setattr(evaluation, "open_reader", opened)
+    np.save(tmp_path / "all.npy", np.full((2, 480, 640), 3.0))
+    monkeypatch.setattr(Frames, "stored", lambda self, index: _large())
+    report, folder = evaluation.evaluate_predictions(
+        tmp_path / "all.npy", data=name, data_dir="there", data_options=options
+    )
+    assert report.protocol.name == protocol
+    count = {"count": 64} if name == "synthetic" else {}
+    assert asked == [(name, "there", None, {**count, **options})]
+    settings = "".join(f"-{key}={value}" for key, value in options.items())
+    assert folder == tmp_path / "all" / "evaluation" / f"{name}-{protocol}{settings}"
+    assert (folder / "report.md").exists()
+
+
+def _large():
+    return {"image": np.zeros((480, 640, 3), "uint8"), "depth": np.full((480, 640, 1), 2.0)}
+
+
+def test_what_is_scored_differently_lies_beside(tmp_path):
+    np.save(tmp_path / "all.npy", np.full((2, 24, 32), 3.0))
+    folders = {
+        evaluation.evaluate_predictions(
+            tmp_path / "all.npy",
+            data="synthetic",
+            data_options={"count": 2, "size": [24, 32], **options},
+            changes=changes,
+        )[1].name
+        for options, changes in [
+            ({}, {}),
+            ({"holes": True}, {}),
+            ({}, {"clip_prediction": [0.5, 9.5]}),
+        ]
+    }
+    assert folders == {
+        "synthetic-full-count=2-size=-24-32",
+        "synthetic-full-count=2-size=-24-32-holes=True",
+        "synthetic-full-clip_prediction=-0.5-9.5-count=2-size=-24-32",
+    }
+
+
+def test_nothing_to_score(tmp_path, monkeypatch):
+    empty = {"image": np.zeros((H, W, 3), "uint8"), "depth": np.zeros((H, W, 1), "float32")}
+    monkeypatch.setattr(Frames, "stored", lambda self, index: empty)
     with pytest.raises(InputError, match="no pixel has a depth that protocol full scores"):
         evaluate(tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -115,9 +341,42 @@ def test_real_frames(tmp_path, samples):
     report, folder = evaluation.evaluate_run(
         tmp_path / "net.keras", data="nyu", data_dir=str(samples / "nyu" / "sync")
     )
-    assert report.protocol == "nyu_eigen" and not report.synthetic
+    assert report.protocol.name == "nyu_eigen" and not report.synthetic
     assert len(report.frames) == 2
     reader = data.open_reader("nyu", samples / "nyu" / "sync", None)
     inside = [reader[i]["depth"][45:471, 41:601] for i in range(2)]
     assert report.valid_pixels == sum(int((depth > 0).sum()) for depth in inside)
     assert f"{report.valid_pixels:,} of 477,120 pixels were valid" in report.summary()
+
+
+def test_rendered_drives(tmp_path):
+    """With a right picture they have disparities, and their own size is the default."""
+    np.save(tmp_path / "all.npy", np.full((1, 8, 16), 10.0))
+    options = {"count": 1, "stereo": True, "size": [32, 104]}
+    report, folder = evaluation.evaluate_predictions(
+        tmp_path / "all.npy", data="drives", data_options=options
+    )
+    assert report.protocol.name == "full" and report.synthetic
+    assert 0 <= report.scores["network"]["image"]["d1"] <= 1
+    assert "# Depth on rendered frames" in (folder / "report.md").read_text()
+
+
+def test_real_drives(tmp_path, samples):
+    """One LiDAR scan of KITTI, written and scored; and what its x is off its z."""
+    where = {"data": "kitti", "data_dir": samples / "kitti_raw"}
+    options = {"max_missing": 1, "stereo": True}
+    reader = data.open_reader("kitti", samples / "kitti_raw", None, depth="lidar", **options)
+    write_ground_truth(reader, tmp_path)
+    report, _ = evaluation.evaluate_predictions(
+        tmp_path, **where, data_options={**options, "depth": "lidar"}
+    )
+    assert report.protocol.name == "kitti_eigen_garg" and len(report.missing) == 696
+    assert report.all_pixels == (371 - 153) * (1197 - 44)
+    inside = reader[0]["depth"][153:371, 44:1197]
+    assert report.valid_pixels == int(((inside > 1e-3) & (inside < 80)).sum()) > 10_000
+    values = report.scores["network"]["image"]
+    assert values["rel"] < 2e-4 and values["rmse"] < 0.003 and values["d1"] == 0
+    other, _ = evaluation.evaluate_predictions(
+        tmp_path, **where, data_options={**options, "depth": "lidar_x"}
+    )
+    assert 0.01 < other.scores["network"]["image"]["rel"] < 0.05

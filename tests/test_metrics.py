@@ -1,4 +1,4 @@
-"""Every metric against numbers worked out by hand and a NumPy oracle, in both reductions."""
+"""Every metric against numbers worked out by hand and a NumPy oracle, in every reduction."""
 
 import json
 
@@ -47,25 +47,36 @@ TWO_AND_AN_EMPTY_ONE = [
     [(4, 6), (0, 1), (0, 0), (0, -5)],
     [(0, 1), (0, 2), (0, 3), (0, 4)],
 ]
-BY_HAND = {  # (mean of the two images, the four pixels pooled)
-    "mse": ((2 / 3 + 4) / 2, 6 / 4),
-    "rmse": ((np.sqrt(2 / 3) + 2) / 2, np.sqrt(1.5)),
-    "rel": ((1.5 / 3 + 0.5) / 2, 2 / 4),
-    "sq_rel": ((1.5 / 3 + 1) / 2, 2.5 / 4),
-    "rms_rel": ((np.sqrt(1.25 / 3) + 0.5) / 2, np.sqrt(1.5 / 4)),
+BY_HAND = {  # (mean of the two images, the four pixels pooled, mean of images with its root last)
+    "mse": ((2 / 3 + 4) / 2, 6 / 4, (2 / 3 + 4) / 2),
+    "rmse": ((np.sqrt(2 / 3) + 2) / 2, np.sqrt(1.5), np.sqrt((2 / 3 + 4) / 2)),
+    "rel": ((1.5 / 3 + 0.5) / 2, 2 / 4, (1.5 / 3 + 0.5) / 2),
+    "sq_rel": ((1.5 / 3 + 1) / 2, 2.5 / 4, (1.5 / 3 + 1) / 2),
+    "rms_rel": (
+        (np.sqrt(1.25 / 3) + 0.5) / 2,
+        np.sqrt(1.5 / 4),
+        np.sqrt((1.25 / 3 + 0.25) / 2),
+    ),
     "rmse_log": (
         (np.sqrt(2 * np.log(2) ** 2 / 3) + np.log(1.5)) / 2,
         np.sqrt((2 * np.log(2) ** 2 + np.log(1.5) ** 2) / 4),
+        np.sqrt((2 * np.log(2) ** 2 / 3 + np.log(1.5) ** 2) / 2),
     ),
     "log10": (
         (2 * np.log10(2) / 3 + np.log10(1.5)) / 2,
         (2 * np.log10(2) + np.log10(1.5)) / 4,
+        (2 * np.log10(2) / 3 + np.log10(1.5)) / 2,
     ),
-    "delta1": ((1 / 3 + 0) / 2, 1 / 4),
-    "delta2": ((1 / 3 + 1) / 2, 2 / 4),  # 1.5 < 1.5625
-    "delta3": ((1 / 3 + 1) / 2, 2 / 4),  # 2 > 1.953
-    # Image 1: 2 / (42/9); image 2 is constant and missed: 0. Pooled: 6 / (37 - 11²/4)
-    "r2": ((1 - 2 / (42 / 9) + 0) / 2, 1 - 6 / (37 - 121 / 4)),
+    "delta1": ((1 / 3 + 0) / 2, 1 / 4, 1 / 6),
+    "delta2": ((1 / 3 + 1) / 2, 2 / 4, 4 / 6),  # 1.5 < 1.5625
+    "delta3": ((1 / 3 + 1) / 2, 2 / 4, 4 / 6),  # 2 > 1.953
+    # Image 1: 2 / (42/9); image 2 is constant and missed: 0. Pooled: 6 / (37 - 11²/4). Images'
+    # means: error (2/3 + 4) / 2, truth (7/3 + 4) / 2, its square (7 + 16) / 2.
+    "r2": (
+        (1 - 2 / (42 / 9) + 0) / 2,
+        1 - 6 / (37 - 121 / 4),
+        1 - (7 / 3) / (11.5 - (19 / 6) ** 2),
+    ),
 }
 
 
@@ -101,12 +112,20 @@ def test_equals_numpy(kind, reduction):
         y_true = np.stack([truth, valid], -1)[part]
         metric.update_state(y_true, prediction[part, ..., None])
     truth, prediction = truth.astype("float64"), prediction.astype("float64")
-    if reduction == "image":
-        expected = np.mean(
-            [oracle(kind, t[v], p[v]) for t, p, v in zip(truth, prediction, valid, strict=True)]
+    images = [(t[v], p[v]) for t, p, v in zip(truth, prediction, valid, strict=True)]
+    values = np.array([oracle(kind, t, p) for t, p in images])
+    expected = {
+        "image": np.mean(values),
+        "pixel": oracle(kind, truth[valid], prediction[valid]),
+        "root_last": np.mean(values),
+    }[reduction]
+    if reduction == "root_last" and kind in ("rmse", "rms_rel", "rmse_log"):
+        expected = np.sqrt(np.mean(values**2))
+    if reduction == "root_last" and kind == "r2":
+        error, mean, square = np.mean(
+            [[np.mean((p - t) ** 2), t.mean(), np.mean(t**2)] for t, p in images], axis=0
         )
-    else:
-        expected = oracle(kind, truth[valid], prediction[valid])
+        expected = 1 - error / (square - mean**2)
     np.testing.assert_allclose(metric.result(), expected, rtol=1e-12)
 
 
@@ -117,6 +136,21 @@ def test_the_reductions_differ():
     ):
         if image.name != "rel":  # 1/2 both ways in this example
             assert abs(image(y_true, y_pred) - pixel(y_true, y_pred)) > 0.005, image.name
+    for kind in ("rmse", "rms_rel", "rmse_log", "r2"):  # those with a root or a ratio to be last
+        image, last = (metrics.DepthMetric(kind, name) for name in ("image", "root_last"))
+        assert abs(image(y_true, y_pred) - last(y_true, y_pred)) > 1e-3, kind
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [("image", (6 / 9 + 0) / 2), ("pixel", 6 / 10)])
+def test_d1_needs_3_pixels_and_5_percent(reduction, expected):
+    metric = metrics.DepthMetric("d1", reduction)
+    wrong = [(10, 13), (10, 7), (60, 63), (100, 105), (5, np.inf), (5, np.nan)]
+    right = [(10, 12.9), (100, 104.9), (61, 64), (0, 50)]  # the last is not measured
+    # Six of nine in the one, none of one in the other.
+    y_true, y_pred = frames([wrong + right, [(9, 9)] + 9 * [(0, 0)]])
+    metric.update_state(y_true, y_pred)
+    np.testing.assert_allclose(metric.result(), expected, rtol=1e-12)
+    assert "d1" not in metrics.names() and "3 pixels and 5 %" in metrics.describe("d1")
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -168,6 +202,8 @@ def test_half_precision_predictions():
     "metric",
     [
         *metrics.all_metrics("pixel"),
+        metrics.DepthMetric("r2", "root_last", name="last"),
+        metrics.DepthMetric("d1"),
         metrics.DepthMetric("rmse", name="root", dtype="float32"),
         metrics.ValidPixels(),
         metrics.ValidPixels(share=True, name="scored"),

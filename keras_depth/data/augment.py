@@ -1,11 +1,12 @@
-"""Augments samples: stateless, so that a seed decides everything and a run can be continued."""
+"""Augments samples: a seed decides everything, so that a run can be continued."""
 
 import math
 from dataclasses import dataclass
 
-import tensorflow as tf
+import cv2
+import numpy as np
 
-from keras_depth.data.reader import PICTURES
+from keras_depth.data.reader import PICTURES, Sample
 from keras_depth.errors import InputError
 
 
@@ -37,105 +38,101 @@ class Augmentation:
                     f"augmentation: {key}={value}: give a number between {low} and {high}"
                 )
 
-
-def augment(sample: dict, seed, augmentation: Augmentation) -> dict:
-    """Augments one sample; what belongs to one frame stays aligned.
-
-    Args:
-        sample: `image` uint8, or float32 in [0, 1], (H, W, 3), `depth` float32 (H, W, 1) metres,
-            0 = not measured; H and W known. Of a stereo sample also `right` and `focal_baseline`.
-        seed: int32 (2,); the same seed gives the same result.
-        augmentation: what may be done.
-
-    Returns:
-        A sample of the same kind, its pictures float32 in [0, 1], of `augmentation.crop`'s size
-        where there is one.
-
-    Raises:
-        InputError: the crop is larger than the frame, or a stereo pair is to be rotated.
-    """
-    turn, cut, flip, jitter = tf.unstack(tf.random.split(seed, 4))
-    maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
-    if augmentation.rotate:
-        if "right" in maps:
+    def check(self, size: tuple[int, int], stereo: bool) -> None:
+        """Raises InputError if frames of `size`, or stereo pairs, cannot be augmented so."""
+        if self.crop and (self.crop[0] > size[0] or self.crop[1] > size[1]):
+            raise InputError(
+                f"augmentation: crop={tuple(self.crop)} is larger than the frame {tuple(size)}; "
+                "give a smaller crop or a larger size"
+            )
+        if stereo and self.rotate:
             raise InputError(
                 "augmentation: rotate would take a stereo pair's rows apart; set"
                 " augmentation.rotate=0"
             )
-        maps = {"image": to_unit(maps["image"]), "depth": maps["depth"]}
-        maps = dict(zip(maps, _rotate(*maps.values(), turn, augmentation.rotate), strict=True))
-    if augmentation.crop:
+
+
+def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation) -> Sample:
+    """Augments one sample; what belongs to one frame stays aligned.
+
+    Args:
+        sample: as `Reader.stored` gives it: pictures uint8 or float32 in [0, 1].
+        rng: the same state gives the same result.
+        augmentation: what may be done.
+
+    Returns:
+        A sample in the same types, of `augmentation.crop`'s size where there is one.
+
+    Raises:
+        InputError: the crop is larger than the frame, or a stereo pair is to be rotated.
+    """
+    augmentation.check(sample["image"].shape[:2], "right" in sample)
+    # Every number is drawn in every case: one setting does not change what another one does.
+    turn, flip, *place = rng.random(4)
+    factors = 1 + augmentation.colour * rng.uniform(-1, 1, 3)
+    maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
+    window = _window(sample["image"].shape[:2], augmentation.crop, place)
+    if augmentation.rotate:
+        maps = _rotate(maps, math.radians(augmentation.rotate) * (2 * turn - 1), window)
+    else:
         # The focal length stays: a crop moves the principal point alone.
-        maps = _crop(maps, cut, augmentation.crop)
-    if augmentation.mirror:
-        mirrored = tf.random.stateless_uniform((), flip) < augmentation.mirror
-        maps = tf.cond(mirrored, lambda: _mirror(maps), lambda: maps)
-    maps |= {key: to_unit(maps[key]) for key in PICTURES if key in maps}
+        top, left, height, width = window
+        maps = {key: a[top : top + height, left : left + width] for key, a in maps.items()}
+    if flip < augmentation.mirror:
+        maps = _mirror(maps)
     if augmentation.colour:
-        maps |= {
-            key: _jitter(maps[key], jitter, augmentation.colour) for key in PICTURES if key in maps
-        }
+        maps |= {key: _jitter(maps[key], *factors) for key in PICTURES if key in maps}
     return sample | maps
 
 
-def to_unit(picture) -> tf.Tensor:
-    """Returns a picture as float32 in [0, 1]: uint8 is divided by 255."""
-    # Not tf.image.convert_image_dtype: it multiplies by 1/255, which is not the same bits.
-    return tf.cast(picture, tf.float32) / 255 if picture.dtype == tf.uint8 else picture
+def _window(size, crop, place) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the crop; `place` is in [0, 1) both ways."""
+    (height, width), (h, w) = size, crop or size
+    return int(place[0] * (height - h + 1)), int(place[1] * (width - w + 1)), h, w
 
 
-def _mirror(maps: dict) -> dict:
-    maps = {key: tf.reverse(array, [1]) for key, array in maps.items()}
-    if "right" in maps:
-        # In a mirror the right camera is the left one. Its depth is not known.
-        maps |= {"image": maps["right"], "right": maps["image"]}
-        maps["depth"] = tf.zeros_like(maps["depth"])
-    return maps
-
-
-def _rotate(image, depth, seed, degrees: float):
+def _rotate(maps: Sample, angle: float, window: tuple[int, int, int, int]) -> Sample:
     # A rotation about the optical axis moves points parallel to the image plane: camera z, which
     # is what depth means here, stays as it is. (About the middle and with square pixels this is
     # nearly that rotation.) Depth takes the nearest pixel: a mean over an edge would be a surface
     # that is not there. What the frame does not cover is black, and not measured.
-    angle = tf.random.stateless_uniform((), seed, -degrees, degrees) * (math.pi / 180)
-    cos, sin = tf.cos(angle), tf.sin(angle)
-    height, width = image.shape[0], image.shape[1]
-    y, x = (height - 1) / 2, (width - 1) / 2
-    transform = tf.stack(
-        [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0]
+    top, left, height, width = window
+    y, x = ((side - 1) / 2 for side in maps["image"].shape[:2])
+    cos, sin = math.cos(angle), math.sin(angle)
+    # From a pixel of the crop to the one of the frame that it shows.
+    source = np.array(
+        [
+            [cos, -sin, x + cos * (left - x) - sin * (top - y)],
+            [sin, cos, y + sin * (left - x) + cos * (top - y)],
+        ]
     )
 
     def warp(array, interpolation):
-        return tf.raw_ops.ImageProjectiveTransformV3(
-            images=array[None],
-            transforms=transform[None],
-            output_shape=[height, width],
-            fill_value=0.0,
-            interpolation=interpolation,
-        )[0]
+        flags = interpolation | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(array, source, (width, height), flags=flags)
 
-    return warp(image, "BILINEAR"), warp(depth, "NEAREST")
+    return {
+        "image": warp(maps["image"], cv2.INTER_LINEAR),
+        "depth": warp(maps["depth"], cv2.INTER_NEAREST)[..., None],
+    }
 
 
-def _crop(maps: dict, seed, crop: tuple[int, int]) -> dict:
-    (height, width), (h, w) = maps["image"].shape[:2], crop
-    if h > height or w > width:
-        raise InputError(
-            f"augmentation: crop={tuple(crop)} is larger than the frame ({height}, {width}); "
-            "give a smaller crop or a larger size"
-        )
-    room = tf.constant([height - h + 1, width - w + 1])
-    start = tf.random.stateless_uniform((2,), seed, maxval=2**31 - 1, dtype=tf.int32) % room
-    begin = tf.concat([start, [0]], 0)
-    return {key: tf.slice(array, begin, [h, w, array.shape[2]]) for key, array in maps.items()}
+def _mirror(maps: Sample) -> Sample:
+    maps = {key: array[:, ::-1] for key, array in maps.items()}
+    if "right" in maps:
+        # In a mirror the right camera is the left one. Its depth is not known.
+        maps |= {"image": maps["right"], "right": maps["image"]}
+        maps["depth"] = np.zeros_like(maps["depth"])
+    return maps
 
 
-def _jitter(image, seed, amount: float):
-    factors = tf.random.stateless_uniform((3,), seed, 1 - amount, 1 + amount)
-    brightness, contrast, saturation = tf.unstack(factors)
-    image = image * brightness
-    mean = tf.reduce_mean(image)
-    image = mean + (image - mean) * contrast
-    grey = tf.image.rgb_to_grayscale(image)
-    return tf.clip_by_value(grey + (image - grey) * saturation, 0.0, 1.0)
+def _jitter(picture: np.ndarray, brightness: float, contrast: float, saturation: float):
+    # All three are linear: saturation moves a colour away from its grey, contrast from the
+    # picture's mean. One matrix does them in one pass, and rounds once.
+    grey = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
+    colour = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * grey)
+    picture = np.ascontiguousarray(picture)
+    mean = brightness * np.mean(cv2.mean(picture)[:3]) * (1 - contrast)
+    top = 255 if picture.dtype == np.uint8 else 1
+    changed = cv2.transform(picture, np.column_stack([colour, np.full(3, mean)]))
+    return np.clip(changed, 0, top)

@@ -11,6 +11,7 @@ TUM RGB-D benchmark (Sturm et al., IROS 2012), whose two cameras are paired by t
 import io
 import os
 import re
+import threading
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -312,10 +313,15 @@ def _is_array(depth: Path) -> bool:
     return depth.suffix.lower() == ".npy"
 
 
+# Python to 3.11 parses a header as code, and that fails in several threads (cpython issue 106905).
+_ONE_HEADER = threading.Lock()
+
+
 def _decode_array(data: bytes, name: str) -> np.ndarray:
     """Decodes an .npy file to (H, W) metres."""
     try:
-        metres = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        with _ONE_HEADER:
+            metres = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except ValueError:
         raise InputError(
             f"{name}: not an array that numpy.save wrote, or cut short; restore the file"

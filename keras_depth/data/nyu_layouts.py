@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+import cv2
 import h5py
 import numpy as np
 import scipy.io
@@ -226,7 +227,7 @@ class FastDepth(Layout):
             raise InputError(f"{frame}: not an HDF5 file, or cut short; restore it") from None
         if rgb.ndim != 3 or rgb.shape[0] != 3:
             raise InputError(f"{frame}: rgb is {rgb.shape}, not (3, height, width); restore it")
-        return rgb.transpose(1, 2, 0), depth
+        return cv2.merge(list(rgb)), depth
 
     def name(self, frame: Path) -> str:
         return str(frame)

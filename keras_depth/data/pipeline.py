@@ -7,21 +7,27 @@ for image, y_true in batches: ...
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from keras_depth.data.augment import Augmentation, augment, to_unit
+from keras_depth.data.augment import Augmentation, augment
 from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
 from keras_depth.errors import InputError
 
 # What an unmeasured pixel's target holds: finite, and neutral under a logarithm or a division.
 UNMEASURED = 1.0
 
-# Reading is bound by decoding, which releases Python's lock.
-_READERS = 8
+# Reading and decoding release Python's lock; the two beyond the cores wait for the disk.
+_THREADS = (os.cpu_count() or 1) + 2
+_AHEAD = 4  # batches that are being read
+
+Frame = tuple[int, ...]  # a frame's index, and whatever else decides about it
 
 
 class Batches:
@@ -30,13 +36,34 @@ class Batches:
     Yields `image` float32 (B, h, w, 3) in [0, 1] and `y_true` float32 (B, h, w, 2): the encoded
     target (finite everywhere) and valid, 0 or 1.
 
+    Args:
+        read: reads a frame: a stored sample of `size`.
+        plan: the frames of each batch, in order; starts anew each time it is called.
+        shapes: of a sample's arrays.
+        rows: frames of a batch; None where they differ.
+        finish: makes image and y_true of a batch of samples.
+
     dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
     """
 
-    def __init__(self, reader: Reader, build: Callable[["Batches"], tf.data.Dataset]):
-        self._reader = reader
+    def __init__(
+        self,
+        read: Callable[[Frame], Sample],
+        plan: Callable[[], Iterable[list[Frame]]],
+        shapes: dict[str, tuple[int, ...]],
+        rows: int | None,
+        finish: Callable[[dict], tuple[tf.Tensor, tf.Tensor]],
+    ):
+        self._read, self._plan, self._keys = read, plan, tuple(shapes)
         self._error: InputError | None = None
-        self.dataset = build(self)
+        signature = {
+            key: tf.TensorSpec((rows, *shape), tf.uint8 if key in PICTURES else tf.float32)
+            for key, shape in shapes.items()
+        }
+        # tf.data's own parallel map would call Python once a frame, and then its threads spend
+        # more time on waiting for Python's lock than a fast reader on reading.
+        dataset = tf.data.Dataset.from_generator(self._arrays, output_signature=signature)
+        self.dataset = dataset.map(finish).prefetch(2)
 
     def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         with self.errors():
@@ -52,26 +79,35 @@ class Batches:
                 raise
             raise self._error from None
 
-    def read(self, index, size: tuple[int, int]) -> dict:
-        """Reads frame `index`, within tf.data, resized to `size`; its pictures are uint8."""
-        shapes = {"image": (*size, 3), "depth": (*size, 1)}
-        if self._reader.stereo:
-            shapes |= {"right": (*size, 3), "focal_baseline": ()}
+    def _arrays(self) -> Iterator[dict[str, np.ndarray]]:
+        cv2.setNumThreads(1)  # the frames are read in parallel: each in parallel too is slower
+        pool = ThreadPoolExecutor(_THREADS)
+        reading: deque = deque()
+        try:
+            for frames in self._plan():
+                reading.append([pool.submit(self._read, frame) for frame in frames])
+                if len(reading) > _AHEAD:
+                    yield self._stack(reading.popleft())
+            while reading:
+                yield self._stack(reading.popleft())
+        except InputError as error:
+            self._error = error
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
-        def load(index):
-            try:
-                sample = resize(self._reader.stored(int(index)), size)
-            except InputError as error:
-                self._error = self._error or error
-                raise
-            return [to_bytes(sample[k]) if k in PICTURES else sample[k] for k in shapes]
+    def _stack(self, futures: list) -> dict[str, np.ndarray]:
+        samples = [future.result() for future in futures]
+        return {key: np.stack([sample[key] for sample in samples]) for key in self._keys}
 
-        types = [tf.uint8 if key in PICTURES else tf.float32 for key in shapes]
-        arrays = tf.numpy_function(load, [index], types, stateful=False)
-        return {
-            key: tf.ensure_shape(array, shape)
-            for (key, shape), array in zip(shapes.items(), arrays, strict=True)
-        }
+
+def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"image": (*size, 3), "depth": (*size, 1)}
+    return shapes | ({"right": (*size, 3), "focal_baseline": ()} if reader.stereo else {})
+
+
+def _as_bytes(sample: Sample) -> Sample:
+    return {key: to_bytes(a) if key in PICTURES else a for key, a in sample.items()}
 
 
 def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -129,39 +165,26 @@ def training_batches(
             "choose a smaller batch"
         )
 
+    augmentation.check(size, reader.stereo)
+    crop = augmentation.crop or size
     context = context or tf.distribute.InputContext()  # one worker with one replica
     share = context.get_per_replica_batch_size(batch_size)
     rows = batch_size // context.num_input_pipelines
     first = rows * context.input_pipeline_id
 
-    def frames():
+    def plan():
         for step in range(start_step, steps):
             epoch = step // (len(reader) // batch_size)
             own = frames_of_step(len(reader), batch_size, seed, step)[first : first + rows]
-            seeds = (np.random.SeedSequence((seed, epoch, int(index))) for index in own)
-            yield own, np.stack([words.generate_state(2) for words in seeds]).view(np.int32)
+            for start in range(0, rows, share):
+                yield [(int(index), epoch) for index in own[start : start + share]]
 
-    def build(batches: Batches) -> tf.data.Dataset:
-        # AutoGraph would wrap an InputError of the augmentation in its own.
-        @tf.autograph.experimental.do_not_convert
-        def load(index, words):
-            return augment(batches.read(index, size), words, augmentation)
+    def read(frame: Frame) -> Sample:
+        index, epoch = frame
+        rng = np.random.default_rng((seed, epoch, index))
+        return _as_bytes(augment(resize(reader.stored(index), size), rng, augmentation))
 
-        signature = (tf.TensorSpec((rows,), tf.int64), tf.TensorSpec((rows, 2), tf.int32))
-        return (
-            tf.data.Dataset.from_generator(frames, output_signature=signature)
-            .unbatch()
-            .map(
-                load,
-                num_parallel_calls=_READERS,
-                deterministic=True,
-            )
-            .batch(share, drop_remainder=True)
-            .map(lambda batch: _pair(batch, encode))
-            .prefetch(2)
-        )
-
-    return Batches(reader, build)
+    return Batches(read, plan, _shapes(reader, crop), share, lambda batch: _pair(batch, encode))
 
 
 def evaluation_batches(
@@ -185,25 +208,17 @@ def evaluation_batches(
         raise InputError(f"crop {crop} is larger than the frames' size {size}; give a smaller crop")
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
 
-    def cut(batch: dict) -> dict:
+    def plan():
+        for start in range(0, len(reader), batch_size):
+            yield [(index,) for index in range(start, min(start + batch_size, len(reader)))]
+
+    def read(frame: Frame) -> Sample:
+        sample = resize(reader.stored(frame[0]), size)
         rows, columns = slice(top, top + height), slice(left, left + width)
-        maps = {key: array for key, array in batch.items() if key != "focal_baseline"}
-        return batch | {key: to_unit(array[:, rows, columns]) for key, array in maps.items()}
+        return _as_bytes({key: a[rows, columns] if a.ndim else a for key, a in sample.items()})
 
-    def build(batches: Batches) -> tf.data.Dataset:
-        return (
-            tf.data.Dataset.range(len(reader))
-            .map(
-                lambda index: batches.read(index, size),
-                num_parallel_calls=_READERS,
-                deterministic=True,
-            )
-            .batch(batch_size)
-            .map(lambda batch: _pair(cut(batch), encode))
-            .prefetch(2)
-        )
-
-    return Batches(reader, build)
+    shapes = _shapes(reader, (height, width))
+    return Batches(read, plan, shapes, None, lambda batch: _pair(batch, encode))
 
 
 def resize(sample: Sample, size: tuple[int, int]) -> Sample:
@@ -223,7 +238,7 @@ def resize(sample: Sample, size: tuple[int, int]) -> Sample:
             kept = cv2.resize(array[..., 0], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             resized[key] = kept[..., None]
         else:  # the focal length is in pixels of the width
-            resized[key] = array * np.float32(size[1] / width)
+            resized[key] = np.array(array * (size[1] / width), np.float32)
     return resized
 
 
@@ -258,4 +273,5 @@ def _pair(batch: dict, encode: Callable) -> tuple[tf.Tensor, tf.Tensor]:
     # Of an inverse the unmeasured pixels are infinite: they are replaced, not multiplied by 0.
     valid = (depth > 0) & tf.math.is_finite(target)
     target = tf.where(valid, target, UNMEASURED)
-    return batch["image"], tf.concat([target, tf.cast(valid, tf.float32)], -1)
+    image = tf.cast(batch["image"], tf.float32) / 255
+    return image, tf.concat([target, tf.cast(valid, tf.float32)], -1)

@@ -113,7 +113,7 @@ class _Shard:
     frames: range
     file: str
 
-    def __call__(self) -> Iterator[tuple[str, Sample | None]]:
+    def __call__(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         reader, keep = self.config.reader(self.split), self.config.keep
         if keep and Path(keep, self.file).exists():
             # tfds counts what the shard holds, and reads nothing of it.
@@ -124,9 +124,9 @@ class _Shard:
             for start in range(0, len(self.frames), _READING):
                 yield from pool.map(self._example, self.frames[start : start + _READING])
 
-    def _example(self, index: int) -> tuple[str, Sample]:
+    def _example(self, index: int) -> tuple[str, dict[str, Any]]:
         reader = self.config.reader(self.split)
-        sample = resize(reader.stored(index), tuple(self.config.size))
+        sample = resize(reader.stored(index), self.config.size)
         arrays = {key: to_bytes(a) if key in PICTURES else a for key, a in sample.items()}
         return reader.key(index), {"key": reader.key(index), **arrays}
 
@@ -297,7 +297,7 @@ class Prepared(Reader):
             if self.stereo:
                 sample["right"] = self._array(features["right"], np.uint8, 3)
                 value = features["focal_baseline"].float_list.value[0]
-                sample["focal_baseline"] = np.float32(value)
+                sample["focal_baseline"] = np.array(value, np.float32)
         except (ValueError, IndexError) as error:
             raise self._damaged(index) from error
         return sample

@@ -5,7 +5,7 @@ threads. It converts the data set's units to metres, and nobody after it does.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -50,6 +50,10 @@ class Reader(ABC):
             key: to_unit(array) if key in PICTURES else array
             for key, array in self.stored(index).items()
         }
+
+    def __iter__(self) -> Iterator[Sample]:
+        # Python's own way would take an IndexError within `stored` for the end.
+        return (self[index] for index in range(len(self)))
 
     @abstractmethod
     def name(self, index: int) -> str:
@@ -153,9 +157,10 @@ def make_sample(
             )
         if not 0 < focal_baseline < np.inf:
             raise InputError(
-                f"{name}: focal length times baseline is {focal_baseline:g}; restore the calibration"
+                f"{name}: focal length times baseline is {focal_baseline:g}; restore its"
+                " calibration"
             )
-        sample |= {"right": right, "focal_baseline": np.float32(focal_baseline)}
+        sample |= {"right": right, "focal_baseline": np.array(focal_baseline, np.float32)}
     return sample
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-BOX, CYLINDER, BALL = range(3)  # shapes of a solid; all of them fill the box of its size
-STRIPES, CHECKS, CELLS = range(3)  # patterns of a material
+# Shapes of a solid; all of them fill the box of its size. A gable is a roof, its ridge along x.
+BOX, CYLINDER, BALL, GABLE = range(4)
+STRIPES, CHECKS, CELLS, PANES = range(4)  # patterns of a material
 
 Rng = np.random.Generator
 Colour = tuple[float, float, float]
@@ -54,7 +55,10 @@ class Material(NamedTuple):
 
 
 class Scene:
-    """What a room holds. Solid 0 is the room itself, seen from inside."""
+    """What a room or a street holds.
+
+    Solid 0 is the room itself, seen from inside; out of doors it is the ground and the sky.
+    """
 
     def __init__(self, rng: Rng):
         self.rng = rng
@@ -62,6 +66,9 @@ class Scene:
         self.materials: list[Material] = []
         self.footprints: list[tuple[float, float, float, float]] = []  # x0, x1, y0, y1
         self.lights: list[tuple[np.ndarray, float]] = []  # position, intensity; the first casts
+        self.sun = np.zeros(3)  # out of doors: the direction to it, as long as it is strong
+        # The fine noise: how large its cells are, in metres, and how much they weigh.
+        self.grains: tuple[tuple[float, float], ...] = ((0.02, 0.6), (0.25, 0.5))
         self.camera = np.zeros(3)
         self.yaw = self.pitch = self.roll = 0.0
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_depth.data.augment import Augmentation, augment
+from keras_depth.data.augment import Augmentation, _jitter, augment
 from keras_depth.errors import InputError
 
 H, W = 24, 32
@@ -16,8 +15,8 @@ def painted():
 
 
 def run(augmentation, seed=(1, 2), sample=None):
-    result = augment(sample or painted(), tf.constant(seed, tf.int32), augmentation)
-    return np.asarray(result["image"]), np.asarray(result["depth"])
+    result = augment(sample or painted(), np.random.default_rng(seed), augmentation)
+    return result["image"], result["depth"]
 
 
 def coordinates(image, depth):
@@ -141,7 +140,7 @@ def pair():
 
 
 def test_a_mirrored_pair_changes_sides():
-    result = augment(pair(), tf.constant((1, 2)), Augmentation(mirror=1.0))
+    result = augment(pair(), np.random.default_rng(1), Augmentation(mirror=1.0))
     np.testing.assert_array_equal(result["image"], pair()["right"][:, ::-1])
     np.testing.assert_array_equal(result["right"], pair()["image"][:, ::-1])
     # The depth that was measured is the other camera's.
@@ -150,14 +149,35 @@ def test_a_mirrored_pair_changes_sides():
 
 def test_a_pair_is_cropped_and_coloured_alike():
     augmentation = Augmentation(crop=(8, 8), mirror=0.0, colour=0.3)
-    result = augment(pair() | {"right": pair()["image"]}, tf.constant((1, 2)), augmentation)
+    result = augment(pair() | {"right": pair()["image"]}, np.random.default_rng(1), augmentation)
     np.testing.assert_array_equal(result["image"], result["right"])
     assert result["focal_baseline"] == 100  # a crop moves the principal point alone
 
 
-def test_stored_pictures_become_float():
-    sample = {"image": np.full((4, 4, 3), 51, np.uint8), "depth": np.ones((4, 4, 1), np.float32)}
-    for augmentation in (Augmentation(), Augmentation(rotate=1e-6, mirror=0.0)):
-        image, _ = run(augmentation, sample=sample)
-        assert image.dtype == np.float32
-        np.testing.assert_allclose(image[1:3, 1:3], 0.2, rtol=1e-5)
+def test_stored_pictures_stay_bytes():
+    everything = Augmentation(crop=(16, 16), rotate=5.0, colour=0.2)
+    floating, _ = run(everything)
+    frame = painted()
+    frame["image"] = np.rint(frame["image"] * 255).astype(np.uint8)
+    stored, _ = run(everything, sample=frame)
+    assert stored.dtype == np.uint8
+    assert np.abs(stored / 255 - floating).max() < 0.02  # rounded once in each of three steps
+
+
+def test_one_setting_does_not_move_another():
+    plain = run(Augmentation(crop=(8, 8)))[1]
+    coloured = run(Augmentation(crop=(8, 8), colour=0.4))[1]
+    np.testing.assert_array_equal(plain, coloured)
+
+
+def test_colour_factors_by_hand():
+    # Saturation 0 gives the grey; contrast moves away from the mean of the brightened picture.
+    picture = np.array([[[0.2, 0.4, 0.6], [0.6, 0.4, 0.2]]], np.float32)
+    grey = picture @ [0.2989, 0.587, 0.114]
+    np.testing.assert_allclose(
+        _jitter(picture, 1.0, 1.0, 0.0), np.repeat(grey[..., None], 3, 2), atol=1e-3
+    )
+    np.testing.assert_allclose(
+        _jitter(picture, 1.2, 0.5, 1.0), 0.48 + (picture * 1.2 - 0.48) / 2, atol=1e-6
+    )
+    assert _jitter(picture * 255, 1.0, 1.0, 1.0).max() == 1  # clipped

@@ -1,0 +1,128 @@
+"""python -m keras_depth.data: checks a data set, and writes a copy of it that is fast to read."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keras_depth.command import load_tensorflow, run
+from keras_depth.data import reader_names
+from keras_depth.data.check_report import Report
+from keras_depth.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  # what is there, what is missing, and whether it can be metres
+  python -m keras_depth.data --data kitti --data-dir ~/kitti
+  # a reader's options, and every frame instead of 200 of each split
+  python -m keras_depth.data --data folder --data-dir ~/robot --set units_per_metre=1000 \\
+      --frames all
+  # the same, and a copy at the size a network sees; the same command again goes on after a stop
+  python -m keras_depth.data --data nyu --data-dir ~/nyu --prepare ~/nyu_small --size 240x320
+
+exit code: 0, nothing seems wrong; 1, there are findings; 2, there is nothing to check."""
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    options = dict(_option(text) for text in arguments.set)
+    if arguments.prepare or arguments.data == "prepared":
+        load_tensorflow()
+    from keras_depth.data.check import check
+
+    report = check(arguments.data, arguments.data_dir, options, arguments.frames)
+    print(report.to_markdown())
+    _write(report, arguments.output or Path("data_check") / arguments.data)
+    if arguments.prepare:
+        from keras_depth.data.prepared import prepare
+
+        copy = prepare(
+            arguments.data, arguments.data_dir, arguments.prepare, arguments.size, options
+        )
+        print(f"copy: --data prepared --data-dir {copy}")
+    return 1 if report.findings else 0
+
+
+def _write(report: Report, folder: Path) -> None:
+    from keras_depth.visualize import contact_sheet
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        report.write(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    if report.sheet:
+        samples = [reader.stored(index) for _, reader, index in report.sheet]
+        images, depths = ([sample[key] for sample in samples] for key in ("image", "depth"))
+        sheet = folder / "contact_sheet.png"
+        contact_sheet(images, depths, [title for title, _, _ in report.sheet], sheet)
+        print(f"contact sheet: {sheet}")
+    print(f"report: {folder / 'report.md'}")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: write it as key=value, for example list=eigen")
+    try:
+        # The readers' own messages name their options as a recipe does.
+        return key.strip().removeprefix("data."), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
+
+
+def _frames(text: str) -> int | None:
+    if text in ("all", "0"):
+        return None
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of frames, or all")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not sides:
+        raise argparse.ArgumentTypeError(f"{text!r}: give height x width, for example 240x320")
+    return int(sides[1]), int(sides[2])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_depth.data",
+        description="Checks a data set: its layout, counts, files, units, and depth's place.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", required=True, metavar="NAME", help=", ".join(reader_names()))
+    add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the reader, for example list=eigen (repeatable)",
+    )
+    add(
+        "--frames",
+        type=_frames,
+        default=200,
+        metavar="N",
+        help="frames of each split to read, evenly spread, or all (200)",
+    )
+    add("--output", type=Path, metavar="DIR", help="report and contact sheet (data_check/NAME)")
+    add("--prepare", type=Path, metavar="DIR", help="also write a copy for fast training there")
+    add(
+        "--size",
+        type=_size,
+        default=(240, 320),
+        metavar="HxW",
+        help="of the copy's pictures (240x320)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,120 @@
+"""What a check of a data set found, for people and for programs."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_depth.data.depth_values import number
+from keras_depth.data.reader import Reader
+from keras_depth.files import write_text
+
+_NAMED = 3  # frames, and drives, that a sentence names; report.json names all
+
+
+@dataclass
+class Split:
+    """What was found in a split.
+
+    Attributes:
+        name: "train", "validation", "test", or "all".
+        description: the reader's: layout, frames and folder.
+        frames, official: how many there are, and how many there should be.
+        missing: files that frames lack, see `Reader.missing`.
+        drives: KITTI's drives that are not wholly there: name -> "0 of 108".
+        read: how many frames were read, without those that could not be.
+        unreadable: name -> the reader's sentence.
+        sizes: "480x640" -> frames.
+        depth: `DepthValues.summary()` of the frames that were read.
+    """
+
+    name: str
+    description: str
+    frames: int
+    official: int | None = None
+    missing: list[str] = field(default_factory=list)
+    drives: dict[str, str] = field(default_factory=dict)
+    read: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    depth: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """What a check found.
+
+    Attributes:
+        data, data_dir, options: the data set, as `data.open_reader` takes it.
+        splits: what was found in each.
+        absent: splits that cannot be opened -> the reader's sentence. One need not have them all.
+        findings: what seems wrong, a sentence each; hints begin with "hint".
+        sheet: (title, reader, index) of the frames for the contact sheet.
+    """
+
+    data: str
+    data_dir: str | None
+    options: dict[str, Any]
+    splits: list[Split]
+    absent: dict[str, str]
+    findings: list[str]
+    sheet: list[tuple[str, Reader, int]] = field(repr=False)
+
+    def to_markdown(self) -> str:
+        """Returns the report as text, which is Markdown with aligned tables."""
+        lines = [f"# Check of {self.data}", ""]
+        lines += [f"- {split.description}" for split in self.splits]
+        lines += [f"- {split}: none. {sentence}" for split, sentence in self.absent.items()]
+        lines += ["", *_table(_COUNTS, map(_count_row, self.splits))]
+        if any("50%" in split.depth for split in self.splits):
+            lines += ["", *_table(_DEPTHS, map(_depth_row, self.splits))]
+        lines += ["", "## Findings", ""]
+        lines += [f"- {finding}" for finding in self.findings] or ["Nothing seems wrong."]
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Writes report.md and report.json."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.repr}
+        values["splits"] = [dataclasses.asdict(split) for split in self.splits]
+        write_text(folder / "report.md", self.to_markdown())
+        write_text(folder / "report.json", json.dumps(values, indent=2, default=str) + "\n")
+
+
+def some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+_COUNTS = ("split", "frames", "official", "read", "unreadable", "pictures")
+_DEPTHS = ("split", "measured", "min", "1 %", "median", "99 %", "max, m", "distinct values")
+
+
+def _count_row(split: Split) -> tuple[str, ...]:
+    counts = (split.frames, split.official, split.read, len(split.unreadable))
+    texts = ("-" if count is None else f"{count:,}" for count in counts)
+    return (split.name, *texts, some(list(split.sizes)) or "-")
+
+
+def _depth_row(split: Split) -> tuple[str, ...]:
+    depth = split.depth
+    metres = [depth.get(key) for key in ("minimum", "1%", "50%", "99%", "maximum")]
+    texts = ("-" if value is None else number(value) for value in metres)
+    levels = depth.get("levels")
+    steps = "over 256" if levels is None else str(levels)
+    return (split.name, f"{depth.get('measured', 0):.1%}", *texts, steps)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |"
+        for row in table
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
+    return [lines[0], rule, *lines[1:]]

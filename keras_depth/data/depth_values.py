@@ -1,0 +1,190 @@
+"""What the depth of many frames is like: its range, its steps, and whether it can be metres."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+# Bins of a histogram of log10(metres): every 0.5 %, far beyond what any unit makes of a depth.
+_LOWEST, _HIGHEST, _PER_DECADE = -7, 8, 500
+_LEVELS = 256  # distinct values that an 8-bit picture can hold
+
+# Of the kinds of scene: metres between which the median of all depth lies, and a usual median.
+_MEDIANS = {"indoor": (0.3, 10.0, 2.7), "driving": (2.0, 100.0, 12.0), "any": (0.1, 200.0, 3.0)}
+_UNITS = {
+    1000: "millimetres",
+    5000: "steps of 1/5000 m, as TUM's",
+    256: "steps of 1/256 m, as KITTI's",
+    100: "centimetres",
+}
+
+
+@dataclass(frozen=True)
+class DepthValues:
+    """The measured depth of a frame, or of several: two of them add up.
+
+    Attributes:
+        pixels, measured: how many there are, and how many of them hold a depth.
+        counts: int64, the histogram of the measured ones.
+        minimum, maximum: metres; infinity and 0 where nothing is measured.
+        at_maximum: pixels that hold the maximum itself; `reaching`, the frames that do.
+        levels: the distinct values, None where they are more than an 8-bit picture has.
+    """
+
+    pixels: int
+    measured: int
+    counts: np.ndarray
+    minimum: float
+    maximum: float
+    at_maximum: int
+    reaching: int
+    levels: frozenset[float] | None
+
+    @classmethod
+    def of(cls, depth: np.ndarray) -> "DepthValues":
+        """Looks at one depth map: floating (H, W), metres, 0 = not measured."""
+        values = depth[depth > 0]
+        bins = (np.log10(values) - _LOWEST) * _PER_DECADE
+        last = (_HIGHEST - _LOWEST) * _PER_DECADE - 1
+        counts = np.bincount(bins.clip(0, last).astype(np.int64), minlength=last + 1)
+        if not values.size:
+            return cls(depth.size, 0, counts, math.inf, 0.0, 0, 0, frozenset())
+        # Most maps show by a part of their pixels that they have more values.
+        few = len(np.unique(values[:: 1 + values.size // 5000])) <= _LEVELS
+        levels = np.unique(values) if few else ()
+        maximum = values.max()
+        return cls(
+            depth.size,
+            values.size,
+            counts,
+            float(values.min()),
+            float(maximum),
+            int((values == maximum).sum()),
+            1,
+            frozenset(map(float, levels)) if 0 < len(levels) <= _LEVELS else None,
+        )
+
+    def __add__(self, other: "DepthValues") -> "DepthValues":
+        maximum = max(self.maximum, other.maximum)
+        highest = [part for part in (self, other) if part.maximum == maximum]
+        levels = None
+        if self.levels is not None and other.levels is not None:
+            levels = self.levels | other.levels
+        return DepthValues(
+            self.pixels + other.pixels,
+            self.measured + other.measured,
+            self.counts + other.counts,
+            min(self.minimum, other.minimum),
+            maximum,
+            sum(part.at_maximum for part in highest),
+            sum(part.reaching for part in highest),
+            levels if levels is not None and len(levels) <= _LEVELS else None,
+        )
+
+    def percentile(self, percent: float) -> float:
+        """Returns metres, within 0.3 %; NaN where nothing is measured."""
+        if not self.measured:
+            return math.nan
+        place = np.searchsorted(self.counts.cumsum(), percent / 100 * self.measured)
+        metres = 10 ** ((place + 0.5) / _PER_DECADE + _LOWEST)
+        return float(np.clip(metres, self.minimum, self.maximum))
+
+    def summary(self) -> dict[str, float | int | None]:
+        """Returns the share of pixels measured, metres at five places, and the distinct values."""
+        percentiles = {f"{p}%": self.percentile(p) for p in (1, 50, 99)} if self.measured else {}
+        return {
+            "measured": self.measured / self.pixels,
+            "minimum": self.minimum if self.measured else None,
+            **percentiles,
+            "maximum": self.maximum if self.measured else None,
+            "levels": None if self.levels is None else len(self.levels),
+        }
+
+
+def doubts(values: DepthValues, scene: str | None, units_per_metre: float | None) -> list[str]:
+    """Says, a sentence each, why these cannot well be metres.
+
+    Args:
+        values: of all frames that were read.
+        scene: "indoor", "driving" or "any"; None where no metres are claimed.
+        units_per_metre: what a folder's pictures were divided by, if it was given.
+    """
+    if not values.measured:
+        return []
+    found = [_unit_doubt(values, scene, units_per_metre)] if scene else []
+    return [sentence for sentence in (*found, _cut_off(values)) if sentence]
+
+
+def _unit_doubt(values: DepthValues, scene: str, units_per_metre: float | None) -> str:
+    median = values.percentile(50)
+    low, high, usual = _MEDIANS[scene]
+    levels = values.levels or frozenset()
+    if len(levels) > 16 and values.maximum <= 255 and all(v == int(v) for v in levels):
+        return (
+            f"median depth {number(median)} m, with 8-bit steps of whole metres: these look like an"
+            " 8-bit picture's 0 to 255; decode it to metres (255 = 10 m in DenseDepth's copies)"
+        )
+    if low <= median <= high:
+        return ""
+    too_large = median > high
+    sign = 1 if too_large else -1
+    unit = min(_UNITS, key=lambda unit: abs(math.log(median / usual / unit**sign)))
+    if too_large:
+        guess = f"these look like {_UNITS[unit]}"
+        remedy = f"divide them by {unit}"
+    else:
+        guess = f"these look like metres divided by {unit} once too often"
+        remedy = f"multiply them by {unit}"
+        if values.maximum <= 1:
+            guess += ", or scaled to 0..1"
+    if units_per_metre:
+        remedy = f"give units_per_metre={units_per_metre * float(unit) ** sign:g}"
+    steps = f" with 8-bit steps ({len(levels)} distinct values)" if values.levels else ""
+    return f"median depth {number(median)} m{steps}: {guess}; {remedy}"
+
+
+def _cut_off(values: DepthValues) -> str:
+    """A sensor's or a format's limit: many pixels hold the maximum, and few come near it."""
+    share = values.at_maximum / values.measured
+    bins = (np.log10([0.95 * values.maximum, values.maximum]) - _LOWEST) * _PER_DECADE
+    near = values.counts[int(bins[0]) : int(bins[1]) + 1].sum() - values.at_maximum
+    if values.reaching < 2 or share < 0.01 or near > values.at_maximum:
+        return ""
+    return (
+        f"{share:.1%} of the depth is exactly {number(values.maximum)} m, the maximum, in"
+        f" {values.reaching} frames: what is farther is cut off there, or not measured; write 0"
+        " for it"
+    )
+
+
+_FEWEST = 8  # frames; a single one may well look down a slope, or at a ceiling
+
+
+def trend(depth: np.ndarray) -> float | None:
+    """Returns the correlation of row and log depth, below 0 where the bottom is nearer."""
+    rows = np.nonzero(depth > 0)[0]
+    values = np.log(depth[depth > 0])
+    if values.size < 100 or np.ptp(values) == 0 or np.ptp(rows) == 0:
+        return None
+    return float(np.corrcoef(rows, values)[0, 1])
+
+
+def trend_doubt(trends: list[float]) -> str:
+    """Says that depth grows downwards, if it does in the mean of the frames."""
+    if len(trends) < _FEWEST:
+        return ""
+    mean, error = np.mean(trends), np.std(trends) / math.sqrt(len(trends))
+    if mean < 0.1 or mean < 2 * error:
+        return ""
+    return (
+        f"depth grows downwards in the picture (correlation {mean:.2f} over {len(trends)} frames),"
+        " where things are nearer as a rule: these look like inverse depth or disparity, or like"
+        " maps that are upside down"
+    )
+
+
+def number(value: float) -> str:
+    """Returns three digits, and thousands as 2,710."""
+    if abs(value) < 1000:
+        return f"{value:.3g}"
+    return f"{float(f'{value:.3g}'):,.0f}"

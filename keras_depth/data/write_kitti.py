@@ -1,0 +1,113 @@
+"""Writes rendered drives as KITTI's raw recordings are stored.
+
+For tests of the reader, and to try the commands on a small folder before the real one is there:
+folders, file names and formats are the data set's, the frames are rendered.
+"""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from keras_depth.data.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.files import replace_file, write_text
+
+# The reader looks for dates of 2011; KITTI was recorded in September and October of it.
+DATE = "2011_01_01"
+_START = datetime(2011, 1, 1, 12)
+_RATE = 10  # frames a second
+_PICTURES = (".png", ".jpg")
+
+
+def write_kitti(drives: Drives, folder: str | Path, picture: str = ".png") -> Path:
+    """Writes stereo pictures, LiDAR scans, time stamps and the calibration of `DATE`.
+
+    Args:
+        drives: the frames; drive 0 becomes <DATE>_drive_0001_sync, and so on.
+        folder: where to; made if it is not there.
+        picture: ".png" as published, or ".jpg" as many convert the pictures to.
+
+    Returns:
+        What to give `open_kitti`, with list="all": the folder.
+
+    Raises:
+        InputError: the drives are not stereo, or another kind of picture.
+    """
+    if picture not in _PICTURES:
+        raise unknown_name("kind of picture", picture, _PICTURES)
+    if not drives.stereo:
+        raise InputError("write_kitti: KITTI's recordings are stereo; give Drives(stereo=True)")
+    folder = Path(folder)
+    for index in range(len(drives)):
+        drive, frame = divmod(index, drives.frames_per_drive)
+        target = folder / DATE / f"{DATE}_drive_{drive + 1:04d}_sync"
+        sample = drives[index]
+        for camera, key in (("image_02", "image"), ("image_03", "right")):
+            content = _encoded(picture, sample[key])
+            _write(target / camera / "data" / f"{frame:010d}{picture}", content)
+        scan = drives.lidar_scan(index).astype("<f4").tobytes()
+        _write(target / "velodyne_points" / "data" / f"{frame:010d}.bin", scan)
+        if frame == 0:
+            times = _times(drive, min(drives.frames_per_drive, len(drives) - index))
+            for sensor in ("image_02", "image_03", "velodyne_points"):
+                write_text(target / sensor / "timestamps.txt", times)
+    write_text(folder / DATE / "calib_cam_to_cam.txt", _cameras(drives))
+    write_text(folder / DATE / "calib_velo_to_cam.txt", _lidar())
+    return folder
+
+
+def _encoded(picture: str, image: np.ndarray) -> bytes:
+    bgr = np.rint(image[..., ::-1] * 255).astype(np.uint8)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if picture == ".jpg" else []
+    return cv2.imencode(picture, bgr, options)[1].tobytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda partial: partial.write_bytes(content))
+
+
+def _times(drive: int, frames: int) -> str:
+    start = _START + timedelta(minutes=drive)
+    stamps = (start + timedelta(seconds=frame / _RATE) for frame in range(frames))
+    return "".join(f"{stamp:%Y-%m-%d %H:%M:%S.%f}000\n" for stamp in stamps)  # nanoseconds
+
+
+def _cameras(drives: Drives) -> str:
+    """Returns calib_cam_to_cam.txt: the grey left camera, and the two in colour.
+
+    The pictures are rendered rectified: none is distorted or turned against another.
+    """
+    fx, fy, cx, cy = drives.intrinsics
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    size = drives.size[::-1]
+    left = np.array(LEFT_FROM_GREY)
+    right = left - (drives.focal_baseline / fx, 0, 0)
+    text = f"calib_time: {_START:%d-%b-%Y %H:%M:%S}\ncorner_dist: {_numbers([0.0995])}\n"
+    for name, shift in (("00", np.zeros(3)), ("02", left), ("03", right)):
+        values = {
+            "S": size,
+            "K": matrix,
+            "D": np.zeros(5),
+            "R": np.eye(3),
+            "T": RECTIFIED.T @ shift,
+            "S_rect": size,
+            "R_rect": RECTIFIED,
+            "P_rect": matrix @ np.column_stack([np.eye(3), shift]),
+        }
+        text += "".join(f"{key}_{name}: {_numbers(value)}\n" for key, value in values.items())
+    return text
+
+
+def _lidar() -> str:
+    """Returns calib_velo_to_cam.txt."""
+    turn, shift, none = VELO_TO_GREY[:, :3], VELO_TO_GREY[:, 3], np.zeros(2)
+    values = {"R": turn, "T": shift, "delta_f": none, "delta_c": none}
+    text = f"calib_time: {_START:%d-%b-%Y %H:%M:%S}\n"
+    return text + "".join(f"{key}: {_numbers(value)}\n" for key, value in values.items())
+
+
+def _numbers(values) -> str:
+    return " ".join(f"{value:.12e}" for value in np.ravel(values))

@@ -1,0 +1,135 @@
+"""What an evaluation found, for people and for programs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_depth import metrics
+from keras_depth.files import write_text
+from keras_depth.protocols import REDUCTIONS, Protocol
+from keras_depth.run_folder import environment
+
+NETWORK = "network"
+BASELINE = "mean training depth"
+
+_SUMMARY = ("rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3", "d1")
+_SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
+_NAMED = 3  # missing frames in the text; report.json has them all
+
+
+@dataclass
+class Report:
+    """What an evaluation found.
+
+    Attributes:
+        model: what was scored, for people.
+        data: the reader's description.
+        synthetic: the frames are rendered.
+        protocol: the protocol, and `line` its text.
+        scores: predictor -> reduction ("image", "pixel" and the protocol's, which comes first) ->
+            metric -> value. Predictors are the network and, where the run knows it, the mean depth
+            map of its training frames.
+        frames: name, share of scored pixels, REL and, where predictions are aligned, the ratio
+            of each frame, as read.
+        missing: the frames of the list that the data set lacks.
+        valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop.
+    """
+
+    model: str
+    data: str
+    synthetic: bool
+    protocol: Protocol
+    scores: dict[str, dict[str, dict[str, float]]]
+    frames: list[dict[str, Any]]
+    missing: list[str]
+    valid_pixels: int
+    all_pixels: int
+
+    @property
+    def line(self) -> str:
+        return self.protocol.line()
+
+    @property
+    def ratios(self) -> dict[str, float] | None:
+        """The median of the frames' scale ratios, and the standard deviation of ratio / median.
+
+        As monodepth2 prints them. A small deviation means that one factor would do for all.
+        """
+        ratios = [frame["ratio"] for frame in self.frames if frame.get("ratio")]
+        if not ratios:
+            return None
+        median = float(np.median(ratios))
+        return {"median": median, "std": float(np.std(np.array(ratios) / median))}
+
+    def summary(self) -> str:
+        """Returns the main numbers in a few lines of text."""
+        lines = [self.line]
+        for name, by_reduction in self.scores.items():
+            for reduction, values in by_reduction.items():
+                numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
+                lines.append(f"  {name}, {REDUCTIONS[reduction]}: {numbers}")
+        lines += [f"  {key}: {text}" for key, text in self._facts().items()]
+        if self.synthetic:
+            lines.append(f"  {_SYNTHETIC}")
+        return "\n".join(lines)
+
+    def to_markdown(self) -> str:
+        lines = [f"# Depth on {'rendered' if self.synthetic else 'real'} frames", ""]
+        if self.synthetic:
+            lines += [_SYNTHETIC, ""]
+        facts = {"network": self.model, "data": self.data, **self._facts()}
+        lines += ["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in facts.items())]
+        lines += ["", "![image, truth, prediction, error](figures/samples.png)", ""]
+        lines += ["## Scores", "", self.line, ""]
+        for reduction in self.scores[NETWORK]:
+            lines += self._table(reduction)
+        if BASELINE in self.scores:
+            network, baseline = (values["image"]["rel"] for values in self.scores.values())
+            if baseline:
+                lines += [f"REL is {network / baseline:.2f} of that of the {BASELINE} map."]
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Writes `report.json` and `report.md`."""
+        values = {
+            **self.__dict__,
+            "protocol": self.protocol.name,
+            "changed": list(self.protocol.changed),
+            "line": self.line,
+            "ratios": self.ratios,
+            "environment": environment(),
+        }
+        write_text(folder / "report.json", json.dumps(values, indent=2) + "\n")
+        write_text(folder / "report.md", self.to_markdown())
+
+    def _table(self, reduction: str) -> list[str]:
+        title = REDUCTIONS[reduction].capitalize()
+        if reduction == self.protocol.reduction:
+            title += ", as the protocol's source has it"
+        lines = [f"### {title}", ""]
+        lines += [f"| | {' | '.join(self.scores)} | |", f"|---|{'---:|' * len(self.scores)}---|"]
+        for metric in self.scores[NETWORK][reduction]:
+            values = " | ".join(f"{row[reduction][metric]:.4f}" for row in self.scores.values())
+            formula = metrics.describe(metric).replace("|", "\\|")  # no column of the table
+            lines.append(f"| {metric} | {values} | {formula} |")
+        return [*lines, ""]
+
+    def _facts(self) -> dict[str, str]:
+        share = self.valid_pixels / self.all_pixels
+        facts = {
+            "scored": f"{len(self.frames)} frames, {self.valid_pixels:,} of {self.all_pixels:,}"
+            f" pixels were valid ({share:.1%})"
+        }
+        if self.missing:
+            first = ", ".join(self.missing[:_NAMED])
+            more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
+            facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
+        if self.ratios:
+            facts["scale ratios"] = (
+                f"median {self.ratios['median']:.3f}, std of ratio / median"
+                f" {self.ratios['std']:.3f}"
+            )
+        return facts

@@ -1,0 +1,87 @@
+"""What one predictor reaches, frame by frame: every metric, in every reduction of a report."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_depth import metrics, scoring
+from keras_depth.data import Sample
+from keras_depth.protocols import Protocol
+
+# Frames that the metrics take at once: some hundred small operations a call, whatever its size.
+_BATCH = 8
+
+
+class Tally:
+    """The metrics of one predictor over the frames that were added.
+
+    Args:
+        protocol: how each frame is scored.
+
+    Attributes:
+        valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop, so far.
+    """
+
+    def __init__(self, protocol: Protocol):
+        self._protocol = protocol
+        # KITTI's D1 takes disparities as they were predicted, whatever depth is clipped to.
+        self._unclipped = dataclasses.replace(protocol, clip_prediction=None)
+        reductions = dict.fromkeys((protocol.reduction, "image", "pixel"))
+        self._depth = {name: metrics.all_metrics(name) for name in reductions}
+        self._disparity = {name: [metrics.DepthMetric("d1", name)] for name in reductions}
+        self._stereo = False
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self.valid_pixels = 0
+        self.all_pixels = 0
+
+    def add(
+        self, sample: Sample, prediction: np.ndarray, mirrored: np.ndarray | None
+    ) -> scoring.Scored:
+        """Scores the prediction of one frame; the arguments and errors are `scoring.apply`'s."""
+        truth = sample["depth"]
+        scored = scoring.apply(self._protocol, truth, prediction, mirrored)
+        valid = scored.y_true[..., 1] > 0
+        # LiDAR measures a pixel in 25: the others would be most of the work.
+        self._waiting.append((scored.y_true[valid], scored.y_pred[valid]))
+        if len(self._waiting) == _BATCH:
+            self._add_waiting()
+        if "focal_baseline" in sample:
+            self._stereo = True
+            unclipped = scoring.apply(self._unclipped, truth, prediction, mirrored)
+            _update(self._disparity, *_disparities(unclipped, sample["focal_baseline"]))
+        self.valid_pixels += int(valid.sum())
+        self.all_pixels += scored.y_pred.size
+        return scored
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Returns reduction -> metric -> value; the protocol's own reduction comes first."""
+        self._add_waiting()
+        groups = [self._depth, self._disparity] if self._stereo else [self._depth]
+        return {
+            reduction: {m.name: float(m.result()) for group in groups for m in group[reduction]}
+            for reduction in self._depth
+        }
+
+    def _add_waiting(self) -> None:
+        if self._waiting:
+            longest = max(len(y_true) for y_true, _ in self._waiting)
+            rows = [
+                [np.pad(pixels, ((0, longest - len(pixels)), (0, 0))) for pixels in frame]
+                for frame in self._waiting
+            ]
+            y_true, y_pred = (np.stack(arrays)[:, None] for arrays in zip(*rows, strict=True))
+            _update(self._depth, y_true, y_pred)
+            self._waiting = []
+
+
+def _update(groups: dict[str, list[metrics.DepthMetric]], y_true, y_pred) -> None:
+    for metric in (metric for group in groups.values() for metric in group):
+        metric.update_state(y_true, y_pred)
+
+
+def _disparities(scored: scoring.Scored, focal_baseline) -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted disparity in pixels of the picture, as a batch of one for a metric."""
+    depth, valid = scored.y_true[..., 0], scored.y_true[..., 1]
+    true = focal_baseline / np.where(valid > 0, depth, 1)
+    predicted = focal_baseline / np.maximum(scored.y_pred, np.float32(1e-6))
+    return np.stack([true, valid], axis=-1)[None], predicted[None]
