@@ -1,13 +1,17 @@
 """What every command shares: how it starts, and how it ends when something is wrong."""
 
+import argparse
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import yaml
 
 from keras_depth.errors import InputError
+from keras_depth.recipes import parse_yaml
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -72,3 +76,14 @@ def choose_backend() -> None:
             f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"
             " TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
         )
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Reads an argument of the form KEY=VALUE, the value in YAML; a type for argparse."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as KEY=VALUE")
+    try:
+        return key.strip(), parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from error

@@ -2,12 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from keras_depth import recipes
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import load_tensorflow, run, setting
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
 
@@ -76,16 +72,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text!r}: write it as KEY=VALUE")
-    try:
-        return key, recipes.parse_yaml(value)
-    except yaml.YAMLError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_depth.evaluate",
@@ -119,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add(
         "--data-option",
-        type=_setting,
+        type=setting,
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -129,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--protocol", metavar="NAME", help="how to score, for example nyu_eigen")
     add(
         "--set",
-        type=_setting,
+        type=setting,
         action="append",
         default=[],
         metavar="KEY=VALUE",

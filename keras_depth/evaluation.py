@@ -22,13 +22,6 @@ from keras_depth.scoring import Scored
 from keras_depth.tally import Tally
 
 _SHOWN = 4  # frames in the figure
-# Protocol of a data set, and of KITTI's lists.
-_USUAL = {
-    "nyu": "nyu_eigen",
-    "kitti": "kitti_eigen_garg",
-    "kitti eigen_benchmark": "kitti_eigen_benchmark",
-    "kitti stereo2015": "kitti_stereo2015",
-}
 
 
 def evaluate_run(
@@ -77,7 +70,7 @@ def evaluate_run(
         reader = open_frames(data, data_dir, split, data_options, estimator)
     else:
         raise InputError(f"{run}: a model alone names no frames; give --data")
-    protocol = protocol or _usual(data, data_options)
+    protocol = protocol or protocols.usual(data, (data_options or {}).get("list"))
     report = evaluate(
         estimator,
         reader,
@@ -114,7 +107,7 @@ def evaluate_predictions(
         InputError: what was given does not exist or does not fit.
     """
     reader = open_frames(data, data_dir, split, data_options)
-    protocol = protocol or _usual(data, data_options)
+    protocol = protocol or protocols.usual(data, (data_options or {}).get("list"))
     report = evaluate(
         Predictions(path, reader, png_units),
         reader,
@@ -138,10 +131,6 @@ def open_frames(
         size = {"size": estimator.input_size} if estimator else {}
         options = {"count": 64, **size, **options}
     return open_reader(data, data_dir, split, **options)
-
-
-def _usual(data: str, options: Mapping[str, Any] | None) -> str:
-    return _USUAL.get(f"{data} {(options or {}).get('list')}") or _USUAL.get(data, "full")
 
 
 def _home(made_by: Path, data: str, protocol: str, *settings: Mapping[str, Any] | None) -> Path:

@@ -272,6 +272,20 @@ def get(name: str, changes: Mapping[str, Any] | None = None) -> Protocol:
     return vary(_PROTOCOLS[name], changes or {})
 
 
+# Protocol of a data set, and of KITTI's lists.
+_USUAL = {
+    "nyu": "nyu_eigen",
+    "kitti": "kitti_eigen_garg",
+    "kitti eigen_benchmark": "kitti_eigen_benchmark",
+    "kitti stereo2015": "kitti_stereo2015",
+}
+
+
+def usual(data: str, frames: str | None = None) -> str:
+    """Returns the name of a data set's usual protocol; `frames` is KITTI's `list`."""
+    return _USUAL.get(f"{data} {frames}") or _USUAL.get(data, "full")
+
+
 _CHOICES = {
     "flip": ("none", "mean", "ramp"),
     "resize_as": ("depth", "disparity"),

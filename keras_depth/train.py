@@ -49,17 +49,21 @@ def main() -> int:
 
 def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
     """Finds the recipe that the arguments ask for, with their changes."""
-    from keras_depth import architectures
+    from keras_depth import architectures, protocols
+    from keras_depth.data import RENDERED
 
     if arguments.recipe:
         name = arguments.recipe
     else:
         architecture = architectures.get(arguments.arch)
         # Without a data set, on rendered rooms; with one, as the paper's row says.
-        row = "rooms" if arguments.data in (None, "synthetic") else architecture.recipe
+        row = "rooms" if arguments.data in (None, *RENDERED) else architecture.recipe
         name = f"{architecture.paper}/{row}"
     overrides = list(arguments.set)
     if arguments.data:
+        if arguments.data != recipes.load(name).data["name"]:
+            # The recipe's protocol is for its own data set.
+            overrides.insert(0, f"protocol={protocols.usual(arguments.data)}")
         overrides.append(f"data.name={arguments.data}")
     if arguments.data_dir:
         overrides.append(f"data.dir={json.dumps(str(arguments.data_dir.expanduser().resolve()))}")
@@ -90,7 +94,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--arch", metavar="NAME", help="architecture; its default recipe unless --recipe")
     add("--recipe", metavar="NAME", help="a published row's recipe, or a YAML file")
-    add("--data", metavar="NAME", help="synthetic or nyu")
+    add("--data", metavar="NAME", help="synthetic, drives, nyu, kitti, folder or prepared")
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add("--weights", metavar="W", help="none, imagenet or the path of a trained model")
     add("--epochs", type=int, metavar="N")

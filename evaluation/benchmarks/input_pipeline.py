@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SIZE, CROP, BATCH, WORKERS = (240, 320), (192, 256), 8, 2
-WARM_UP = 4  # seconds that do not count
+WARM_UP = 2  # seconds that do not count
 
 
 def ours(data, **options):
@@ -55,7 +55,7 @@ def torch_fastdepth(folder):
 
     class Frames(torch.utils.data.Dataset):
         def __init__(self):
-            self.files = sorted(Path(folder).glob("train/*/*.h5"))
+            self.files = sorted(Path(folder).glob("nyudepthv2/train/*/*.h5"))
 
         def __len__(self):
             return len(self.files)
@@ -155,7 +155,7 @@ CANDIDATES = {
     "BTS sync": (ours("nyu"), "bts"),
     "BTS sync, prepared": (ours("prepared"), "bts-prepared"),
     "labelled .mat": (ours("nyu"), "labelled"),
-    "KITTI raw, LiDAR": (ours("kitti", list="all"), "kitti"),
+    "KITTI raw, LiDAR": (ours("kitti", list="all", hold_out=0.2), "kitti"),
     "KITTI raw, prepared": (ours("prepared"), "kitti-prepared"),
 }
 
@@ -174,7 +174,10 @@ def write_frames(root: Path, frames: int) -> None:
             write_layout(train, root / layout, layout, test)
     if not (root / "kitti").exists():
         write_kitti(Drives(frames // 2, KITTI_SIZE, noise=True), root / "kitti")
-    for source, data, options in (("bts", "nyu", {}), ("kitti", "kitti", {"list": "all"})):
+    for source, data, options in (
+        ("bts", "nyu", {}),
+        ("kitti", "kitti", {"list": "all", "hold_out": 0.2}),
+    ):
         if not (root / f"{source}-prepared").exists():
             prepare(data, root / source, root / f"{source}-prepared", SIZE, options)
 
@@ -234,8 +237,10 @@ def main() -> None:
         for name in arguments.only:
             command = [sys.executable, __file__, "--one", name, "--folder", str(arguments.folder)]
             command += ["--seconds", str(arguments.seconds)]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            results[name].append(json.loads(output.splitlines()[-1]))
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{name}: {done.stderr[-2000:]}")
+            results[name].append(json.loads(done.stdout.splitlines()[-1]))
     print("| | images a second | of rounds | peak MB | growth, MB |\n|---|---:|---|---:|---:|")
     for name, rounds in results.items():
         rates = [one["rate"] for one in rounds]

@@ -36,12 +36,13 @@ def _nyu(data_dir, split, *, depth="filled", hold_out=0.0):
     return open_nyu(data_dir, split, depth, hold_out=hold_out)
 
 
-def _kitti(data_dir, split, *, list="eigen", stereo=False, depth="lidar", max_missing=0.02):
+def _kitti(
+    data_dir, split, *, list="eigen", stereo=False, depth="lidar", max_missing=0.02, hold_out=0.0
+):
     from keras_depth.data.kitti import open_kitti
 
-    return open_kitti(
-        data_dir, split, list=list, stereo=stereo, depth=depth, max_missing=max_missing
-    )
+    options = {"stereo": stereo, "depth": depth, "max_missing": max_missing, "hold_out": hold_out}
+    return open_kitti(data_dir, split, list=list, **options)
 
 
 def _folder(data_dir, split, *, units_per_metre=None, hold_out=0.1):
@@ -98,7 +99,7 @@ def open_reader(
             | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
             | drives | `drives.Drives` | `count`, `size`, `seed`, `noise`, `stereo` |
             | nyu | `nyu.open_nyu` | `depth`, `hold_out` |
-            | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing` |
+            | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
             | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |
             | prepared | `prepared.open_prepared` | none |

@@ -3,11 +3,8 @@
 import argparse
 import re
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import load_tensorflow, run, setting
 from keras_depth.data import reader_names
 from keras_depth.data.check_report import Report
 from keras_depth.errors import InputError
@@ -27,7 +24,8 @@ exit code: 0, nothing seems wrong; 1, there are findings; 2, there is nothing to
 
 def main() -> int:
     arguments = _parser().parse_args()
-    options = dict(_option(text) for text in arguments.set)
+    # The readers' own messages name their options as a recipe does.
+    options = {key.removeprefix("data."): value for key, value in arguments.set}
     if arguments.prepare or arguments.data == "prepared":
         load_tensorflow()
     from keras_depth.data.check import check
@@ -62,17 +60,6 @@ def _write(report: Report, folder: Path) -> None:
     print(f"report: {folder / 'report.md'}")
 
 
-def _option(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: write it as key=value, for example list=eigen")
-    try:
-        # The readers' own messages name their options as a recipe does.
-        return key.strip().removeprefix("data."), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
-
-
 def _frames(text: str) -> int | None:
     if text in ("all", "0"):
         return None
@@ -100,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add(
         "--set",
+        type=setting,
         action="append",
         default=[],
         metavar="KEY=VALUE",

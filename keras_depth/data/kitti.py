@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_depth.data import kitti_lists
+from keras_depth.data.hold_out import check_part
 from keras_depth.data.kitti_calibration import Calibration, read_calibration
 from keras_depth.data.kitti_files import Folders, Frame, benchmark_frames, benchmarks, raw_frames
 from keras_depth.data.lidar import depth_map, read_points
@@ -55,13 +56,14 @@ def open_kitti(
     stereo: bool = False,
     depth: str = "lidar",
     max_missing: float = 0.02,
+    hold_out: float = 0.0,
 ) -> "KittiReader":
     """Opens frames of KITTI; those that lack a file are left out, see `Reader.missing`.
 
     Args:
         data_dir: the folder that holds the data, or the one above it.
         split: "train", "validation", "test", or None: the test frames if the list has any,
-            otherwise all frames. A csv file, "all" and the benchmarks are not split.
+            otherwise all frames. The benchmarks are not split.
         list: of KITTI raw: a name of `kitti_lists`, a csv file like them, or "all" for every left
             picture there; or a benchmark's training set: "stereo2015", "stereo2012", "object".
         stereo: samples also hold the right picture and `focal_baseline`.
@@ -71,6 +73,8 @@ def open_kitti(
             depth benchmark's ground truth, gathered from several scans, which 45 of Eigen's test
             frames lack (list="eigen_benchmark" is the others); or "none", all 0.
         max_missing: the share of the list's frames, 0 to 1, that may be left out.
+        hold_out: of "all" and of a csv file, the part of the drives, whole ones, that "train"
+            leaves to "validation"; the named lists have validation frames of their own.
 
     Raises:
         InputError: an unknown name, other data in the folder, or too many frames left out.
@@ -90,14 +94,20 @@ def open_kitti(
     if not 0 <= max_missing <= 1:
         raise InputError(f"max_missing={max_missing}: a share of the frames; give 0 to 1")
 
+    check_part(hold_out)
+    if hold_out and (name in kitti_lists.names() or name in benchmarks()):
+        raise InputError(f"KITTI list {name} has its own split; leave out data.hold_out")
+
     title, folders = f"KITTI {name}", Folders()
     if name in kitti_lists.names():
         split = split or ("test" if "test" in kitti_lists.splits(name) else None)
         title += f", {split or 'all splits'}"
+    elif hold_out and split in ("train", "validation"):
+        title += f", {split} with {hold_out:g} of the drives held out"
     if name in benchmarks():
         frames = [*benchmark_frames(path, name, stereo, kind, folders)]
     else:
-        frames = raw_frames(path, name, split, stereo, kind, folders)
+        frames = raw_frames(path, name, split, stereo, kind, folders, hold_out)
     kept, missing = _sort_out(frames, folders, max_missing, f"{path}: {title}")
     description = f"{title}, {_TITLES[kind]}: {len(kept)} frames from {path}"
     if missing:

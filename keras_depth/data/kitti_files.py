@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_depth.data import kitti_lists
+from keras_depth.data.hold_out import held_out
 from keras_depth.errors import InputError
 
 
@@ -99,7 +100,13 @@ _PICTURE = re.compile(r"(\d+)\.(?:png|jpg)")
 
 
 def raw_frames(
-    path: Path, name: str, split: str | None, stereo: bool, depth: str, folders: Folders
+    path: Path,
+    name: str,
+    split: str | None,
+    stereo: bool,
+    depth: str,
+    folders: Folders,
+    hold_out: float = 0.0,
 ) -> list[Frame]:
     """Returns the frames of a list of KITTI raw, be their files there or not.
 
@@ -108,6 +115,7 @@ def raw_frames(
         name: of the list, or "all".
         split: None for the test frames if the list has any, otherwise all.
         depth: "lidar", "lidar_x", "annotated" or "none".
+        hold_out: of "all" and of a csv file, the part of the drives kept for validation.
     """
     root = folders.root(
         path,
@@ -116,7 +124,10 @@ def raw_frames(
     )
     annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
     frames = []
-    for listed in _found(root, folders) if name == "all" else _listed(name, split):
+    chosen = _found(root, folders) if name == "all" else _listed(name, split)
+    if name not in kitti_lists.names() and split in ("train", "validation"):
+        chosen = _part(chosen, split, hold_out, path)
+    for listed in chosen:
         date, number, side, picture = listed
         if stereo and side == "r":
             raise InputError(
@@ -134,6 +145,21 @@ def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
     if split is None and "test" not in known:
         return [frame for part in known for frame in kitti_lists.load(name, part)]
     return kitti_lists.load(name, split or "test")
+
+
+def _part(
+    frames: list[kitti_lists.Frame], split: str, hold_out: float, path: Path
+) -> list[kitti_lists.Frame]:
+    """Returns the frames of the drives that are held out, or of the others."""
+    if not hold_out:
+        raise InputError(
+            f"{path}: a csv file and list=all have no split of their own; keep some drives for"
+            " validation with --set data.hold_out=0.1"
+        )
+    drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
+    kept = held_out(drives, hold_out, path)
+    wanted = split == "validation"
+    return [f for f, drive in zip(frames, drives, strict=True) if (drive in kept) == wanted]
 
 
 def _found(root: str, folders: Folders) -> list[kitti_lists.Frame]:

@@ -5,9 +5,13 @@ batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
 for image, y_true in batches: ...
 """
 
+import atexit
 import contextlib
 import functools
 import os
+import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +60,7 @@ class Batches:
     ):
         self._read, self._plan, self._keys = read, plan, tuple(shapes)
         self._error: InputError | None = None
+        _IN_USE.add(self)
         signature = {
             key: tf.TensorSpec((rows, *shape), tf.uint8 if key in PICTURES else tf.float32)
             for key, shape in shapes.items()
@@ -85,6 +90,8 @@ class Batches:
         reading: deque = deque()
         try:
             for frames in self._plan():
+                if _ENDING.is_set():
+                    return
                 reading.append([pool.submit(self._read, frame) for frame in frames])
                 if len(reading) > _AHEAD:
                     yield self._stack(reading.popleft())
@@ -99,6 +106,20 @@ class Batches:
     def _stack(self, futures: list) -> dict[str, np.ndarray]:
         samples = [future.result() for future in futures]
         return {key: np.stack([sample[key] for sample in samples]) for key in self._keys}
+
+
+# A dataset that is not read to its end has a thread of TensorFlow that asks for batches. Is it within
+# Python when Python ends, it never returns, and the process waits for it for ever: so it is asked
+# to stop, and given the time.
+_IN_USE: "weakref.WeakSet[Batches]" = weakref.WeakSet()
+_ENDING = threading.Event()
+
+
+@atexit.register
+def _let_threads_leave() -> None:
+    if _IN_USE:
+        _ENDING.set()
+        time.sleep(0.5)
 
 
 def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:

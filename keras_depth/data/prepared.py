@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import io
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -50,6 +51,9 @@ class PreparedConfig(tfds.core.BuilderConfig):
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     size: tuple[int, int] = (240, 320)
     keep: str | None = None
+
+    def __post_init__(self):
+        self.size = (int(self.size[0]), int(self.size[1]))  # of tfds' command line it is a list
 
     def reader(self, split: str) -> Reader:
         return _reader(self.data, self.data_dir, split, json.dumps(self.options))
@@ -207,6 +211,7 @@ def prepare(
     for leftover in home.parent.glob(f"{name}/incomplete.*"):
         shutil.rmtree(leftover)
     tfds.disable_progress_bar()
+    logging.getLogger("absl").setLevel(logging.ERROR)
     # tfds tells of a download that there is not.
     with contextlib.redirect_stdout(io.StringIO()):
         builder = PreparedDepth(data_dir=target, config=config)

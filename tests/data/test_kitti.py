@@ -193,12 +193,33 @@ def test_all_takes_dates_and_drives_in_order(tmp_path):
     for date, number in (("2011_10_03", 27), (DATE, 48), (DATE, 5)):
         write_drive(tmp_path, 1, date, f"{date}_drive_{number:04d}_sync")
     (tmp_path / DATE / "2011_09_26_drive_0048_extract/image_02/data").mkdir(parents=True)
-    reader = open_kitti(tmp_path, "train", list="all")
+    reader = open_kitti(tmp_path, list="all")
     assert [reader.key(i).split("/")[1] for i in range(len(reader))] == [
         "2011_09_26_drive_0005_sync",
         "2011_09_26_drive_0048_sync",
         "2011_10_03_drive_0027_sync",
     ]
+
+
+def test_whole_drives_are_held_out(tmp_path):
+    for number in range(1, 6):
+        write_drive(tmp_path, 2, DATE, f"{DATE}_drive_{number:04d}_sync")
+    drives = {}
+    for split in ("train", "validation"):
+        reader = open_kitti(tmp_path, split, list="all", hold_out=0.4)
+        drives[split] = {reader.key(i).split("/")[1] for i in range(len(reader))}
+        assert len(reader) == 2 * len(drives[split])
+        assert f"{split} with 0.4 of the drives held out" in reader.description
+    assert len(drives["train"]) == 3 and len(drives["validation"]) == 2
+    assert not drives["train"] & drives["validation"]
+    some = write_list(tmp_path / "some.csv", f"{DATE},0001,l,0", f"{DATE},0002,l,0-1")
+    sizes = [len(open_kitti(tmp_path, s, list=some, hold_out=0.1)) for s in drives]
+    assert sorted(sizes) == [1, 2]
+    assert len(open_kitti(tmp_path, list="all", hold_out=0.4)) == 10, "without a split, all"
+
+    assert "data.hold_out=0.1" in error(tmp_path, "validation", list="all")
+    assert "has its own split" in error(tmp_path, "train", list="eigen", hold_out=0.1)
+    assert "data.hold_out is 2" in error(tmp_path, "train", list="all", hold_out=2)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -107,6 +110,37 @@ def test_an_interrupted_copy_goes_on(nyu, tmp_path, monkeypatch):
             assert (home / file.name).read_bytes() == file.read_bytes()
     assert sorted(path.name for path in home.parent.iterdir()) == ["1.0.0"]
     assert not kept.exists()
+
+
+@pytest.mark.slow
+def test_a_killed_copy_goes_on(tmp_path):
+    options = {"count": 200, "size": list(SIZE)}
+    shard = 20 * 7 * SIZE[0] * SIZE[1]
+    code = (
+        "from keras_depth.data import prepared\n"
+        f"prepared.SHARD_BYTES = {shard}\n"
+        f"prepared.prepare('synthetic', None, {str(tmp_path / 'copy')!r}, {SIZE}, {options})\n"
+    )
+    kept = tmp_path / "copy" / "unfinished-synthetic_24x32"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while len(list(kept.glob("prepared_depth-*"))) < 3:
+        assert process.poll() is None, "finished before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    finished = {path.name: path.stat().st_mtime_ns for path in kept.glob("prepared_depth-*")}
+    assert 3 <= len(finished) < 20
+
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    (home,) = (tmp_path / "copy" / "prepared_depth" / "synthetic_24x32").iterdir()
+    assert (
+        finished.items() <= {path.name: path.stat().st_mtime_ns for path in home.iterdir()}.items()
+    )
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
+    for split in prepared.SPLITS:
+        reader = data.open_reader("synthetic", None, split, count=200, size=SIZE)
+        assert_same(reader, prepared.open_prepared(home, split))
 
 
 def test_shards_of_another_copy_are_not_taken(nyu, tmp_path, monkeypatch):
