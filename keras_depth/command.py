@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import yaml
 
 from keras_depth.errors import InputError
+from keras_depth.memory import keep_freed_memory
 from keras_depth.recipes import parse_yaml
 
 
@@ -24,6 +25,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     Bad input (InputError) prints `error: <sentence>` on stderr and leaves with 2, as argparse
     does for bad arguments; Ctrl-C leaves with 130.
     """
+    keep_freed_memory()
     try:
         choose_backend()
         code = main() or 0

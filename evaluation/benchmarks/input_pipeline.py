@@ -25,17 +25,20 @@ WARM_UP = 2  # seconds that do not count
 
 
 def ours(data, **options):
-    """Our pipeline over a reader."""
+    """Our pipeline over a reader; pairs are not rotated."""
+    stereo = options.get("stereo", False)
 
     def batches(folder):
         from keras_depth.data import open_reader
         from keras_depth.data.augment import Augmentation
         from keras_depth.data.pipeline import training_batches
+        from keras_depth.memory import keep_freed_memory
 
+        keep_freed_memory()  # as every command of ours starts
         return training_batches(
             open_reader(data, folder, "train", **options),
             size=SIZE,
-            augmentation=Augmentation(crop=CROP, mirror=0.5, rotate=5.0),
+            augmentation=Augmentation(crop=CROP, mirror=0.5, rotate=0.0 if stereo else 5.0),
             encode=lambda depth: depth,
             batch_size=BATCH,
             seed=0,
@@ -156,6 +159,10 @@ CANDIDATES = {
     "BTS sync, prepared": (ours("prepared"), "bts-prepared"),
     "labelled .mat": (ours("nyu"), "labelled"),
     "KITTI raw, LiDAR": (ours("kitti", list="all", hold_out=0.2), "kitti"),
+    "KITTI raw, stereo pairs": (
+        ours("kitti", list="all", hold_out=0.2, stereo=True, depth="none"),
+        "kitti",
+    ),
     "KITTI raw, prepared": (ours("prepared"), "kitti-prepared"),
 }
 

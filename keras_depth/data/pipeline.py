@@ -108,8 +108,8 @@ class Batches:
         return {key: np.stack([sample[key] for sample in samples]) for key in self._keys}
 
 
-# A dataset that is not read to its end has a thread of TensorFlow that asks for batches. Is it within
-# Python when Python ends, it never returns, and the process waits for it for ever: so it is asked
+# While a dataset is not read to its end, a thread of TensorFlow asks for batches. If it is within
+# Python when Python ends, it never returns, and the process waits for it for ever: so it is told
 # to stop, and given the time.
 _IN_USE: "weakref.WeakSet[Batches]" = weakref.WeakSet()
 _ENDING = threading.Event()

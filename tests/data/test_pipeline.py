@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -282,3 +285,19 @@ def test_stereo_pairs_go_through_the_pipeline():
 def test_a_crop_that_does_not_fit_is_one_sentence():
     with pytest.raises(InputError, match="^augmentation: crop=.* is larger than the frame"):
         train(Numbered(4), 1, augmentation=Augmentation(crop=(99, 99)))
+
+
+@pytest.mark.slow
+def test_a_process_ends_with_batches_unread():
+    code = (
+        "from keras_depth.data.augment import Augmentation\n"
+        "from keras_depth.data.pipeline import training_batches\n"
+        "from keras_depth.data.synthetic import Rooms\n"
+        "batches = iter(training_batches(Rooms(16, (24, 32)), size=(24, 32), encode=abs, seed=0,\n"
+        "    augmentation=Augmentation(), batch_size=2, steps=10**6))\n"
+        "for _ in range(30): next(batches)\n"
+        "raise ValueError('the end')\n"
+    )
+    for _ in range(6):  # without care about half of them hang
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+        assert b"ValueError: the end" in done.stderr

@@ -128,7 +128,7 @@ def test_a_killed_copy_goes_on(tmp_path):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    finished = {path.name: path.stat().st_mtime_ns for path in kept.glob("prepared_depth-*")}
+    finished = {(path.name, path.stat().st_mtime_ns) for path in kept.glob("prepared_depth-*")}
     assert 3 <= len(finished) < 20
 
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
