@@ -33,7 +33,9 @@ def call(module, arguments):
     return exit.value.code
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "build_ops"])
+@pytest.mark.parametrize(
+    "name", ["train", "evaluate", "predict", "build_ops", "data", "data.kitti_lists"]
+)
 def test_help_shows_an_example(name):
     """And does not wait for TensorFlow."""
     code = (
@@ -64,6 +66,21 @@ def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
     assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
     assert recipe.data == {"name": "nyu", "dir": str(tmp_path / "here")}, "found from anywhere"
     assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "synthetic"
+
+
+@pytest.mark.parametrize(
+    "arguments, protocol",
+    [
+        (["--data", "nyu"], "ecmr2019"),  # the recipe's own data, and its protocol
+        (["--data", "kitti"], "kitti_eigen_garg"),
+        (["--data", "kitti", "--set", "protocol=full"], "full"),
+        (["--data", "folder"], "full"),
+        (["--data", "drives"], "full"),
+    ],
+)
+def test_the_protocol_fits_the_data(arguments, protocol):
+    recipe = train.read_recipe(train.parse(["--arch", "basic_sc_interl_t", *arguments]))
+    assert recipe.protocol == protocol and recipe.data["name"] == arguments[1]
 
 
 TRAIN = {

@@ -15,6 +15,9 @@ import pytest
 
 from keras_depth import architectures, data, recipes, trainer
 from keras_depth.architectures import Architecture
+from keras_depth.data.drives import Drives
+from keras_depth.data.prepared import prepare
+from keras_depth.data.write_kitti import write_kitti
 from keras_depth.errors import InputError
 from keras_depth.run_folder import RunFolder
 
@@ -83,6 +86,44 @@ def test_what_a_run_leaves(tmp_path):
         assert (folder.figures / name).stat().st_size > 10_000
     assert list((folder.path / "tensorboard").glob("events.out.tfevents.*"))
     assert np.load(folder.mean_depth_file).shape == (16, 32)
+
+
+@pytest.fixture(scope="module")
+def kitti(tmp_path_factory):
+    drives = Drives(8, (32, 104), frames_per_drive=2)
+    return write_kitti(drives, tmp_path_factory.mktemp("kitti"))
+
+
+def test_training_on_other_data(tmp_path, kitti):
+    sections = {
+        "drives": "{name: drives, count: 6, frames_per_drive: 2}",
+        "kitti": f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25}}",
+        "pairs": f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}",
+    }
+    for name, section in sections.items():
+        asked = recipe(f"data={section}", "epochs=1", "data.validation_frames=2")
+        folder = RunFolder(tmp_path / name)
+        assert trainer.train(asked, folder)
+        assert folder.log_rows()[-1]["val_rel"] > 0
+        assert len(recipes.open_data(asked, "train")) == 6
+    # A copy at the network's size holds the same batches, and so gives the same weights.
+    options = {"list": "all", "hold_out": 0.25}
+    copy = prepare("kitti", kitti, tmp_path / "copy", (16, 32), options)
+    asked = recipe(f"data={{name: prepared, dir: {copy}, validation_frames: 2}}", "epochs=1")
+    assert trainer.train(asked, RunFolder(tmp_path / "prepared"))
+    for one, other in zip(
+        weights(RunFolder(tmp_path / "kitti")),
+        weights(RunFolder(tmp_path / "prepared")),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
+    section = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
+    with pytest.raises(InputError, match="rows apart; set augmentation.rotate=0"):
+        trainer.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_finished_run_is_left_alone(tmp_path):
@@ -174,10 +215,10 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
 
 def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
     class Bad(data.Subset):
-        def __getitem__(self, index):
+        def stored(self, index):
             if index == 7:
                 raise InputError("rooms/7.png: cut short; copy it again")
-            return super().__getitem__(index)
+            return super().stored(index)
 
     open_data = recipes.open_data
 

@@ -17,10 +17,22 @@ def _synthetic(data_dir, split, *, count=1000, size=(240, 320), seed=0, noise=Fa
     return Rooms(count, size, seed, _stream(data_dir, split), noise, holes)
 
 
-def _drives(data_dir, split, *, count=1000, size=(128, 416), seed=0, noise=False, stereo=False):
+def _drives(
+    data_dir,
+    split,
+    *,
+    count=1000,
+    size=(128, 416),
+    seed=0,
+    frames_per_drive=10,
+    stereo=False,
+    noise=False,
+):
     from keras_depth.data.drives import Drives
 
-    return Drives(count, size, seed, _stream(data_dir, split), noise=noise, stereo=stereo)
+    return Drives(
+        count, size, seed, _stream(data_dir, split), frames_per_drive, stereo=stereo, noise=noise
+    )
 
 
 def _stream(data_dir, split: str | None) -> str:
@@ -97,7 +109,7 @@ def open_reader(
             | name | reader | options |
             |---|---|---|
             | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
-            | drives | `drives.Drives` | `count`, `size`, `seed`, `noise`, `stereo` |
+            | drives | `drives.Drives` | `frames_per_drive`, `stereo`, all of synthetic's but `holes` |
             | nyu | `nyu.open_nyu` | `depth`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |

@@ -70,7 +70,8 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
     """The tfds builder: frames of a reader, resized, in their own order."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS: list[PreparedConfig] = []
+    # `tfds build` takes a configuration from its command line if the builder has one of its own.
+    BUILDER_CONFIGS = [PreparedConfig(name="rooms_240x320", data="synthetic")]
     builder_config: PreparedConfig
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -94,6 +95,14 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
                 synthetic=readers["train"].synthetic,
             ),
         )
+
+    def _download_and_prepare(self, dl_manager, download_config=None) -> None:
+        # Its command line gives Beam's options, and its builder of shards looks for a runner.
+        options = download_config and download_config.beam_options
+        if options:
+            runner = options.get_all_options()["runner"] or "DirectRunner"
+            download_config = dataclasses.replace(download_config, beam_runner=runner)
+        super()._download_and_prepare(dl_manager, download_config)
 
     def _shard_iterators_per_split(self, dl_manager) -> dict[str, list["_Shard"]]:
         config = self.builder_config

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from keras_depth import data
 from keras_depth.data import prepared, tfrecords
@@ -134,9 +135,7 @@ def test_a_killed_copy_goes_on(tmp_path):
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     (home,) = (tmp_path / "copy" / "prepared_depth" / "synthetic_24x32").iterdir()
-    assert (
-        finished.items() <= {path.name: path.stat().st_mtime_ns for path in home.iterdir()}.items()
-    )
+    assert finished <= {(path.name, path.stat().st_mtime_ns) for path in home.iterdir()}
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
     for split in prepared.SPLITS:
         reader = data.open_reader("synthetic", None, split, count=200, size=SIZE)
@@ -152,6 +151,27 @@ def test_shards_of_another_copy_are_not_taken(nyu, tmp_path, monkeypatch):
     assert_same(
         data.open_reader("nyu", nyu, "train"), prepared.open_prepared(tmp_path / "copy", "train")
     )
+
+
+def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
+    # tfds' command line gives options alone; without a runner its shards are written one by one.
+    config = prepared.PreparedConfig(name="x", data="synthetic", options={"count": 2}, size=[8, 8])
+    assert config.size == (8, 8)
+    builder = prepared.PreparedDepth(data_dir=tmp_path, config=config)
+    seen = []
+    monkeypatch.setattr(
+        tfds.core.ShardBasedBuilder,
+        "_download_and_prepare",
+        lambda self, manager, how: seen.append(how.beam_runner),
+    )
+
+    class Options:
+        def get_all_options(self):
+            return {"runner": "FlinkRunner"}
+
+    for options in (Options(), None):
+        builder._download_and_prepare(None, tfds.download.DownloadConfig(beam_options=options))
+    assert seen == ["FlinkRunner", None]
 
 
 def test_a_finished_copy_is_not_overwritten(nyu, tmp_path):
