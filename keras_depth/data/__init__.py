@@ -109,7 +109,7 @@ def open_reader(
             | name | reader | options |
             |---|---|---|
             | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
-            | drives | `drives.Drives` | `frames_per_drive`, `stereo`, all of synthetic's but `holes` |
+            | drives | `drives.Drives` | as synthetic but `holes`; `frames_per_drive`, `stereo` |
             | nyu | `nyu.open_nyu` | `depth`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
