@@ -43,8 +43,10 @@ def main() -> int:
         "output": arguments.output,
     }
     if arguments.predictions:
+        from keras_depth.predictions import KITTI_UNITS
+
         report, folder = evaluation.evaluate_predictions(
-            arguments.predictions, png_units=arguments.png_units, **how
+            arguments.predictions, png_units=arguments.png_units or KITTI_UNITS, **how
         )
     else:
         report, folder = evaluation.evaluate_run(arguments.run, **how)
@@ -70,6 +72,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("files alone name no frames; give --data and its --data-dir")
     if arguments.ground_truth and (arguments.protocol or arguments.set or arguments.output):
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
+    if arguments.png_units is not None and arguments.predictions is None:
+        raise InputError("--png-units is the unit of --predictions; leave it out")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,7 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--png-units",
         type=float,
-        default=256.0,
         metavar="N",
         help="units of a predicted PNG per metre (256, KITTI's; 1000 for millimetres)",
     )
@@ -111,7 +114,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="option of the data set, for example list=eigen_benchmark (repeatable)",
     )
-    add("--split", metavar="NAME", help="train or test (test, where the folder has test frames)")
+    add(
+        "--split",
+        metavar="NAME",
+        help="train, validation or test (test; of a run's own data set without test frames,"
+        " validation)",
+    )
     add("--protocol", metavar="NAME", help="how to score, for example nyu_eigen")
     add(
         "--set",

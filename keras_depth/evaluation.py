@@ -16,6 +16,7 @@ from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import KITTI_UNITS, Predictions
 from keras_depth.protocols import Protocol
+from keras_depth.recipes import Recipe
 from keras_depth.report import BASELINE, NETWORK, Report
 from keras_depth.run_folder import RunFolder
 from keras_depth.scoring import Scored
@@ -35,14 +36,15 @@ def evaluate_run(
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
 ) -> tuple[Report, Path]:
-    """Scores a trained network, by default on its recipe's held-out frames.
+    """Scores a trained network, by default on its recipe's test frames.
 
     Args:
         run: a run folder or a `.keras` file.
-        data, data_dir, split, data_options: other frames, as `data.open_reader` takes them.
+        data, data_dir, split, data_options: other frames, as `data.open_reader` takes them. Of the
+            recipe's own data set, where it has no test frames, the validation frames.
         protocol: another protocol than the recipe's, or than the data set's usual one.
         changes: other settings of the protocol, see `protocols.vary`.
-        output: folder of the report; by default `evaluation/DATA-PROTOCOL` in the run folder.
+        output: folder of the report; by default `evaluation/DATA-SPLIT-PROTOCOL` in the run folder.
 
     Returns:
         The report, and the folder where it lies.
@@ -57,15 +59,13 @@ def evaluate_run(
         recipe = folder.recipe()
         mean_depth = folder.mean_depth()
     if recipe and data in (None, recipe.data["name"]):
-        recipe = dataclasses.replace(recipe, data={**recipe.data, **(data_options or {})})
-        data, protocol = recipe.data["name"], protocol or recipe.protocol
-        if split is None and data_dir is None:
-            reader = recipes.open_data(recipe, "validation")
-        else:
-            section = {**recipe.data, "dir": data_dir or recipe.data.get("dir")}
-            counts = ("name", "dir", "frames", "validation_frames")
-            kept = {key: value for key, value in section.items() if key not in counts}
-            reader = open_frames(data, section["dir"], split, kept, estimator)
+        section = {**recipe.data, **(data_options or {})}
+        if data_dir:
+            section["dir"] = str(data_dir)
+        reader = _held_out(dataclasses.replace(recipe, data=section), split)
+        data = recipe.data["name"]
+        if "list" not in (data_options or {}):
+            protocol = protocol or recipe.protocol
     elif data:
         reader = open_frames(data, data_dir, split, data_options, estimator)
     else:
@@ -75,7 +75,7 @@ def evaluate_run(
         estimator,
         reader,
         protocols.get(protocol, changes),
-        output := output or _home(run, data, protocol, changes, data_options),
+        output := output or _home(run, data, data_dir, split, protocol, changes, data_options),
         model=f"{recipe.architecture if recipe else 'model'} from {run}",
         mean_depth=mean_depth,
     )
@@ -106,16 +106,30 @@ def evaluate_predictions(
     Raises:
         InputError: what was given does not exist or does not fit.
     """
+    if (changes or {}).get("flip", "none") != "none":
+        raise InputError(
+            f"{path}: depth maps of a mirrored picture are not there to be averaged; leave out flip"
+        )
     reader = open_frames(data, data_dir, split, data_options)
     protocol = protocol or protocols.usual(data, (data_options or {}).get("list"))
     report = evaluate(
         Predictions(path, reader, png_units),
         reader,
         protocols.get(protocol, changes),
-        output := output or _home(path, data, protocol, changes, data_options),
+        output := output or _home(path, data, data_dir, split, protocol, changes, data_options),
         model=f"depth maps from {path}",
     )
     return report, output
+
+
+def _held_out(recipe: Recipe, split: str | None) -> Reader:
+    """Opens a split of a recipe's data: by default test frames, or else validation frames."""
+    if split:
+        return recipes.open_data(recipe, split)
+    try:
+        return recipes.open_data(recipe, "test")
+    except InputError:
+        return recipes.open_data(recipe, "validation")
 
 
 def open_frames(
@@ -133,10 +147,18 @@ def open_frames(
     return open_reader(data, data_dir, split, **options)
 
 
-def _home(made_by: Path, data: str, protocol: str, *settings: Mapping[str, Any] | None) -> Path:
+def _home(
+    made_by: Path,
+    data: str,
+    data_dir: str | Path | None,
+    split: str | None,
+    protocol: str,
+    *settings: Mapping[str, Any] | None,
+) -> Path:
     """The report's folder: what is scored differently lies beside, not over it."""
     changes = [f"{key}={value}" for each in settings if each for key, value in each.items()]
-    name = re.sub(r"[^\w.=]+", "-", "-".join([data, protocol, *changes])).strip("-")
+    parts = [data, data_dir and Path(data_dir).name, split, protocol, *changes]
+    name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
     home = made_by if made_by.is_dir() else made_by.parent / made_by.stem
     return home / "evaluation" / name
 
@@ -168,6 +190,7 @@ def evaluate(
         raise InputError(f"{reader.description}: there is no frame to score")
     if isinstance(predictor, Predictions):
         protocol = protocols.vary(protocol, {"flip": "none"})
+    _make(folder / "figures")
     tallies = {NETWORK: Tally(protocol)}
     if mean_depth is not None:
         tallies[BASELINE] = Tally(protocol)
@@ -176,6 +199,8 @@ def evaluate(
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample, name = reader[index], reader.name(index)
         depth, mirrored = _predict(predictor, index, sample["image"], protocol)
+        if not np.isfinite(depth).all():
+            raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
         try:
             scored = tallies[NETWORK].add(sample, depth, mirrored)
             if mean_depth is not None:  # whatever the picture, mirrored or not
@@ -203,16 +228,26 @@ def evaluate(
         valid_pixels=tallies[NETWORK].valid_pixels,
         all_pixels=tallies[NETWORK].all_pixels,
     )
+    images, truths, predictions = zip(*shown, strict=True)
     try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-        images, truths, predictions = zip(*shown, strict=True)
         visualize.sample_figure(images, truths, predictions, folder / "figures" / "samples.png")
         report.write(folder)
     except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); give --output another folder"
-        ) from error
+        raise _unwritable(folder, error) from error
     return report
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{folder}: cannot be written ({error.strerror}); give --output another folder"
+    )
 
 
 def _predict(

@@ -152,11 +152,14 @@ def _frames(reader: Reader) -> str:
 
 def _load(path: Path, **options) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False, **options)
+        array = np.load(path, allow_pickle=False, **options)
     except (ValueError, EOFError, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as a .npy array ({error}); write it again with numpy.save"
         ) from error
+    if not isinstance(array, np.ndarray):  # numpy.savez, whatever the file's name
+        raise InputError(f"{path}: is an archive of arrays; write one array with numpy.save")
+    return array
 
 
 def _checked(depth: np.ndarray, name: str) -> np.ndarray:

@@ -311,9 +311,11 @@ def vary(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
         InputError: an unknown setting (the nearest is named), or a value that it cannot have.
     """
     values = {key: _checked(key, value) for key, value in changes.items()}
-    values = {key: value for key, value in values.items() if value != getattr(protocol, key)}
-    changed = tuple(dict.fromkeys([*protocol.changed, *values]))
-    return dataclasses.replace(protocol, **values, changed=changed)
+    varied = dataclasses.replace(protocol, **values)
+    named = _PROTOCOLS.get(protocol.name, protocol)
+    keys = dict.fromkeys([*protocol.changed, *values])
+    changed = tuple(key for key in keys if getattr(varied, key) != getattr(named, key))
+    return dataclasses.replace(varied, changed=changed)
 
 
 def _checked(key: str, value: Any) -> Any:

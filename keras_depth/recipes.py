@@ -117,7 +117,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
 
     Args:
         recipe: its `data` section says what and how many.
-        purpose: the split, "train" or "validation".
+        purpose: the split, "train", "validation" or "test".
 
     Raises:
         InputError: no data set where the recipe says, or not the layout of one.
@@ -127,21 +127,24 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         "train": section.pop("frames", None),
         "validation": section.pop("validation_frames", None),
     }
-    limit = limits[purpose]
+    limit = limits.get(purpose)  # of test frames all count
     for count in limits.values():
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
     if name in RENDERED:
         # Drawn on demand, as many as asked for, at the size the network sees.
+        if purpose == "test":
+            limit = limits["validation"]
         section = {"count": limit or _COUNTS[purpose], "size": recipe.size} | section
+        limit = None
     reader = open_reader(name, data_dir, purpose, **section)
     if limit is None or limit >= len(reader):
         return reader
     return Subset(reader, [i * len(reader) // limit for i in range(limit)])
 
 
-_COUNTS = {"train": 2400, "validation": 64}
+_COUNTS = {"train": 2400, "validation": 64, "test": 64}
 
 
 def _find(name: str) -> Path:

@@ -119,9 +119,12 @@ class Report:
 
     def _facts(self) -> dict[str, str]:
         share = self.valid_pixels / self.all_pixels
+        empty = sum(frame["rel"] is None for frame in self.frames)
+        unscored = f" ({empty} of them without a pixel to score)" if empty else ""
         facts = {
-            "scored": f"{len(self.frames)} frames, {self.valid_pixels:,} of {self.all_pixels:,}"
-            f" pixels were valid ({share:.1%})"
+            "scored": f"{len(self.frames)} frames{unscored}, {self.valid_pixels:,} of"
+            f" {self.all_pixels:,} pixels were valid ({share:.1%})",
+            "missing": "none",
         }
         if self.missing:
             first = ", ".join(self.missing[:_NAMED])

@@ -1,6 +1,7 @@
 """python -m keras_depth.train: trains a recipe, and scores the result on held-out frames."""
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,13 +62,10 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         name = f"{architecture.paper}/{row}"
     overrides = list(arguments.set)
     if arguments.data:
-        if arguments.data != recipes.load(name).data["name"]:
-            # The recipe's protocol is for its own data set.
-            overrides.insert(0, f"protocol={protocols.usual(arguments.data)}")
         overrides.append(f"data.name={arguments.data}")
     if arguments.data_dir:
         overrides.append(f"data.dir={json.dumps(str(arguments.data_dir.expanduser().resolve()))}")
-    return recipes.load(
+    recipe = recipes.load(
         name,
         overrides,
         architecture=arguments.arch,
@@ -76,6 +74,12 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+    own, asked = recipes.load(name).data, [setting.split("=")[0] for setting in arguments.set]
+    frames = recipe.data["name"], recipe.data.get("list")
+    if "protocol" not in asked and frames != (own["name"], own.get("list")):
+        # The recipe's protocol is for its own data.
+        recipe = dataclasses.replace(recipe, protocol=protocols.usual(*frames))
+    return recipe
 
 
 def _steps(text: str) -> int:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import data, evaluation, protocols
+from keras_depth import data, evaluation, protocols, recipes
 from keras_depth.architectures import create_model
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
@@ -98,7 +98,7 @@ def test_what_is_written(tmp_path):
     assert "2 frames, 4,608 of 6,144 pixels were valid (75.0%)" in text
     assert r"| rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
     assert "REL is 1.50 of that of the mean training depth map." in text
-    assert "missing" not in text and "scale ratios" not in text
+    assert "| missing | none |" in text and "scale ratios" not in text
     stored = json.loads((tmp_path / "report.json").read_text())
     assert stored["scores"] == report.scores
     assert stored["protocol"] == "full" and stored["environment"]["packages"]["tensorflow"]
@@ -239,7 +239,17 @@ def test_stored_predictions_cannot_be_mirrored(tmp_path):
     np.save(tmp_path / "all.npy", np.full((2, H // 2, W // 2), 3.0))
     report = evaluate(tmp_path, Predictions(tmp_path / "all.npy", Frames()), flip="mean")
     assert report.scores["network"]["image"]["rel"] == pytest.approx((0.5 + 0.25) / 2)
-    assert report.line.startswith("full (changed: flip): no crop; depth > 0 m; flip none;")
+    assert report.line.startswith("full: no crop; depth > 0 m; flip none;"), "back at its own"
+    protocol = protocols.get("nyu_densedepth")
+    assert (
+        protocols.vary(protocol, {"flip": "none"})
+        .line()
+        .startswith("nyu_densedepth (changed: flip)")
+    )
+    with pytest.raises(InputError, match="leave out flip"):
+        evaluation.evaluate_predictions(
+            tmp_path / "all.npy", data="synthetic", changes={"flip": "ramp"}
+        )
 
 
 def test_a_perfect_baseline_is_not_divided_by(tmp_path):
@@ -282,7 +292,7 @@ def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, pr
     count = {"count": 64} if name == "synthetic" else {}
     assert asked == [(name, "there", None, {**count, **options})]
     settings = "".join(f"-{key}={value}" for key, value in options.items())
-    assert folder == tmp_path / "all" / "evaluation" / f"{name}-{protocol}{settings}"
+    assert folder == tmp_path / "all" / "evaluation" / f"{name}-there-{protocol}{settings}"
     assert (folder / "report.md").exists()
 
 
@@ -317,7 +327,31 @@ def test_nothing_to_score(tmp_path, monkeypatch):
     monkeypatch.setattr(Frames, "stored", lambda self, index: empty)
     with pytest.raises(InputError, match="no pixel has a depth that protocol full scores"):
         evaluate(tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").rglob("report*"))
+
+
+def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, monkeypatch):
+    asked = []
+
+    def opened(name, data_dir, split, **options):
+        asked.append((data_dir, split, options))
+        if split == "test" and "without" in str(data_dir):
+            raise InputError("no test frames")
+        return Frames()
+
+    monkeypatch.setattr(recipes, "open_reader", opened)
+    for folder, splits in (("with", ["test"]), ("without", ["test", "validation"])):
+        recipe = recipes.load("rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"])
+        evaluation._held_out(recipe, None)
+        assert asked == [(folder, split, {"hold_out": 0.3}) for split in splits]
+        asked.clear()
+    evaluation._held_out(recipe, "train")
+    assert asked == [("without", "train", {"hold_out": 0.3})]
+
+
+def test_depth_that_is_no_number_is_refused(tmp_path):
+    with pytest.raises(InputError, match="frame 0: the network's depth holds NaN"):
+        evaluate(tmp_path, constant(float("nan")))
 
 
 def test_synthetic_frames_are_called_so(tmp_path):

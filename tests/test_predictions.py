@@ -236,3 +236,10 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left on device"):
         write_ground_truth(Drive(), tmp_path)
     assert (tmp_path / f"{KEYS[0]}.png").read_bytes() == before
+
+
+def test_an_archive_is_no_array(tmp_path):
+    np.savez(tmp_path / "all.npz", depth=np.ones((2, 4, 6)))
+    (tmp_path / "all.npz").rename(tmp_path / "all.npy")
+    with pytest.raises(InputError, match="is an archive of arrays"):
+        Predictions(tmp_path / "all.npy", Drive())

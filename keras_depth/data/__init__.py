@@ -1,7 +1,10 @@
 """Readers: data sets as sequences of samples, image in [0, 1] and depth in metres."""
 
+import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from keras_depth.data.reader import Reader, Sample, Subset
 from keras_depth.errors import InputError, check_keywords, unknown_name
@@ -42,10 +45,10 @@ def _stream(data_dir, split: str | None) -> str:
     return "train" if split == "train" else "test"
 
 
-def _nyu(data_dir, split, *, depth="filled", hold_out=0.0):
+def _nyu(data_dir, split, *, depth="filled", hold_out=0.0, max_missing=0.02):
     from keras_depth.data.nyu import open_nyu
 
-    return open_nyu(data_dir, split, depth, hold_out=hold_out)
+    return open_nyu(data_dir, split, depth, hold_out=hold_out, max_missing=max_missing)
 
 
 def _kitti(
@@ -95,7 +98,7 @@ def reader_names() -> list[str]:
 
 
 def open_reader(
-    name: str, data_dir: str | Path | None = None, split: str | None = "train", **options
+    name: str, data_dir: str | Path | None = None, split: str | None = "train", /, **options
 ) -> Reader:
     """Opens a data set.
 
@@ -110,7 +113,7 @@ def open_reader(
             |---|---|---|
             | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
             | drives | `drives.Drives` | as synthetic but `holes`; `frames_per_drive`, `stereo` |
-            | nyu | `nyu.open_nyu` | `depth`, `hold_out` |
+            | nyu | `nyu.open_nyu` | `depth`, `hold_out`, `max_missing` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
             | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |
@@ -123,7 +126,28 @@ def open_reader(
         raise unknown_name("data set", name, _READERS)
     if split not in (None, *SPLITS):
         raise unknown_name("split", str(split), SPLITS)
-    check_keywords(f"option of {name}", _READERS[name], options)
+    check_keywords(f"option of {name}", partial(_READERS[name], None, None), options)
+    for key, value in options.items():
+        _check_value(key, value, inspect.signature(_READERS[name]).parameters[key].default)
     if data_dir is None and name not in RENDERED:
         raise InputError(f"{name}: give the folder that holds the data set with --data-dir")
     return _READERS[name](data_dir, split, **options)
+
+
+def _check_value(key: str, value: Any, default: Any) -> None:
+    """Raises InputError where an option's value is not of its default's kind."""
+    if isinstance(default, bool):
+        right, kind = isinstance(value, bool), "true or false"
+    elif isinstance(default, tuple):
+        right = isinstance(value, list | tuple) and len(value) == len(default)
+        right = right and all(isinstance(side, int) for side in value)
+        kind = "[height, width]"
+    elif isinstance(default, int):
+        right, kind = type(value) is int, "a whole number"
+    elif isinstance(default, float) or default is None:
+        right = value is default or type(value) in (int, float)
+        kind = "a number"
+    else:
+        right, kind = isinstance(value, str | Path), "a text"
+    if not right:
+        raise InputError(f"data.{key} is {value!r}; give {kind}")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from keras_depth.command import load_tensorflow, run, setting
-from keras_depth.data import reader_names
+from keras_depth.data import open_reader, reader_names
 from keras_depth.data.check_report import Report
 from keras_depth.errors import InputError
 
@@ -28,6 +28,8 @@ def main() -> int:
     options = {key.removeprefix("data."): value for key, value in arguments.set}
     if arguments.prepare or arguments.data == "prepared":
         load_tensorflow()
+    if arguments.prepare:
+        _open_both(arguments, options)
     from keras_depth.data.check import check
 
     report = check(arguments.data, arguments.data_dir, options, arguments.frames)
@@ -41,6 +43,13 @@ def main() -> int:
         )
         print(f"copy: --data prepared --data-dir {copy}")
     return 1 if report.findings else 0
+
+
+def _open_both(arguments: argparse.Namespace, options: dict) -> None:
+    """Finds out before the check whether a copy can be written after it."""
+    arguments.prepare.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation"):
+        open_reader(arguments.data, arguments.data_dir, split, **options)
 
 
 def _write(report: Report, folder: Path) -> None:

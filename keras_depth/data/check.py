@@ -26,7 +26,7 @@ _THREADS = 8
 _ALIGNED = 100  # frames of a split, evenly spread, whose edges are compared
 _PAIRS = 5  # frames of a split whose stereo pair is matched
 _SHEET = 12  # frames on the contact sheet
-_LISTED = 10  # unreadable frames in the text
+_LISTED = 10  # reasons in the text why frames are unreadable
 
 _SCENES = {"synthetic": "indoor", "nyu": "indoor", "drives": "driving", "kitti": "driving"}
 # Five days, five rectifications.
@@ -96,7 +96,7 @@ def _open(
 ) -> tuple[dict[str, Reader], dict[str, str]]:
     """Returns the readers by split, and why other splits have none."""
     # What is missing shall be counted, not refused.
-    lenient = {"max_missing": 1.0, **options} if name == "kitti" else options
+    lenient = {"max_missing": 1.0, **options} if name in ("kitti", "nyu") else options
     readers: dict[str, Reader] = {}
     absent: dict[str, str] = {}
     names: list[list[str]] = []
@@ -197,21 +197,24 @@ def _incomplete(
     elif should and not should.met_by(split.frames):
         about = "about " if should.about else ""
         sentences.append(f"{split.frames:,} of {about}{should.frames:,} frames found")
-    if name != "kitti":
+    if name != "kitti" or data_dir is None:
         if split.missing:
             sentences.append(f"files without partner ({len(split.missing)}): {some(split.missing)}")
         return sentences
-    # Its published lists name frames that have no depth, so that a missing file may be none.
     if sentences and split.missing:
         sentences[0] += f", first missing {split.missing[0]}"
-    split.drives = lacking_drives(reader, options, part)
-    absent = [drive for drive, count in split.drives.items() if count.startswith("0 ")]
-    partly = [f"{drive} ({count})" for drive, count in split.drives.items() if drive not in absent]
-    if absent:
-        sentences.append(f"drives not there ({len(absent)}): {some(absent)}")
-    if partly:
-        sentences.append(f"drives there in part ({len(partly)}): {some(partly)}")
-    return sentences
+    split.drives, absent = lacking_drives(reader, data_dir, options, part)
+    there = {drive: count for drive, count in split.drives.items() if drive not in absent}
+    none = [f"{drive} ({count})" for drive, count in there.items() if count.startswith("0 ")]
+    partly = [f"{drive} ({count})" for drive, count in there.items() if count[:2] != "0 "]
+    groups = {
+        "drives not there": absent,
+        "drives there, but no frame with its files": none,
+        "drives there in part": partly,
+    }
+    return sentences + [
+        f"{what} ({len(drives)}): {some(drives)}" for what, drives in groups.items() if drives
+    ]
 
 
 def _odd_frames(
@@ -220,9 +223,13 @@ def _odd_frames(
     """Names the frames that cannot be read, and those that teach nothing."""
     sentences = []
     if split.unreadable:
-        listed = list(split.unreadable.values())[:_LISTED]
-        if len(listed) < len(split.unreadable):
-            listed.append("...")
+        # Every frame of a day has the same calibration file, and the same sentence if it is bad.
+        counts = Counter(split.unreadable.values())
+        listed = [
+            f"{sentence} ({n} frames)" if n > 1 else sentence for sentence, n in counts.items()
+        ]
+        if len(listed) > _LISTED:
+            listed[_LISTED:] = ["..."]
         sentences.append(
             "\n  - ".join([f"frames that cannot be read ({len(split.unreadable)}):", *listed])
         )

@@ -68,8 +68,8 @@ def open_folder(
             the test/ folder's frames.
 
     Raises:
-        InputError: no recording is found, the unit is not given, a list is damaged, or the split
-            has no frame.
+        InputError: no recording is found, the unit is not given, a list is damaged, two
+            folders may be meant, or the split has no frame.
     """
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.is_dir():
@@ -84,12 +84,7 @@ def open_folder(
             "depth in millimetres"
         )
     check_part(hold_out)
-    splits = {
-        name: path / folder
-        for name, folders in _SPLITS.items()
-        for folder in folders
-        if (path / folder).is_dir()
-    }
+    splits = {name: folder for name, folders in _SPLITS.items() if (folder := _only(path, folders))}
     frames, alone = _frames(_sources(path, splits, split, hold_out))
     title = split or ("test" if "test" in splits else "all")
     if frames and hold_out and split in ("train", "validation") and "validation" not in splits:

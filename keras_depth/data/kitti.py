@@ -19,7 +19,14 @@ import numpy as np
 from keras_depth.data import kitti_lists
 from keras_depth.data.hold_out import check_part
 from keras_depth.data.kitti_calibration import Calibration, read_calibration
-from keras_depth.data.kitti_files import Folders, Frame, benchmark_frames, benchmarks, raw_frames
+from keras_depth.data.kitti_files import (
+    Folders,
+    Frame,
+    benchmark_frames,
+    benchmarks,
+    has_splits,
+    raw_frames,
+)
 from keras_depth.data.lidar import depth_map, read_points
 from keras_depth.data.reader import (
     Reader,
@@ -64,17 +71,19 @@ def open_kitti(
         data_dir: the folder that holds the data, or the one above it.
         split: "train", "validation", "test", or None: the test frames if the list has any,
             otherwise all frames. The benchmarks are not split.
-        list: of KITTI raw: a name of `kitti_lists`, a csv file like them, or "all" for every left
-            picture there; or a benchmark's training set: "stereo2015", "stereo2012", "object".
+        list: of KITTI raw: a name of `kitti_lists`, a csv file like them, a folder of train.csv,
+            validation.csv and test.csv or some of them, or "all" for every left picture there; or
+            a benchmark's training set: "stereo2015", "stereo2012", "object".
         stereo: samples also hold the right picture and `focal_baseline`.
         depth: "lidar", the scan's points at their distance along the camera's axis, or what the
             stereo benchmarks' disparity comes to; "lidar_x", at that along the scanner's own, as
             the published numbers on Eigen's test frames have it; "annotated", for KITTI raw the
-            depth benchmark's ground truth, gathered from several scans, which 45 of Eigen's test
-            frames lack (list="eigen_benchmark" is the others); or "none", all 0.
-        max_missing: the share of the list's frames, 0 to 1, that may be left out.
+            depth benchmark's ground truth, gathered from several scans; or "none", all 0. Frames
+            that KITTI has no such depth of are not opened, as 45 of Eigen's 697 have none
+            annotated (list="eigen_benchmark" is the others); the description counts them.
+        max_missing: of the list's other frames, the share, 0 to 1, that may be left out.
         hold_out: of "all" and of a csv file, the part of the drives, whole ones, that "train"
-            leaves to "validation"; the named lists have validation frames of their own.
+            leaves to "validation"; the other lists have validation frames of their own.
 
     Raises:
         InputError: an unknown name, other data in the folder, or too many frames left out.
@@ -85,7 +94,7 @@ def open_kitti(
     if split not in (None, *_SPLITS):
         raise unknown_name("split", str(split), _SPLITS)
     known = (*kitti_lists.names(), "all", *benchmarks())
-    if name not in known and not name.endswith(".csv"):
+    if name not in known and not has_splits(name) and not name.endswith(".csv"):
         raise unknown_name("KITTI list", name, known)
     kinds = _BENCHMARK.get(name, _RAW)
     if depth not in kinds:
@@ -95,21 +104,24 @@ def open_kitti(
         raise InputError(f"max_missing={max_missing}: a share of the frames; give 0 to 1")
 
     check_part(hold_out)
-    if hold_out and (name in kitti_lists.names() or name in benchmarks()):
+    if hold_out and (has_splits(name) or name in benchmarks()):
         raise InputError(f"KITTI list {name} has its own split; leave out data.hold_out")
 
     title, folders = f"KITTI {name}", Folders()
-    if name in kitti_lists.names():
+    if has_splits(name):
         split = split or ("test" if "test" in kitti_lists.splits(name) else None)
         title += f", {split or 'all splits'}"
     elif hold_out and split in ("train", "validation"):
         title += f", {split} with {hold_out:g} of the drives held out"
     if name in benchmarks():
-        frames = [*benchmark_frames(path, name, stereo, kind, folders)]
+        frames, without = [*benchmark_frames(path, name, stereo, kind, folders)], 0
     else:
-        frames = raw_frames(path, name, split, stereo, kind, folders, hold_out)
+        frames, without = raw_frames(path, name, split, stereo, kind, folders, hold_out)
     kept, missing = _sort_out(frames, folders, max_missing, f"{path}: {title}")
     description = f"{title}, {_TITLES[kind]}: {len(kept)} frames from {path}"
+    if without:
+        lacking = "annotated depth" if kind == "annotated" else "LiDAR scan"
+        description += f"; {without} of {len(frames) + without} frames have no {lacking}"
     if missing:
         description += f"; {len(missing)} of {len(frames)} frames are missing, first {missing[0]}"
     return KittiReader(kept, kind, stereo, description, missing)

@@ -99,6 +99,19 @@ _DRIVE = re.compile(r"2011_\d\d_\d\d_drive_(\d{4})_sync")
 _PICTURE = re.compile(r"(\d+)\.(?:png|jpg)")
 
 
+def has_splits(name: str) -> bool:
+    """Returns whether `name` is a list with splits: a published one, or a folder of csv files."""
+    if name in ("all", *benchmarks()) or name.endswith(".csv"):
+        return False
+    return name in kitti_lists.names() or Path(name).expanduser().is_dir()
+
+
+def drives_there(path: Path) -> set[str]:
+    """Returns the drives of KITTI raw that have a folder, by its name."""
+    folders = Folders()
+    return {name for _, name, _ in _drives(_raw_root(path, folders), folders)}
+
+
 def raw_frames(
     path: Path,
     name: str,
@@ -107,27 +120,32 @@ def raw_frames(
     depth: str,
     folders: Folders,
     hold_out: float = 0.0,
-) -> list[Frame]:
+) -> tuple[list[Frame], int]:
     """Returns the frames of a list of KITTI raw, be their files there or not.
 
     Args:
         path: the data folder.
-        name: of the list, or "all".
+        name: of the list, a csv file or a folder of them, or "all".
         split: None for the test frames if the list has any, otherwise all.
         depth: "lidar", "lidar_x", "annotated" or "none".
         hold_out: of "all" and of a csv file, the part of the drives kept for validation.
+
+    Returns:
+        The frames that KITTI has the depth of, and how many others the list names.
     """
-    root = folders.root(
-        path,
-        "KITTI raw, i.e. dates such as 2011_09_26",
-        lambda folder: any(map(_DATE.fullmatch, folders[folder])),
-    )
+    root = _raw_root(path, folders)
     annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
     frames = []
     chosen = _found(root, folders) if name == "all" else _listed(name, split)
-    if name not in kitti_lists.names() and split in ("train", "validation"):
+    if not has_splits(name) and split:
         chosen = _part(chosen, split, hold_out, path)
-    for listed in chosen:
+    measured = kitti_lists.with_depth(chosen, depth)
+    if chosen and not measured:
+        raise InputError(
+            f"KITTI list {name}: KITTI has no {depth} depth of any of its {len(chosen)} frames; "
+            "choose other frames, or another data.depth"
+        )
+    for listed in measured:
         date, number, side, picture = listed
         if stereo and side == "r":
             raise InputError(
@@ -135,7 +153,15 @@ def raw_frames(
                 "pair is named by its left one: use list=eigen or list=kitti"
             )
         frames.append(_raw_frame(root, listed, stereo, depth, folders, annotated))
-    return frames
+    return frames, len(chosen) - len(measured)
+
+
+def _raw_root(path: Path, folders: Folders) -> str:
+    return folders.root(
+        path,
+        "KITTI raw, i.e. dates such as 2011_09_26",
+        lambda folder: any(map(_DATE.fullmatch, folders[folder])),
+    )
 
 
 def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
@@ -143,7 +169,8 @@ def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
         return kitti_lists.load(name, "")
     known = kitti_lists.splits(name)
     if split is None and "test" not in known:
-        return [frame for part in known for frame in kitti_lists.load(name, part)]
+        # One's own training and validation frames may be the same.
+        return [*dict.fromkeys(f for part in known for f in kitti_lists.load(name, part))]
     return kitti_lists.load(name, split or "test")
 
 
@@ -151,10 +178,15 @@ def _part(
     frames: list[kitti_lists.Frame], split: str, hold_out: float, path: Path
 ) -> list[kitti_lists.Frame]:
     """Returns the frames of the drives that are held out, or of the others."""
+    if split == "test":
+        raise InputError(
+            f"{path}: a csv file and list=all have no test frames of their own; leave out the"
+            " split to take all, or let list be a folder with test.csv"
+        )
     if not hold_out:
         raise InputError(
             f"{path}: a csv file and list=all have no split of their own; keep some drives for"
-            " validation with --set data.hold_out=0.1"
+            " validation with the option hold_out=0.1 of the data set"
         )
     drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
     kept = held_out(drives, hold_out, path)
@@ -165,12 +197,18 @@ def _part(
 def _found(root: str, folders: Folders) -> list[kitti_lists.Frame]:
     """Returns every left picture of KITTI raw's folder."""
     return [
-        kitti_lists.Frame(date, int(drive[1]), "l", int(stem))
-        for date in sorted(filter(_DATE.fullmatch, folders[root]))
-        for name in sorted(folders[f"{root}/{date}"])
-        if (drive := _DRIVE.fullmatch(name))
+        kitti_lists.Frame(date, number, "l", int(stem))
+        for date, name, number in _drives(root, folders)
         for stem in _stems(folders[f"{root}/{date}/{name}/image_02/data"])
     ]
+
+
+def _drives(root: str, folders: Folders) -> Iterator[tuple[str, str, int]]:
+    """Yields date, folder and number of the drives that are there."""
+    for date in sorted(filter(_DATE.fullmatch, folders[root])):
+        for name in sorted(folders[f"{root}/{date}"]):
+            if drive := _DRIVE.fullmatch(name):
+                yield date, name, int(drive[1])
 
 
 def _annotated_drives(path: Path, folders: Folders) -> dict[str, str]:

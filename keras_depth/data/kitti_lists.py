@@ -14,14 +14,17 @@ The OptiDepthNet paper does not publish its 3,756 and 500 frames of 30 drives (s
 have its counts, not its frames.
 
 A list is stored as `splits/kitti_<list>_<split>.csv`, and a user's own may look the same: a row
-`2011_09_26,0002,l,69 54 42 7-9` is six frames of one drive's left camera, in this order. Test
-lists keep the published order, because published predictions do; the others are sorted. Only
-eigen_zhou names right cameras; a frame of the other lists is also the stereo pair of its number.
+`2011_09_26,0002,l,69 54 42 7-9` is six frames of one drive's left camera, in this order. It is a
+file of any name, or with splits a folder of train.csv, validation.csv and test.csv, or some of
+them, such as the command of this module writes. Test lists keep the published order, because
+published predictions do; the others are sorted. Only eigen_zhou names right cameras; a frame of
+the other lists is also the stereo pair of its number.
 """
 
 import argparse
 import csv
 import itertools
+import math
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +40,10 @@ examples:
   python -m keras_depth.data.kitti_lists --from kitti --output lists/
   # a tenth of them, from ten drives
   python -m keras_depth.data.kitti_lists --from kitti --drives 10 --train 376 --validation 50 \\
-    --output lists/"""
+    --output lists/
+  # and a training on them
+  python -m keras_depth.train --arch lite_basic_interl_t --data kitti --data-dir ~/kitti \\
+    --set data.list=lists/"""
 
 _FOLDER = Path(__file__).parent / "splits"
 _COLUMNS = ["date", "drive", "side", "frames"]
@@ -53,12 +59,16 @@ _SPLITS = {
     "optidepthnet_eigen": ["train", "validation", "test"],
     "optidepthnet_kitti": ["train", "validation"],
 }
+_PARTS = ("train", "validation", "test")
 _TESTED_ON_EIGEN = ("eigen_zhou", "optidepthnet_eigen")
 # What to use for the splits that a list has not.
 _INSTEAD = {
     "eigen_benchmark": "train with list=eigen_zhou",
     "optidepthnet_kitti": "test with list=stereo2015",
 }
+_UNANNOTATED = 5  # frames at either end of a drive have no annotated depth
+# As published, the scanner's frames 177 to 180 of this drive are not there.
+_SCANLESS = {("2011_09_26", 9): range(177, 181)}
 
 
 class Frame(NamedTuple):
@@ -82,32 +92,52 @@ def names() -> list[str]:
 
 
 def splits(name: str) -> list[str]:
-    """Returns which of "train", "validation" and "test" a list has; InputError: no such list."""
-    if name not in _SPLITS:
+    """Returns which of "train", "validation" and "test" a list has.
+
+    Args:
+        name: one of `names()`, or a folder of csv files of your own, see this module.
+
+    Raises:
+        InputError: no such list, or none of the files in the folder.
+    """
+    if name in _SPLITS:
+        return _SPLITS[name].copy()
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
         raise unknown_name("KITTI list", name, _SPLITS)
-    return _SPLITS[name].copy()
+    found = [split for split in _PARTS if (folder / f"{split}.csv").is_file()]
+    if not found:
+        raise InputError(
+            f"{folder}: a folder of lists holds train.csv, validation.csv or test.csv, this one "
+            "none of them; give the folder that does, or a csv file"
+        )
+    return found
 
 
 def load(name: str | Path, split: str) -> list[Frame]:
-    """Returns the frames of a list, in its order.
+    """Returns the frames of a list, in its order, each of them once.
 
     Args:
-        name: one of `names()`, or a csv file of your own, see this module.
+        name: one of `names()`, or a csv file or a folder of them of your own, see this module.
         split: "train", "validation" or "test"; without meaning for a file.
 
     Raises:
-        InputError: an unknown list or split, or a file that is missing or damaged.
+        InputError: an unknown list or split, or a file that is missing or damaged, or names a
+            frame twice.
     """
     if str(name).endswith(".csv"):
         return _read(Path(name).expanduser())
     name = str(name)
     known = splits(name)
-    if split not in ("train", "validation", "test"):
+    if split not in _PARTS:
         raise unknown_name("split", split, known)
     if split not in known:
+        instead = _INSTEAD.get(name, f"add {split}.csv to the folder")
         raise InputError(
-            f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {_INSTEAD[name]}"
+            f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {instead}"
         )
+    if name not in _SPLITS:
+        return _read(Path(name).expanduser() / f"{split}.csv")
     if split == "test" and name in _TESTED_ON_EIGEN:
         name = "eigen"
     return _read(_FOLDER / f"kitti_{name}_{split}.csv")
@@ -127,6 +157,22 @@ def drives() -> dict[tuple[str, int], int]:
     with open(_FOLDER / "kitti_drives.csv", newline="") as file:
         rows = csv.DictReader(file)
         return {(row["date"], int(row["drive"])): int(row["frames"]) for row in rows}
+
+
+def with_depth(frames: Iterable[Frame], depth: str) -> list[Frame]:
+    """Returns the frames that KITTI, wholly downloaded, has a depth of.
+
+    Args:
+        frames: of a list, in any order, which is kept.
+        depth: "lidar" or "lidar_x", a scan; "annotated", a depth map of the depth benchmark; or
+            "none", which every frame will do for.
+    """
+    if depth == "none":
+        return list(frames)
+    if depth != "annotated":
+        return [f for f in frames if f.number not in _SCANLESS.get(f[:2], ())]
+    lengths, ends = drives(), _UNANNOTATED
+    return [f for f in frames if ends <= f.number < lengths.get(f[:2], math.inf) - ends]
 
 
 def draw(
@@ -213,7 +259,7 @@ def _read(path: Path) -> list[Frame]:
     header = ",".join(_COLUMNS)
     if not lines or lines[0] != header:
         raise InputError(f"{path}, line 1: a list of KITTI frames begins with {header}; add it")
-    frames = []
+    frames: dict[Frame, None] = {}  # a set that keeps their order
     for number, line in enumerate(lines[1:], 2):
         row = _parse(line)
         if not row:
@@ -221,10 +267,16 @@ def _read(path: Path) -> list[Frame]:
                 f"{path}, line {number}: {line[:60]!r} is not a row such as "
                 "2011_09_26,0002,l,69 54 42 7-9; correct it"
             )
-        frames += row
+        for frame in row:
+            if frame in frames:
+                raise InputError(
+                    f"{path}, line {number}: frame {frame.number} of {frame.date}, drive "
+                    f"{frame.drive:04d}, {frame.side} is named a second time; remove it"
+                )
+            frames[frame] = None
     if not frames:
         raise InputError(f"{path}: the list names no frame; add rows below the first line")
-    return frames
+    return list(frames)
 
 
 def _parse(line: str) -> list[Frame]:
@@ -277,7 +329,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--train", type=int, default=3756, metavar="N", help="training frames (3756)")
     add("--validation", type=int, default=500, metavar="N", help="validation frames (500)")
     add("--seed", type=int, default=0, metavar="N", help="of the drawing (0)")
-    add("--output", type=Path, required=True, metavar="DIR", help="gets train, validation .csv")
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="gets train.csv and validation.csv",
+    )
     return parser
 
 

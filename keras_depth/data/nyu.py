@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.data.hold_out import check_part, held_out
+from keras_depth.data.missing import check_share, lacking
 from keras_depth.data.nyu_layouts import LAYOUTS, Labelled, Layout, scene_of
 from keras_depth.data.reader import Reader, Sample, make_sample
 from keras_depth.errors import InputError, unknown_name
@@ -29,8 +30,11 @@ def open_nyu(
     split: str | None = None,
     depth: str = "filled",
     hold_out: float = 0.0,
+    max_missing: float = 0.02,
 ) -> "NyuReader":
     """Opens NYU Depth v2 in whatever layout `data_dir` holds.
+
+    Frames that lack a file are left out, see `Reader.missing`.
 
     Args:
         data_dir: the data set's folder, the folder it stands in, or its .mat or .zip file.
@@ -39,10 +43,11 @@ def open_nyu(
         depth: "filled", or "raw" for the labelled file's depth as measured, holes 0.
         hold_out: the part of the training scenes, whole ones, that "train" leaves to
             "validation"; with 0, "validation" is the test frames.
+        max_missing: the share of the split's frames, 0 to 1, that may be left out.
 
     Raises:
-        InputError: nothing is recognised, or more than one layout is; the split has no frame;
-            scenes are to be held out where the layout does not tell them.
+        InputError: nothing is recognised, or more than one layout is; the split has no frame, or
+            too many are left out; scenes are to be held out where the layout does not tell them.
     """
     # The folder's own name may be the scene's, so "." will not do.
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
@@ -53,6 +58,7 @@ def open_nyu(
     if depth not in ("filled", "raw"):
         raise unknown_name("depth", depth, ("filled", "raw"))
     check_part(hold_out)
+    check_share(max_missing)
     found = {layout: at for layout in LAYOUTS if (at := layout.find(path))}
     if not found:
         sought = "; ".join(f"{layout.title}: {layout.sought}" for layout in LAYOUTS)
@@ -66,31 +72,33 @@ def open_nyu(
             f"{at}: only the labelled layout has raw depth beside the filled one; leave data.depth "
             f"out, the {kind.title} layout has one depth"
         )
-    return NyuReader(kind(at, raw=depth == "raw"), split, hold_out)
+    return NyuReader(kind(at, raw=depth == "raw"), split, hold_out, max_missing)
 
 
 class NyuReader(Reader):
     """A reader of one layout and split; `open_nyu` says what the arguments are."""
 
-    def __init__(self, layout: Layout, split: str | None = None, hold_out: float = 0.0):
+    def __init__(
+        self,
+        layout: Layout,
+        split: str | None = None,
+        hold_out: float = 0.0,
+        max_missing: float = 0.02,
+    ):
         self._layout = layout
         self._frames, files, chosen = _choose(layout, split, hold_out)
         self.missing = tuple(files)
+        title = f"NYU Depth v2, {layout.title}, {chosen}"
+        lack = lacking(
+            f"{layout.path}: {title}", len(self), self.missing, max_missing, layout.missing_word
+        )
         if not self._frames:
             raise InputError(
                 f"{layout.path}: no {chosen} frames in the {layout.title} layout "
-                f"({_counts(layout)} there){layout.remark}{self._lacking()}; ask for another "
-                "split, or complete the folder"
+                f"({_counts(layout)} there){layout.remark}; ask for another split, or complete the "
+                "folder"
             )
-        self.description = (
-            f"NYU Depth v2, {layout.title}, {chosen}: {len(self)} frames from {layout.path}"
-            f"{layout.remark}{self._lacking()}"
-        )
-
-    def _lacking(self) -> str:
-        if not self.missing:
-            return ""
-        return f"; {len(self.missing)} files without their partner, first {self.missing[0]}"
+        self.description = f"{title}: {len(self)} frames from {layout.path}{layout.remark}{lack}"
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -107,13 +115,15 @@ class NyuReader(Reader):
 
 
 def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[Any], list[str], str]:
-    """Returns a split's frames, its files without partner, and what to call it."""
+    """Returns a split's frames, the files of those missing, and what to call it."""
     frames, files = layout.frames, layout.missing
-    train, test = frames.get("train"), frames.get("test")
-    if split is None and not test:
+    train, test = frames.get("train"), frames.get("test", [])
+    # Test frames that all lack a file are an error, not a reason to take the training frames.
+    tested = test or files.get("test")
+    if split is None and not tested:
         return sum(frames.values(), []), sum(files.values(), []), "all"
     if split == "validation" and not hold_out:
-        if not test:
+        if not tested:
             raise InputError(
                 f"{layout.path}: no test frames to validate on in the {layout.title} layout "
                 f"({_counts(layout)} there); keep some training scenes for it with --set "

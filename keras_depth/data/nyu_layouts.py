@@ -20,6 +20,7 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from keras_depth.data import nyu_raw, tfrecords
+from keras_depth.data.kitti_files import Folders
 from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
 from keras_depth.errors import InputError
 
@@ -41,7 +42,9 @@ class Layout:
     """One layout on disk.
 
     frames: split -> frames, in a fixed order; a frame is whatever `load` wants to have.
-    missing: split -> files whose partner, the picture or the depth, is not there.
+    missing: split -> a file of each frame that is not whole: of a list's frame the first that is
+        not there, otherwise the one whose partner, the picture or the depth, is not there.
+    missing_word: which of the two.
     remark: what the description must not hide.
     """
 
@@ -51,6 +54,7 @@ class Layout:
     path: Path
     frames: dict[str, list[Any]]
     missing: dict[str, list[str]] = {}
+    missing_word = "missing"
 
     def __init__(self, path: Path, raw: bool = False):
         raise NotImplementedError
@@ -140,8 +144,19 @@ class DenseDepth(Layout):
     def __init__(self, path: Path, raw: bool = False):
         self.path, self._lock = path, threading.Lock()
         self._zip = _open_zip(path) if path.is_file() else None
-        names = _csv_names(self._zip.namelist()) if self._zip else _csv_names(os.listdir(path))
-        self.frames = {split: self._rows(name) for split, name in names.items()}
+        names = self._zip.namelist() if self._zip else os.listdir(path)
+        # An archive's list, or each folder's: asking for 100,000 files one by one takes minutes.
+        archived, folders = frozenset(names), Folders()
+        self.frames, self.missing = {}, {}
+        for split, name in _csv_names(names).items():
+            self.frames[split], self.missing[split] = [], []
+            for row in self._rows(name):
+                for file in row:
+                    if not (file in archived if self._zip else folders.have(f"{path}/{file}")):
+                        self.missing[split].append(f"{path}/{file}")
+                        break
+                else:
+                    self.frames[split].append(row)
 
     @staticmethod
     def find(path: Path) -> Path | None:
@@ -181,8 +196,6 @@ class DenseDepth(Layout):
         try:
             with self._lock:
                 return self._zip.read(name)
-        except KeyError:
-            raise InputError(f"{self.path}/{name}: not in the archive; restore it") from None
         # RuntimeError: encrypted, or a compression that Python lacks.
         except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise InputError(f"{self.path}/{name}: {error}; download the archive again") from None
@@ -319,6 +332,7 @@ class Tfds(Layout):
 class Bts(Layout):
     title = "BTS"
     sought = "<scene>/rgb_*.jpg with <scene>/sync_depth_*.png"
+    missing_word = "missing a partner"
 
     def __init__(self, path: Path, raw: bool = False):
         self.path = path
@@ -359,6 +373,7 @@ class Bts(Layout):
 class Raw(Layout):
     title = "raw"
     sought = "<scene>/r-*.ppm with <scene>/d-*.pgm"
+    missing_word = "missing a partner"
     remark = ", depth as measured and projected into the picture"
 
     def __init__(self, path: Path, raw: bool = False):

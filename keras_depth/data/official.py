@@ -1,12 +1,12 @@
 """How many frames a data set has as published, and which of KITTI's drives a folder lacks."""
 
-import math
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_depth.data import kitti_lists
+from keras_depth.data.kitti_files import drives_there, has_splits
 from keras_depth.data.nyu_layouts import LAYOUTS
 from keras_depth.data.reader import Reader
 
@@ -28,9 +28,6 @@ _SPLITS = {
     "middlebury": ("test",),
 }
 _DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4})_sync")
-_UNANNOTATED = 5  # frames at either end of a drive have no annotated depth
-# As published, the scanner's frames 177 to 180 of this drive are not there.
-_SCANLESS = {("2011_09_26", 9): range(177, 181)}
 
 Drive = tuple[str, int]
 
@@ -52,9 +49,8 @@ class Official(NamedTuple):
 def splits(name: str, options: dict[str, Any]) -> tuple[str | None, ...]:
     """Returns the splits to look for; None: the data set is not split."""
     if name == "kitti":
-        known = kitti_lists.names()
         listed = str(options.get("list", "eigen"))
-        return tuple(kitti_lists.splits(listed)) if listed in known else (None,)
+        return tuple(kitti_lists.splits(listed)) if has_splits(listed) else (None,)
     return _SPLITS.get(name, ("train", "test", "validation"))
 
 
@@ -76,31 +72,38 @@ def official(
     return Official(count, about=(title, split) == ("BTS", "train")) if count else None
 
 
-def lacking_drives(reader: Reader, options: dict[str, Any], split: str | None) -> dict[str, str]:
-    """Returns KITTI's drives that are not wholly there: name -> "0 of 108"."""
-    if str(options.get("list", "eigen")) in _KITTI:
-        return {}
+def lacking_drives(
+    reader: Reader, data_dir: str | Path, options: dict[str, Any], split: str | None
+) -> tuple[dict[str, str], list[str]]:
+    """Returns KITTI's drives that are not wholly there: name -> "0 of 108"; and who has no folder.
+
+    With list=all there is no drive that one should have, and none without a folder is named.
+    """
+    listed = str(options.get("list", "eigen"))
+    if listed in _KITTI:
+        return {}, []
     keys = (_DRIVE.search(reader.key(index)) for index in range(len(reader)))
     found = Counter((key[1], int(key[2])) for key in keys if key)
-    return {
-        f"{date}_drive_{drive:04d}_sync": f"{found[date, drive]} of {count}"
+    there = drives_there(Path(data_dir).expanduser())
+    lacking = {
+        name: f"{found[date, drive]} of {count}"
         for (date, drive), count in sorted(_drives(options, split).items())
         if found[date, drive] < count
+        and ((name := f"{date}_drive_{drive:04d}_sync") in there or listed != "all")
     }
+    return lacking, [name for name in lacking if name not in there]
 
 
 def _drives(options: dict[str, Any], split: str | None) -> Counter[Drive]:
     """Returns how many frames each drive should have."""
-    listed, lengths = str(options.get("list", "eigen")), kitti_lists.drives()
+    listed = str(options.get("list", "eigen"))
     if listed == "all":
-        frames = [(drive, number) for drive, length in lengths.items() for number in range(length)]
+        frames = [
+            kitti_lists.Frame(*drive, "l", number)
+            for drive, length in kitti_lists.drives().items()
+            for number in range(length)
+        ]
     else:
-        chosen = kitti_lists.load(listed, split or "")
-        frames = [((frame.date, frame.drive), frame.number) for frame in chosen]
-    depth = options.get("depth") or "lidar"
-    if depth == "annotated":
-        ends = _UNANNOTATED
-        frames = [f for f in frames if ends <= f[1] < lengths.get(f[0], math.inf) - ends]
-    elif depth != "none":
-        frames = [f for f in frames if f[1] not in _SCANLESS.get(f[0], ())]
-    return Counter(drive for drive, _ in frames)
+        frames = kitti_lists.load(listed, split or "")
+    measured = kitti_lists.with_depth(frames, options.get("depth") or "lidar")
+    return Counter((frame.date, frame.drive) for frame in measured)

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +26,13 @@ from tqdm import tqdm
 
 from keras_depth.data import tfrecords
 from keras_depth.data.pipeline import resize
-from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
+from keras_depth.data.reader import PICTURES, Reader, Sample, make_sample, to_bytes
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import replace_file, write_text
 
 SHARD_BYTES = 128_000_000  # a shard passes through memory as a whole
 _THREADS = 8
+_UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
 _READING = 64  # frames in memory beside the shard's
 # Scores need the data set's own frames, at their own size: the test split is not copied.
 SPLITS = ("train", "validation")
@@ -205,7 +207,10 @@ def prepare(
         InputError: the data set cannot be read, or `target` holds another copy of that name.
     """
     target = Path(target).expanduser().resolve()
-    name = f"{data}_{size[0]}x{size[1]}"
+    name = "_".join(
+        [data, f"{size[0]}x{size[1]}", *(f"{k}-{v}" for k, v in (options or {}).items())]
+    )
+    name = re.sub(r"[^\w.-]+", "-", name).strip("-")
     source = None if data_dir is None else str(Path(data_dir).expanduser().resolve())
     keep = target / f"unfinished-{name}"
     config = PreparedConfig(
@@ -214,11 +219,11 @@ def prepare(
     _reader.cache_clear()
     readers = {split: config.reader(split) for split in SPLITS}
     home = target / PreparedDepth.name / name
-    if home.is_dir() and any(home.glob("*/dataset_info.json")):
+    for leftover in home.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(leftover)
+    if any(home.glob("*/dataset_info.json")):
         raise InputError(f"{home}: is there already; remove it to write it again")
     _continue(keep, _identity(config, readers))
-    for leftover in home.parent.glob(f"{name}/incomplete.*"):
-        shutil.rmtree(leftover)
     tfds.disable_progress_bar()
     logging.getLogger("absl").setLevel(logging.ERROR)
     # tfds tells of a download that there is not.
@@ -238,10 +243,13 @@ def _identity(config: PreparedConfig, readers: dict[str, Reader]) -> str:
 
 
 def _continue(keep: Path, identity: str) -> None:
-    """Makes the folder of finished shards, empty unless they are of this very copy."""
+    """Makes the folder of finished shards, or takes up the one of this very copy."""
     note = keep / "copy.json"
-    if keep.exists() and not (note.exists() and note.read_text() == identity):
-        shutil.rmtree(keep)
+    if any(keep.glob("*.tfrecord-*")) and not (note.exists() and note.read_text() == identity):
+        raise InputError(
+            f"{keep}: holds shards of an unfinished copy of other frames (another data set, or it"
+            " has changed since); remove the folder to start anew"
+        )
     keep.mkdir(parents=True, exist_ok=True)
     write_text(note, identity)
 
@@ -258,7 +266,8 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
     """
     path = Path(data_dir).expanduser()
     found = [p.parent for depth in ("", "*/", "*/*/", "*/*/*/")
-             for p in sorted(path.glob(f"{depth}dataset_info.json"))]  # fmt: skip
+             for p in sorted(path.glob(f"{depth}dataset_info.json"))
+             if not p.parent.name.startswith(_UNFINISHED)]  # fmt: skip
     if len(found) != 1:
         what = f"several copies ({', '.join(map(str, found))})" if found else "no prepared copy"
         raise InputError(
@@ -306,15 +315,15 @@ class Prepared(Reader):
     def stored(self, index: int) -> Sample:
         features = self._features(index)
         try:
-            sample = {"image": self._array(features["image"], np.uint8, 3)}
-            sample["depth"] = self._array(features["depth"], np.float32, 1)
-            if self.stereo:
-                sample["right"] = self._array(features["right"], np.uint8, 3)
-                value = features["focal_baseline"].float_list.value[0]
-                sample["focal_baseline"] = np.array(value, np.float32)
-        except (ValueError, IndexError) as error:
+            image = self._array(features["image"], np.uint8, 3)
+            depth = self._array(features["depth"], np.float32, 1)[..., 0]
+            if not self.stereo:
+                return make_sample(image, depth, self.name(index))
+            right = self._array(features["right"], np.uint8, 3)
+            focal_baseline = features["focal_baseline"].float_list.value[0]
+        except IndexError as error:
             raise self._damaged(index) from error
-        return sample
+        return make_sample(image, depth, self.name(index), right, focal_baseline)
 
     def _features(self, index: int):
         content = tfrecords.read(self._records[index])
@@ -324,8 +333,10 @@ class Prepared(Reader):
             raise self._damaged(index) from error
 
     def _array(self, feature, dtype, channels: int) -> np.ndarray:
-        content = feature.bytes_list.value[0]
-        return np.frombuffer(content, dtype).reshape(*self._shape, channels)
+        array = np.frombuffer(feature.bytes_list.value[0], dtype)
+        if array.size != self._shape[0] * self._shape[1] * channels:
+            raise IndexError
+        return array.reshape(*self._shape, channels)
 
     def _damaged(self, index: int) -> InputError:
         return InputError(f"{self.name(index)}: damaged record; prepare the data set again")

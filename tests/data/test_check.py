@@ -4,14 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_depth.data import Reader, kitti_lists
+from keras_depth.data import Reader
 from keras_depth.data.alignment import alignment_doubts, match_edges
 from keras_depth.data.check import check
 from keras_depth.data.depth_values import DepthValues, doubts, number, trend, trend_doubt
+from keras_depth.data.drives import Drives
 from keras_depth.data.official import official, splits
 from keras_depth.data.reader import to_bytes
 from keras_depth.data.stereo_match import match_pair, stereo_doubts
 from keras_depth.data.synthetic import Rooms
+from keras_depth.data.write_kitti import DATE, write_kitti
 from keras_depth.data.write_nyu import write_layout
 from keras_depth.errors import InputError
 
@@ -134,6 +136,18 @@ def test_of_many_unreadable_frames_some_are_named(tmp_path, frames):
     report = check("folder", tmp_path, {"hold_out": 0})
     assert report.findings[0].endswith("\n  - ...")
     assert report.findings[0].count("\n") == 11 and len(report.splits[0].unreadable) == 12
+
+
+def test_one_damaged_calibration_is_one_sentence(tmp_path):
+    write_kitti(Drives(4, (48, 156), frames_per_drive=4), tmp_path)
+    calibration = tmp_path / DATE / "calib_velo_to_cam.txt"
+    calibration.write_text("R: 1\n")
+    (tmp_path / DATE / f"{DATE}_drive_0001_sync/image_02/data/0000000002.png").write_bytes(b"")
+    report = check("kitti", tmp_path, {"list": "all"})
+    first, *named = report.findings[0].split("\n  - ")
+    assert first == "all: frames that cannot be read (4):" and len(named) == 2
+    assert str(calibration) in named[0] and named[0].endswith(" (3 frames)")
+    assert "0000000002.png" in named[1] and len(report.splits[0].unreadable) == 4
 
 
 def test_a_data_set_of_nothing_readable_is_a_report(tmp_path, frames):
@@ -299,9 +313,33 @@ def test_the_drives_of_a_list_of_one_s_own(tmp_path):
 
     # Whatever is there, against what its drives have.
     report = check("kitti", tmp_path, {"list": "all", "depth": "none"})
-    absent, partly = report.findings
-    assert absent.startswith(f"all: drives not there ({len(kitti_lists.drives()) - 1}): ")
-    assert partly == "all: drives there in part (1): 2011_09_26_drive_0002_sync (3 of 77)"
+    assert report.findings == [
+        "all: drives there in part (1): 2011_09_26_drive_0002_sync (3 of 77)"
+    ]
+    # A folder alone is no drive, but it is there.
+    (tmp_path / "2011_09_26/2011_09_26_drive_0005_sync").mkdir()
+    for listed, count in ((str(chosen), 2), ("all", 154)):
+        report = check("kitti", tmp_path, {"list": listed, "depth": "none"})
+        assert report.findings[-2] == (
+            "all: drives there, but no frame with its files (1): "
+            f"2011_09_26_drive_0005_sync (0 of {count})"
+        )
+
+
+def test_a_folder_of_lists_is_checked_by_its_splits(tmp_path):
+    drive = tmp_path / "2011_09_26/2011_09_26_drive_0002_sync"
+    (drive / "image_02/data").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for k in range(2):
+        picture = rng.integers(0, 255, (375, 1242, 3), np.uint8)
+        cv2.imwrite(str(drive / f"image_02/data/{k:010d}.png"), picture)
+    for split, numbers in (("train", "0"), ("validation", "1-2")):
+        rows = f"date,drive,side,frames\n2011_09_26,0002,l,{numbers}\n"
+        (tmp_path / f"{split}.csv").write_text(rows)
+    report = check("kitti", tmp_path, {"list": str(tmp_path), "depth": "none"})
+    counts = [(split.name, split.frames, split.official) for split in report.splits]
+    assert counts == [("train", 1, 1), ("validation", 1, 2)]
+    assert report.findings[0].startswith("validation: 1 of 2 frames found, first missing ")
 
 
 def test_more_frames_than_published(tmp_path, monkeypatch):

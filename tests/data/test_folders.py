@@ -161,6 +161,15 @@ def test_two_meanings_are_not_guessed(tmp_path):
     assert f"{tmp_path}: holds rgb/ and images/" in folder_error(tmp_path, units_per_metre=1)
 
 
+@pytest.mark.parametrize("split", [None, "train", "validation", "test"])
+def test_two_validation_folders_are_not_guessed(tmp_path, split):
+    for name, first in (("train", 1), ("val", 7), ("validation", 8), ("test", 9)):
+        recording(tmp_path / name, 1, first=first)
+    assert folder_error(tmp_path, split, units_per_metre=1000) == (
+        f"{tmp_path}: holds val/ and validation/, either of which may be meant; rename one"
+    )
+
+
 def test_nothing_there(tmp_path):
     assert "no such folder" in folder_error(tmp_path / "nowhere")
     message = folder_error(tmp_path)

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_depth.data import kitti_files
+from keras_depth.data import kitti_files, kitti_lists
 from keras_depth.data.kitti import open_kitti
 from keras_depth.errors import InputError
 
@@ -50,15 +50,15 @@ def write_scan(path):
     np.array([POINT], np.float32).tofile(path)
 
 
-def write_drive(root, count, date=DATE, drive=DRIVE):
+def write_drive(root, count, date=DATE, drive=DRIVE, first=0):
     """Writes a drive of KITTI raw: the left picture of frame i is grey i, the right 100 + i."""
     (root / date).mkdir(parents=True, exist_ok=True)
     (root / date / "calib_cam_to_cam.txt").write_text(CAMERAS)
     (root / date / "calib_velo_to_cam.txt").write_text(LIDAR)
-    for i in range(count):
+    for i in range(first, first + count):
         folder = root / date / drive
         write_picture(folder / f"image_02/data/{i:010d}.png", i)
-        write_picture(folder / f"image_03/data/{i:010d}.png", 100 + i)
+        write_picture(folder / f"image_03/data/{i:010d}.png", (100 + i) % 256)
         write_scan(folder / f"velodyne_points/data/{i:010d}.bin")
     return root
 
@@ -152,31 +152,90 @@ def test_jpg_pictures_are_taken(raw):
 @pytest.mark.parametrize("where", [".", "data_depth_annotated", "kitti_depth"])
 @pytest.mark.parametrize("part", ["train", "val"])
 def test_annotated_depth(tmp_path, where, part):
-    write_drive(tmp_path, 2)
+    write_drive(tmp_path, 2, first=5)
     # The depth benchmark's scans look much alike, and hold no ground truth.
-    write_16_bits(tmp_path / f"a/train/{DRIVE}/proj_depth/velodyne_raw/image_02/0000000000.png", 1)
+    write_16_bits(tmp_path / f"a/train/{DRIVE}/proj_depth/velodyne_raw/image_02/0000000005.png", 1)
     for camera, value in (("image_02", 256), ("image_03", 640)):
-        file = f"{DRIVE}/proj_depth/groundtruth/{camera}/0000000001.png"
+        file = f"{DRIVE}/proj_depth/groundtruth/{camera}/0000000006.png"
         write_16_bits(tmp_path / where / part / file, value)
     reader = open_kitti(tmp_path, list="all", depth="annotated", max_missing=0.5)
     assert reader.missing == [
-        str(tmp_path / where / part / file.replace("image_03", "image_02").replace("01.p", "00.p"))
+        str(tmp_path / where / part / file.replace("image_03", "image_02").replace("06.p", "05.p"))
     ]
     assert reader[0]["depth"][PIXEL] == 1 and reader[0]["depth"].sum() == 1
-    right = write_list(tmp_path / "right.csv", f"{DATE},0048,r,1")
+    right = write_list(tmp_path / "right.csv", f"{DATE},0048,r,6")
     assert open_kitti(tmp_path, list=right, depth="annotated")[0]["depth"][PIXEL] == 2.5
 
 
 def test_annotated_drives_of_train_and_val_are_one(tmp_path):
     drives = [f"{DATE}_drive_{number:04d}_sync" for number in (1, 2, 3)]
     for drive, part in zip(drives, ("train", "val", None), strict=True):
-        write_drive(tmp_path / "raw", 1, drive=drive)
+        write_drive(tmp_path / "raw", 1, drive=drive, first=5)
         if part:
-            file = f"{drive}/proj_depth/groundtruth/image_02/0000000000.png"
+            file = f"{drive}/proj_depth/groundtruth/image_02/0000000005.png"
             write_16_bits(tmp_path / "depth" / part / file, 512)
     reader = open_kitti(tmp_path, list="all", depth="annotated", max_missing=0.4)
     assert [reader[i]["depth"].max() for i in range(2)] == [2, 2]
     assert len(reader.missing) == 1 and drives[2] in reader.missing[0]
+
+
+def write_empty(root, frames):
+    """Writes what a whole download of KITTI raw and its annotated depth has of a list: no bytes."""
+    for date, number, _, frame in frames:
+        drive = f"{date}_drive_{number:04d}_sync"
+        annotated = 5 <= frame < kitti_lists.drives()[date, number] - 5
+        for folder in [
+            root / date / drive / "image_02/data",
+            *([root / f"train/{drive}/proj_depth/groundtruth/image_02"] if annotated else []),
+        ]:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{frame:010d}.png").touch()
+
+
+def test_frames_that_were_never_annotated_are_not_missing(tmp_path):
+    write_empty(tmp_path, kitti_lists.load("eigen", "test"))
+    reader = open_kitti(tmp_path, depth="annotated", max_missing=0)
+    assert len(reader) == 652 and reader.missing == []
+    assert reader.description == (
+        f"KITTI eigen, test, annotated depth: 652 frames from {tmp_path}; "
+        "45 of 697 frames have no annotated depth"
+    )
+    assert len(open_kitti(tmp_path, depth="none")) == 697
+
+
+def test_frames_without_a_scan_are_not_missing(tmp_path):
+    drive = f"{DATE}_drive_0009_sync"
+    write_drive(tmp_path, 6, drive=drive, first=176)
+    for i in range(177, 181):
+        (tmp_path / DATE / drive / f"velodyne_points/data/{i:010d}.bin").unlink()
+    reader = open_kitti(tmp_path, list="all", max_missing=0)
+    assert [reader.key(i)[-3:] for i in range(len(reader))] == ["176", "181"]
+    assert reader.description.endswith("; 4 of 6 frames have no LiDAR scan")
+    assert len(open_kitti(tmp_path, list="all", depth="none")) == 6
+
+
+def test_a_list_without_any_annotated_frame_is_refused(raw, tmp_path):
+    write_16_bits(raw / f"train/{DRIVE}/proj_depth/groundtruth/image_02/0000000005.png", 256)
+    message = error(
+        raw, list=write_list(tmp_path / "x.csv", f"{DATE},0048,l,0-2"), depth="annotated"
+    )
+    assert "x.csv: KITTI has no annotated depth of any of its 3 frames; choose other" in message
+
+
+def test_a_folder_of_lists(raw, tmp_path):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    write_list(lists / "train.csv", f"{DATE},0048,l,0-1")
+    write_list(lists / "validation.csv", f"{DATE},0048,l,1-2")
+    assert [len(open_kitti(raw, s, list=lists)) for s in ("train", "validation")] == [2, 2]
+    every = open_kitti(raw, list=lists)
+    assert [every.key(i)[-1] for i in range(len(every))] == ["0", "1", "2"]
+    assert every.description.startswith(f"KITTI {lists}, all splits, LiDAR: 3 frames")
+    assert "has no test frames, only train and validation" in error(raw, "test", list=lists)
+    assert "has its own split" in error(raw, "train", list=lists, hold_out=0.1)
+    write_list(lists / "test.csv", f"{DATE},0048,l,2")
+    assert open_kitti(raw, list=lists).description.startswith(f"KITTI {lists}, test, LiDAR: 1 ")
+    assert "holds train.csv, validation.csv or test.csv" in error(raw, list=raw)
 
 
 def test_raw_folder_may_be_one_down(tmp_path):
@@ -217,7 +276,8 @@ def test_whole_drives_are_held_out(tmp_path):
     assert sorted(sizes) == [1, 2]
     assert len(open_kitti(tmp_path, list="all", hold_out=0.4)) == 10, "without a split, all"
 
-    assert "data.hold_out=0.1" in error(tmp_path, "validation", list="all")
+    assert "hold_out=0.1" in error(tmp_path, "validation", list="all")
+    assert "no test frames of their own" in error(tmp_path, "test", list="all", hold_out=0.4)
     assert "has its own split" in error(tmp_path, "train", list="eigen", hold_out=0.1)
     assert "data.hold_out is 2" in error(tmp_path, "train", list="all", hold_out=2)
 
@@ -408,13 +468,14 @@ def test_resized_pictures_do_not_fit_their_calibration(raw):
     assert "is for (8, 12) (rows, columns)" in message
 
 
-def test_annotated_depth_of_another_size(raw):
+def test_annotated_depth_of_another_size(tmp_path):
+    raw = write_drive(tmp_path, 3, first=5)
     file = f"train/{DRIVE}/proj_depth/groundtruth/image_02"
-    for i in range(3):
+    for i in range(5, 8):
         write_16_bits(raw / file / f"{i:010d}.png", 256)
-    write_picture(raw / DATE / DRIVE / "image_02/data/0000000002.png", 2, (4, 6))
+    write_picture(raw / DATE / DRIVE / "image_02/data/0000000007.png", 2, (4, 6))
     message = error(raw, list="all", depth="annotated")
-    assert "0000000002.png: the picture is (4, 6) but its depth (8, 12)" in message
+    assert "0000000007.png: the picture is (4, 6) but its depth (8, 12)" in message
 
 
 def test_file_damaged_or_removed_after_opening_is_named(raw):

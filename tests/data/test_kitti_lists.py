@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from keras_depth.data import kitti_lists
-from keras_depth.data.kitti_lists import Frame, draw, drives, load, names, splits, write
+from keras_depth.data.kitti_lists import (
+    Frame,
+    draw,
+    drives,
+    load,
+    names,
+    splits,
+    with_depth,
+    write,
+)
 from keras_depth.errors import InputError
 
 SPLITS = Path(kitti_lists.__file__).parent / "splits"
@@ -116,7 +125,8 @@ def test_all_lists_are_small_files():
 
 def test_written_frames_are_loaded_in_their_order(tmp_path):
     frames = [Frame("2011_09_26", 2, "l", n) for n in (69, 54, 42, 7, 8, 9)]
-    frames += [Frame("2011_09_26", 2, "r", 10), Frame("2011_10_03", 47, "l", 0), frames[0]]
+    frames += [Frame("2011_09_26", 2, "r", 10), Frame("2011_10_03", 47, "l", 0)]
+    frames += [Frame("2011_09_26", 2, "l", 10)]
     path = tmp_path / "mine.csv"
     write(frames, path)
     assert path.read_text() == (
@@ -124,7 +134,7 @@ def test_written_frames_are_loaded_in_their_order(tmp_path):
         "2011_09_26,0002,l,69 54 42 7-9\n"
         "2011_09_26,0002,r,10\n"
         "2011_10_03,0047,l,0\n"
-        "2011_09_26,0002,l,69\n"
+        "2011_09_26,0002,l,10\n"
     )
     assert load(path, "train") == load(str(path), "test") == frames
 
@@ -192,6 +202,43 @@ def test_files_that_are_no_list_are_refused(tmp_path):
     path.write_text("date,drive,side,frames\n")
     with pytest.raises(InputError, match=r"mine\.csv: the list names no frame"):
         load(path, "train")
+
+
+@pytest.mark.parametrize("row", ["2011_09_26,0002,l,9 4-8 6", "2011_09_26,0001,l,6"])
+def test_a_frame_that_is_named_twice_is_refused(row, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(f"date,drive,side,frames\n2011_09_26,0001,l,5-6\n{row}\n")
+    message = r"mine\.csv, line 3: frame 6 of 2011_09_26, drive 000., l is named a second time"
+    with pytest.raises(InputError, match=message):
+        load(path, "train")
+
+
+def test_a_folder_of_lists_has_the_splits_of_its_files(tmp_path):
+    with pytest.raises(InputError, match=r"holds train.csv, validation.csv or test.csv, this one"):
+        splits(str(tmp_path))
+    frames = {split: [Frame("2011_09_26", 2, "l", len(split))] for split in ("train", "validation")}
+    for split in frames:
+        write(frames[split], tmp_path / f"{split}.csv")
+    assert splits(str(tmp_path)) == ["train", "validation"]
+    assert {split: load(tmp_path, split) for split in frames} == frames
+    with pytest.raises(InputError, match="no test frames, only train and validation: add test.csv"):
+        load(tmp_path, "test")
+
+
+@pytest.mark.parametrize(("name", "split"), [(n, s) for n in names() for s in splits(n)])
+def test_frames_with_annotated_depth(name, split):
+    frames = load(name, split)
+    annotated = with_depth(frames, "annotated")
+    assert with_depth(frames, "none") == frames
+    assert annotated == [f for f in frames if 5 <= f.number < drives()[f[:2]] - 5]
+    if split == "test" and name != "kitti":
+        assert annotated == load("eigen_benchmark", "test")
+
+
+def test_frames_with_a_scan():
+    frames = [Frame("2011_09_26", drive, "l", n) for drive in (9, 11) for n in range(176, 182)]
+    left = [frame for frame in frames if frame.drive == 11 or frame.number in (176, 181)]
+    assert with_depth(frames, "lidar") == with_depth(frames, "lidar_x") == left
 
 
 def small(*sizes):

@@ -328,7 +328,10 @@ def test_missing_files_follow_their_scene(tmp_path):
     for scene in (tmp_path / "sync").iterdir():
         lonely.append(scene / "rgb_00099.jpg")
         lonely[-1].write_bytes(b"")
-    found = [open_nyu(tmp_path, split, hold_out=0.5).missing for split in ("train", "validation")]
+    found = [
+        open_nyu(tmp_path, split, hold_out=0.5, max_missing=0.5).missing
+        for split in ("train", "validation")
+    ]
     assert [len(files) for files in found] == [1, 1]
     assert {*found[0], *found[1]} == {str(path) for path in lonely}
 
@@ -484,12 +487,20 @@ def test_unpaired_files_are_told(bts):
     folder, rgb, _ = bts
     lonely = rgb.with_name("rgb_00007.jpg")
     lonely.write_bytes(rgb.read_bytes())
-    reader = open_nyu(folder)
+    reader = open_nyu(folder, max_missing=0.5)
     assert len(reader) == 1
-    assert f"1 files without their partner, first {lonely}" in reader.description
-    assert reader.missing == (str(lonely),) == open_nyu(folder, "train").missing
+    assert reader.description.endswith(f"; 1 of 2 frames are missing a partner, first {lonely}")
+    assert reader.missing == (str(lonely),)
+    assert reader.missing == open_nyu(folder, "train", max_missing=0.5).missing
+    assert layout_error(folder) == (
+        f"{folder}: NYU Depth v2, BTS, all: 1 of 2 frames (50.0 %) are missing a partner, first "
+        f"{lonely}; download them, or go without with max_missing=0.5"
+    )
     rgb.unlink()
-    assert f"first {lonely.with_name('sync_depth_00000.png')}" in layout_error(folder)
+    assert layout_error(folder, max_missing=1).endswith(
+        "2 of 2 frames (100.0 %) are missing a partner, first "
+        f"{lonely.with_name('sync_depth_00000.png')}; download them"
+    )
 
 
 def test_what_is_missing_is_of_the_split(bts):
@@ -500,7 +511,10 @@ def test_what_is_missing_is_of_the_split(bts):
         (other / f"rgb_{number:05d}.jpg").write_bytes(rgb.read_bytes())
     (other / "sync_depth_00000.png").write_bytes(depth.read_bytes())
     assert open_nyu(folder, "train").missing == ()
-    assert open_nyu(folder, "test").missing == (str(other / "rgb_00001.jpg"),)
+    test = open_nyu(folder, "test", max_missing=0.5)
+    assert test.missing == (str(other / "rgb_00001.jpg"),)
+    # Nor is the share that of the whole folder.
+    assert "test: 1 of 2 frames (50.0 %)" in layout_error(folder, max_missing=0.4)
 
 
 def test_a_scene_is_known_from_within(bts, monkeypatch):
@@ -567,13 +581,83 @@ def test_csv_line_ends(tmp_path, end):
         ("data/only_one.jpg", "line 1: has 1 columns, not picture,depth"),
         ("../../etc/passwd,data/x.png", "line 1: '../../etc/passwd' is not a path within"),
         ("/etc/passwd,data/x.png", "line 1: '/etc/passwd' is not a path within"),
-        ("data/gone.jpg,data/gone.png", "gone.jpg: cannot be read (No such file or directory)"),
+        ("data/gone.jpg,data/gone.png", "gone.jpg; download them"),
         ("", "no train frames in the DenseDepth layout (0 train"),
     ],
 )
 def test_csv_errors(tmp_path, row, message):
     (tmp_path / "nyu2_train.csv").write_text(row)
     assert message in layout_error(tmp_path, split="train")
+
+
+def densedepth_without(folder, packed, gone):
+    """Writes 50 test frames of the DenseDepth layout less some files; where they are."""
+    write_layout(TRAIN, folder, "densedepth", TEST)
+    data = folder / "data"
+    rows = []
+    for k in range(50):
+        pair = [f"data/nyu2_test/{k:05d}_{kind}.png" for kind in ("colors", "depth")]
+        rows.append(",".join(pair))
+        for file, kind in zip(pair, ("colors", "depth"), strict=True):
+            content = (data / "nyu2_test" / f"00000_{kind}.png").read_bytes()
+            (folder / file).write_bytes(content)
+    (data / "nyu2_test.csv").write_text("\n".join(rows))
+    for file in gone:
+        (folder / file).unlink()
+    if not packed:
+        return data, data
+    archive = folder / "packed" / "nyu_data.zip"
+    archive.parent.mkdir()
+    with zipfile.ZipFile(archive, "w") as pack:
+        for file in data.rglob("*"):
+            pack.write(file, file.relative_to(folder))
+    return archive, archive / "data"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_without_their_files_are_left_out(tmp_path, packed):
+    gone = "data/nyu2_test/00003_depth.png"
+    path, data = densedepth_without(tmp_path, packed, [gone])
+    reader, first = open_nyu(path), str(data / "nyu2_test" / "00003_depth.png")
+    assert len(reader) == 49 and reader.missing == (first,)
+    assert reader.description == (
+        f"NYU Depth v2, DenseDepth, test: 49 frames from {path}; "
+        f"1 of 50 frames are missing, first {first}"
+    )
+    names = [Path(reader.name(i)).name for i in range(49)]
+    assert "00003_colors.png" not in names and len(set(names)) == 49
+    assert all(reader[i]["depth"].shape == (*SIZE, 1) for i in range(49))
+    assert open_nyu(path, "train").missing == ()
+    assert layout_error(path, max_missing=0.01) == (
+        f"{path}: NYU Depth v2, DenseDepth, test: 1 of 50 frames (2.0 %) are missing, first "
+        f"{first}; download them, or go without with max_missing=0.02"
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_too_many_rows_without_their_files(tmp_path, packed):
+    # Of one frame both files: it is named once.
+    gone = [f"data/nyu2_test/{k}.png" for k in ("00007_colors", "00007_depth", "00010_colors")]
+    path, data = densedepth_without(tmp_path, packed, gone)
+    assert layout_error(path) == (
+        f"{path}: NYU Depth v2, DenseDepth, test: 2 of 50 frames (4.0 %) are missing, first "
+        f"{data / 'nyu2_test' / '00007_colors.png'}; download them, or go without with "
+        "max_missing=0.04"
+    )
+    assert [Path(file).name for file in open_nyu(path, max_missing=0.04).missing] == [
+        "00007_colors.png",
+        "00010_colors.png",
+    ]
+
+
+def test_a_list_whose_folder_is_gone_is_no_reason_to_take_another(tmp_path):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    (tmp_path / "data" / "nyu2_test").rename(tmp_path / "elsewhere")
+    for split in (None, "test", "validation"):
+        message = layout_error(tmp_path, split=split, max_missing=1)
+        assert "2 of 2 frames (100.0 %) are missing, first " in message
+        assert message.endswith("/data/nyu2_test/00000_colors.png; download them")
+    assert len(open_nyu(tmp_path, "train")) == 3
 
 
 def test_densedepth_takes_the_scale_from_the_type(tmp_path):
@@ -594,7 +678,10 @@ def test_zip_errors(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data/nyu2_test.csv", "data/a.png,data/b.png\r\n")
         archive.writestr("data/b.png", b"")
-    assert f"{path}/data/a.png: not in the archive" in layout_error(tmp_path)
+    assert layout_error(tmp_path) == (
+        f"{path}: NYU Depth v2, DenseDepth, test: 1 of 1 frames (100.0 %) are missing, first "
+        f"{path}/data/a.png; download them"
+    )
 
 
 # Which layout --------------------------------------------------------------------------------
@@ -630,6 +717,10 @@ def test_options(folders):
     assert "the BTS layout has one depth" in layout_error(folders["bts"], depth="raw")
     for part in (1, -0.1, "half", None):
         assert "data.hold_out is" in layout_error(folders["bts"], hold_out=part)
+    for share in (2, -0.1, "half", None, float("nan")):
+        assert f"max_missing={share!r}: a share of the frames; give 0 to 1" in layout_error(
+            folders["bts"], max_missing=share
+        )
     with pytest.raises(InputError, match="1 to 4 scenes can be written, not 5"):
         write_layout(TRAIN, folders["bts"], "bts", scenes=5)
     with pytest.raises(InputError, match="unknown layout 'btss': did you mean 'bts'"):
@@ -638,7 +729,7 @@ def test_options(folders):
 
 def test_open_reader(folders):
     assert len(open_reader("nyu", folders["bts"], "test")) == 2
-    rooms = open_reader("synthetic", split="test", count=4, size=SIZE)
+    rooms = open_reader("synthetic", None, "test", count=4, size=SIZE)
     assert len(rooms) == 4 and rooms[0]["image"].shape == (*SIZE, 3)
     for arguments, options, message in (
         (("nuy",), {}, "unknown data set 'nuy': did you mean 'nyu'?"),
@@ -678,14 +769,14 @@ def raw(tmp_path):
 
 
 def test_a_raw_recording(raw):
-    reader = open_nyu(raw, "train")
+    reader = open_nyu(raw, "train", max_missing=0.34)
     assert [reader.key(i) for i in range(len(reader))] == [
         "living_room_0004a/d-10.010000-99",
         "living_room_0004a/d-10.040000-99",
     ]
     assert reader.missing == (str(raw / "living_room_0004a" / "d-11.000000-99.pgm"),)
     assert "NYU Depth v2, raw, train: 2 frames" in reader.description
-    assert "projected into the picture; 1 files without their partner" in reader.description
+    assert "projected into the picture; 1 of 3 frames are missing a partner" in reader.description
     sample = reader[0]
     np.testing.assert_allclose(sample["image"][240, 320], (50 / 255, 100 / 255, 200 / 255))
     assert abs(sample["depth"][240, 320, 0] - 351.3 / 175.5) < 0.01
@@ -696,17 +787,20 @@ def test_raw_scenes_are_held_out(raw):
     (raw / "kitchen_0003").mkdir()
     for file in (raw / "living_room_0004a").iterdir():
         (raw / "kitchen_0003" / file.name).write_bytes(file.read_bytes())
-    parts = [keys_of(raw, split, hold_out=0.5) for split in ("train", "validation")]
+    options = {"hold_out": 0.5, "max_missing": 0.34}
+    parts = [keys_of(raw, split, **options) for split in ("train", "validation")]
     assert [len({Path(key).parent for key in part}) for part in parts] == [1, 1]
     assert len({*parts[0], *parts[1]}) == 4
     (raw / "kitchen_0003").rename(raw / "kitchen_0004")  # a scene of the test set
-    assert len(keys_of(raw, "train")) == 2 and len(keys_of(raw, None)) == 4
+    counts = [len(keys_of(raw, split, max_missing=0.34)) for split in ("train", None)]
+    assert counts == [2, 4]
 
 
 def test_raw_errors(raw):
     assert "no test frames to validate on in the raw layout" in layout_error(
         raw, split="validation"
     )
+    (raw / "living_room_0004a" / "d-11.000000-99.pgm").unlink()
     picture = raw / "living_room_0004a" / "r-10.000000-77.ppm"
     cv2.imwrite(str(picture), np.zeros((240, 320, 3), np.uint8))
     assert f"{picture}: the picture is (240, 320), where the Kinect's is (480, 640)" in (

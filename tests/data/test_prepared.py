@@ -122,19 +122,18 @@ def test_a_killed_copy_goes_on(tmp_path):
         f"prepared.SHARD_BYTES = {shard}\n"
         f"prepared.prepare('synthetic', None, {str(tmp_path / 'copy')!r}, {SIZE}, {options})\n"
     )
-    kept = tmp_path / "copy" / "unfinished-synthetic_24x32"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    while len(list(kept.glob("prepared_depth-*"))) < 3:
+    while len(kept := list((tmp_path / "copy").glob("unfinished-*/prepared_depth-*"))) < 3:
         assert process.poll() is None, "finished before it could be killed"
         time.sleep(0.01)
     process.kill()
     process.wait()
-    finished = {(path.name, path.stat().st_mtime_ns) for path in kept.glob("prepared_depth-*")}
+    finished = {(path.name, path.stat().st_mtime_ns) for path in kept}
     assert 3 <= len(finished) < 20
 
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    (home,) = (tmp_path / "copy" / "prepared_depth" / "synthetic_24x32").iterdir()
+    (home,) = (tmp_path / "copy" / "prepared_depth").glob("synthetic*/*")
     assert finished <= {(path.name, path.stat().st_mtime_ns) for path in home.iterdir()}
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
     for split in prepared.SPLITS:
@@ -142,15 +141,24 @@ def test_a_killed_copy_goes_on(tmp_path):
         assert_same(reader, prepared.open_prepared(home, split))
 
 
-def test_shards_of_another_copy_are_not_taken(nyu, tmp_path, monkeypatch):
+def test_shards_of_another_copy_are_not_taken_and_not_lost(nyu, tmp_path):
     kept = tmp_path / "copy" / "unfinished-nyu_24x32"
     kept.mkdir(parents=True)
     (kept / "copy.json").write_text("{}")
-    (kept / "prepared_depth-train.tfrecord-00000-of-00001").write_bytes(b"other")
-    copy(nyu, tmp_path)
-    assert_same(
-        data.open_reader("nyu", nyu, "train"), prepared.open_prepared(tmp_path / "copy", "train")
-    )
+    shard = kept / "prepared_depth-train.tfrecord-00000-of-00001"
+    shard.write_bytes(b"other")
+    with pytest.raises(InputError, match="unfinished copy of other frames"):
+        copy(nyu, tmp_path)
+    assert shard.read_bytes() == b"other"
+
+
+def test_copies_with_other_options_stand_beside(tmp_path):
+    for seed in (1, 2):
+        prepared.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "seed": seed})
+    assert "several copies" in open_error(tmp_path)
+    for seed in (1, 2):
+        home = tmp_path / "prepared_depth" / f"synthetic_24x32_count-2_seed-{seed}"
+        assert len(prepared.open_prepared(home)) == 2
 
 
 def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
@@ -194,6 +202,10 @@ def test_bad_copies(nyu, tmp_path):
     assert "unknown split" in open_error(home, "test")
     shutil.copytree(home, tmp_path / "copy" / "prepared_depth" / "other" / "1.0.0")
     assert "several copies" in open_error(tmp_path / "copy")
+
+    # What a kill in tfds' last moment leaves looks like a copy, and is none.
+    shutil.copytree(home, tmp_path / "half" / "prepared_depth" / "x" / "incomplete.AB_1.0.0")
+    assert "no prepared copy" in open_error(tmp_path / "half")
 
     file = next(home.glob("*train*"))
     record = tfrecords.index(file)[0]
