@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_depth.command import load_tensorflow, run, setting
 from keras_depth.data import open_reader, reader_names
-from keras_depth.data.check_report import Report
+from keras_depth.data.checks.report import Report
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -30,7 +30,7 @@ def main() -> int:
         load_tensorflow()
     if arguments.prepare:
         _open_both(arguments, options)
-    from keras_depth.data.check import check
+    from keras_depth.data.checks.check import check
 
     report = check(arguments.data, arguments.data_dir, options, arguments.frames)
     print(report.to_markdown())

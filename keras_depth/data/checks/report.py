@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_depth.data.depth_values import number
+from keras_depth.data.checks.depth_values import number
 from keras_depth.data.reader import Reader
 from keras_depth.files import write_text
 

@@ -14,12 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_depth.data import open_reader
-from keras_depth.data.alignment import EdgeMatch, alignment_doubts, match_edges
-from keras_depth.data.check_report import Report, Split, size_text, some
-from keras_depth.data.depth_values import DepthValues, doubts, trend, trend_doubt
-from keras_depth.data.official import lacking_drives, official, splits
+from keras_depth.data.checks.alignment import EdgeMatch, alignment_doubts, match_edges
+from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, trend_doubt
+from keras_depth.data.checks.official import lacking_drives, official, splits
+from keras_depth.data.checks.report import Report, Split, size_text, some
+from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
 from keras_depth.data.reader import Reader, to_bytes
-from keras_depth.data.stereo_match import PairMatch, match_pair, stereo_doubts
 from keras_depth.errors import InputError
 
 _THREADS = 8

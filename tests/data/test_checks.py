@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from keras_depth.data import Reader
-from keras_depth.data.alignment import alignment_doubts, match_edges
-from keras_depth.data.check import check
-from keras_depth.data.depth_values import DepthValues, doubts, number, trend, trend_doubt
+from keras_depth.data.checks.alignment import alignment_doubts, match_edges
+from keras_depth.data.checks.check import check
+from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
+from keras_depth.data.checks.official import official, splits
+from keras_depth.data.checks.stereo import match_pair, stereo_doubts
 from keras_depth.data.drives import Drives
-from keras_depth.data.official import official, splits
 from keras_depth.data.reader import to_bytes
-from keras_depth.data.stereo_match import match_pair, stereo_doubts
 from keras_depth.data.synthetic import Rooms
 from keras_depth.data.write_kitti import DATE, write_kitti
 from keras_depth.data.write_nyu import write_layout
@@ -343,7 +343,9 @@ def test_a_folder_of_lists_is_checked_by_its_splits(tmp_path):
 
 
 def test_more_frames_than_published(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_depth.data.official._NYU", {"FastDepth": {"train": 2, "test": 3}})
+    monkeypatch.setattr(
+        "keras_depth.data.checks.official._NYU", {"FastDepth": {"train": 2, "test": 3}}
+    )
     write_layout(Rooms(3, SIZE), tmp_path, "fastdepth", Rooms(3, SIZE, split="test"))
     (finding,) = check("nyu", tmp_path).findings
     assert finding.startswith("train: 3 frames, where 2 are published: another selection;")
@@ -563,6 +565,8 @@ class _Swapped(Reader):
 
 
 def test_stereo_readers_are_matched(monkeypatch, pair):
-    monkeypatch.setattr("keras_depth.data.check.open_reader", lambda *_, **__: _Swapped(pair))
+    monkeypatch.setattr(
+        "keras_depth.data.checks.check.open_reader", lambda *_, **__: _Swapped(pair)
+    )
     findings = check("middlebury", "there").findings
     assert any(finding.startswith("test: left and right look swapped") for finding in findings)
