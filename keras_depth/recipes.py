@@ -15,7 +15,7 @@ from typing import Any, get_origin
 import yaml
 
 from keras_depth import resources
-from keras_depth.data import RENDERED, Reader, Subset, open_reader
+from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader
 from keras_depth.errors import InputError, unknown_name
 
 
@@ -120,8 +120,10 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         purpose: the split, "train", "validation" or "test".
 
     Raises:
-        InputError: no data set where the recipe says, or not the layout of one.
+        InputError: an unknown split, no data set where the recipe says, or not the layout of one.
     """
+    if purpose not in SPLITS:
+        raise unknown_name("split", purpose, SPLITS)
     section = dict(recipe.data)
     limits = {
         "train": section.pop("frames", None),
