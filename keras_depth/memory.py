@@ -14,8 +14,10 @@ def keep_freed_memory() -> None:
 
     A training step, and a batch, allocate and free the same megabytes over and over. By default
     they go back to the system each time, and every page of 4 kB costs a fault when it comes again:
-    more than the work on it, where a hypervisor has its own tables. Other C libraries have no such
-    settings, and are left alone.
+    more than the work on it, where a hypervisor has its own tables. TensorFlow (2.21) itself lowers
+    the limit for blocks that come from the system to 128 kB, whenever a dataset from a Python
+    generator begins: call this again within the generator. Other C libraries have no such settings,
+    and are left alone.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras_depth.data.augment import Augmentation, augment
 from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
 from keras_depth.errors import InputError
+from keras_depth.memory import keep_freed_memory
 
 # What an unmeasured pixel's target holds: finite, and neutral under a logarithm or a division.
 UNMEASURED = 1.0
@@ -85,6 +86,7 @@ class Batches:
             raise self._error from None
 
     def _arrays(self) -> Iterator[dict[str, np.ndarray]]:
+        keep_freed_memory()  # TensorFlow has set the opposite when it made this generator's op
         cv2.setNumThreads(1)  # the frames are read in parallel: each in parallel too is slower
         pool = ThreadPoolExecutor(_THREADS)
         reading: deque = deque()
