@@ -32,9 +32,7 @@ def ours(data, **options):
         from keras_depth.data import open_reader
         from keras_depth.data.augment import Augmentation
         from keras_depth.data.pipeline import training_batches
-        from keras_depth.memory import keep_freed_memory
 
-        keep_freed_memory()  # as every command of ours starts
         return training_batches(
             open_reader(data, folder, "train", **options),
             size=SIZE,
