@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_depth import protocols, recipes, visualize
-from keras_depth.data import RENDERED, Reader, open_reader
+from keras_depth.data import RENDERED, Reader, Sample, open_reader
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import KITTI_UNITS, Predictions
@@ -197,17 +197,8 @@ def evaluate(
     frames, shown = [], []
     show = set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int).tolist())
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, name = reader[index], reader.name(index)
-        depth, mirrored = _predict(predictor, index, sample["image"], protocol)
-        if not np.isfinite(depth).all():
-            raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
-        try:
-            scored = tallies[NETWORK].add(sample, depth, mirrored)
-            if mean_depth is not None:  # whatever the picture, mirrored or not
-                tallies[BASELINE].add(sample, mean_depth, mean_depth)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-        frames.append({"name": name, **_frame(scored, protocol)})
+        sample, depth, scored = _score(predictor, reader, index, protocol, tallies, mean_depth)
+        frames.append({"name": reader.name(index), **_frame(scored, protocol)})
         if index in show:
             factor = np.float32(protocol.scale * scored.ratio)
             seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
@@ -248,6 +239,28 @@ def _unwritable(folder: Path, error: OSError) -> InputError:
     return InputError(
         f"{folder}: cannot be written ({error.strerror}); give --output another folder"
     )
+
+
+def _score(
+    predictor: DepthEstimator | Predictions,
+    reader: Reader,
+    index: int,
+    protocol: Protocol,
+    tallies: dict[str, Tally],
+    mean_depth: np.ndarray | None,
+) -> tuple[Sample, np.ndarray, Scored]:
+    """Adds a frame to the tallies; returns it, its predicted depth and what of it was scored."""
+    sample, name = reader[index], reader.name(index)
+    depth, mirrored = _predict(predictor, index, sample["image"], protocol)
+    if not np.isfinite(depth).all():
+        raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
+    try:
+        scored = tallies[NETWORK].add(sample, depth, mirrored)
+        if mean_depth is not None:  # whatever the picture, mirrored or not
+            tallies[BASELINE].add(sample, mean_depth, mean_depth)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return sample, depth, scored
 
 
 def _predict(

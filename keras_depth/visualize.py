@@ -15,6 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from keras_depth.data.reader import to_bytes
 from keras_depth.errors import InputError
 from keras_depth.point_cloud import measured
 
@@ -239,14 +240,12 @@ def _panels(
     image: np.ndarray, depth: np.ndarray, width: int, vmin: float, vmax: float
 ) -> list[np.ndarray]:
     """Returns picture, depth, and depth upon the picture: uint8 RGB, `width` wide each."""
-    if image.dtype != np.uint8:
-        image = np.rint(255 * image).astype(np.uint8)
     size = (width, max(1, round(width * depth.shape[0] / depth.shape[1])))
     sparse = measured(depth).mean() < _SPARSE
     if sparse:
         # To two pixels of the panel, at least.
         depth = _enlarge_points(depth, 1 + 2 * max(1, round(depth.shape[1] / width)))
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(to_bytes(image), size, interpolation=cv2.INTER_AREA)
     depth = cv2.resize(depth.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     colours = colourise(depth, vmin, vmax)
     upon = image.copy()

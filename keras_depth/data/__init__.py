@@ -6,12 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keras_depth.data.reader import Reader, Sample, Subset
+from keras_depth.data.reader import SPLITS, Reader, Sample, Subset, check_split
 from keras_depth.errors import InputError, check_keywords, unknown_name
 
-__all__ = ["Reader", "Sample", "Subset", "open_reader", "reader_names"]
-
-SPLITS = ("train", "validation", "test")
+__all__ = ["SPLITS", "Reader", "Sample", "Subset", "open_reader", "reader_names"]
 
 
 def _synthetic(data_dir, split, *, count=1000, size=(240, 320), seed=0, noise=False, holes=False):
@@ -124,8 +122,7 @@ def open_reader(
     """
     if name not in _READERS:
         raise unknown_name("data set", name, _READERS)
-    if split not in (None, *SPLITS):
-        raise unknown_name("split", str(split), SPLITS)
+    check_split(split)
     check_keywords(f"option of {name}", partial(_READERS[name], None, None), options)
     for key, value in options.items():
         _check_value(key, value, inspect.signature(_READERS[name]).parameters[key].default)

@@ -22,12 +22,13 @@ from keras_depth.data.hold_out import check_part, held_out
 from keras_depth.data.reader import (
     Reader,
     Sample,
+    check_split,
     decode_depth16,
     decode_rgb,
     make_sample,
     read_bytes,
 )
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError
 
 _PICTURES, _PICTURE_SUFFIXES = (
     ("rgb", "color", "colour", "image", "images"),
@@ -74,8 +75,7 @@ def open_folder(
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give the folder that holds the recordings")
-    if split not in (None, *_SPLITS):
-        raise unknown_name("split", str(split), _SPLITS)
+    check_split(split)
     if units_per_metre is not None and (
         not isinstance(units_per_metre, int | float) or not 0 < units_per_metre < np.inf
     ):

@@ -9,7 +9,6 @@
 Every depth is sparse, 0 = not measured: about 4 % of the pixels with one scan, 20 % annotated.
 """
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ from keras_depth.data import kitti_lists
 from keras_depth.data.hold_out import check_part
 from keras_depth.data.kitti_calibration import Calibration, read_calibration
 from keras_depth.data.kitti_files import (
-    Folders,
     Frame,
     benchmark_frames,
     benchmarks,
@@ -28,9 +26,12 @@ from keras_depth.data.kitti_files import (
     raw_frames,
 )
 from keras_depth.data.lidar import depth_map, read_points
+from keras_depth.data.listing import Folders
+from keras_depth.data.missing import check_share, lacking
 from keras_depth.data.reader import (
     Reader,
     Sample,
+    check_split,
     decode_depth16,
     decode_rgb,
     make_sample,
@@ -38,7 +39,6 @@ from keras_depth.data.reader import (
 )
 from keras_depth.errors import InputError, unknown_name
 
-_SPLITS = ("train", "validation", "test")
 _TITLES = {
     "lidar": "LiDAR",
     "lidar_x": "LiDAR (its own x)",
@@ -91,18 +91,9 @@ def open_kitti(
     path, name = Path(data_dir).expanduser(), str(list)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give the one that holds KITTI")
-    if split not in (None, *_SPLITS):
-        raise unknown_name("split", str(split), _SPLITS)
-    known = (*kitti_lists.names(), "all", *benchmarks())
-    if name not in known and not has_splits(name) and not name.endswith(".csv"):
-        raise unknown_name("KITTI list", name, known)
-    kinds = _BENCHMARK.get(name, _RAW)
-    if depth not in kinds:
-        raise unknown_name(f"depth of KITTI list {name}", depth, kinds)
-    kind = kinds[depth]
-    if not 0 <= max_missing <= 1:
-        raise InputError(f"max_missing={max_missing}: a share of the frames; give 0 to 1")
-
+    check_split(split)
+    kind = _kind(name, depth)
+    check_share(max_missing)
     check_part(hold_out)
     if hold_out and (has_splits(name) or name in benchmarks()):
         raise InputError(f"KITTI list {name} has its own split; leave out data.hold_out")
@@ -117,40 +108,39 @@ def open_kitti(
         frames, without = [*benchmark_frames(path, name, stereo, kind, folders)], 0
     else:
         frames, without = raw_frames(path, name, split, stereo, kind, folders, hold_out)
-    kept, missing = _sort_out(frames, folders, max_missing, f"{path}: {title}")
+    if not frames:
+        raise InputError(f"{path}: {title}: there is no picture; give the folder that holds them")
+    absent = [next((f for f in frame.files() if not folders.have(f)), "") for frame in frames]
+    kept = [frame for frame, file in zip(frames, absent, strict=True) if not file]
+    missing = [file for file in absent if file]
+    drives = _absent_drives(frames, folders) if missing else ""
+    lack = lacking(f"{path}: {title}", len(kept), missing, max_missing, detail=drives)
     description = f"{title}, {_TITLES[kind]}: {len(kept)} frames from {path}"
     if without:
-        lacking = "annotated depth" if kind == "annotated" else "LiDAR scan"
-        description += f"; {without} of {len(frames) + without} frames have no {lacking}"
-    if missing:
-        description += f"; {len(missing)} of {len(frames)} frames are missing, first {missing[0]}"
-    return KittiReader(kept, kind, stereo, description, missing)
+        what = "annotated depth" if kind == "annotated" else "LiDAR scan"
+        description += f"; {without} of {len(frames) + without} frames have no {what}"
+    return KittiReader(kept, kind, stereo, description + lack, missing)
 
 
-def _sort_out(
-    frames: Sequence[Frame], folders: Folders, max_missing: float, what: str
-) -> tuple[list[Frame], list[str]]:
-    """Returns the frames that have all their files, and the first file that each other lacks."""
-    if not frames:
-        raise InputError(f"{what}: there is no picture; give the folder that holds them")
-    lacking = [next((f for f in frame.files() if not folders.have(f)), "") for frame in frames]
-    kept = [frame for frame, file in zip(frames, lacking, strict=True) if not file]
-    missing = [file for file in lacking if file]
-    share = len(missing) / len(frames)
-    if kept and share <= max_missing:
-        return kept, missing
-    message = f"{what}: {len(missing)} of {len(frames)} frames ({100 * share:.1f} %) are missing, "
-    message += f"first {missing[0]}; "
+def _kind(name: str, depth: str) -> str:
+    """Returns what files hold the depth of a list; see `KittiReader`."""
+    known = (*kitti_lists.names(), "all", *benchmarks())
+    if name not in known and not has_splits(name) and not name.endswith(".csv"):
+        raise unknown_name("KITTI list", name, known)
+    kinds = _BENCHMARK.get(name, _RAW)
+    if depth not in kinds:
+        raise unknown_name(f"depth of KITTI list {name}", depth, kinds)
+    return kinds[depth]
+
+
+def _absent_drives(frames: Sequence[Frame], folders: Folders) -> str:
+    """Names the frames' drives that have no folder; "" where all have."""
     drives = {frame.drive for frame in frames if frame.drive}
     absent = sorted(os.path.basename(drive) for drive in drives if not folders[drive])
-    if absent:
-        more = ", ..." if len(absent) > 5 else ""
-        message += f"{len(absent)} of {len(drives)} drives are not there: "
-        message += f"{', '.join(absent[:5])}{more}; "
-    message += "download them"
-    if kept:
-        message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
-    raise InputError(message)
+    if not absent:
+        return ""
+    more = ", ..." if len(absent) > 5 else ""
+    return f"{len(absent)} of {len(drives)} drives are not there: {', '.join(absent[:5])}{more}"
 
 
 class KittiReader(Reader):

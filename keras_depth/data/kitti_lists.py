@@ -31,7 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_depth.command import run
+from keras_depth.data.reader import SPLITS
 from keras_depth.errors import InputError, unknown_name
 
 _EXAMPLES = """\
@@ -59,7 +59,6 @@ _SPLITS = {
     "optidepthnet_eigen": ["train", "validation", "test"],
     "optidepthnet_kitti": ["train", "validation"],
 }
-_PARTS = ("train", "validation", "test")
 _TESTED_ON_EIGEN = ("eigen_zhou", "optidepthnet_eigen")
 # What to use for the splits that a list has not.
 _INSTEAD = {
@@ -105,7 +104,7 @@ def splits(name: str) -> list[str]:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise unknown_name("KITTI list", name, _SPLITS)
-    found = [split for split in _PARTS if (folder / f"{split}.csv").is_file()]
+    found = [split for split in SPLITS if (folder / f"{split}.csv").is_file()]
     if not found:
         raise InputError(
             f"{folder}: a folder of lists holds train.csv, validation.csv or test.csv, this one "
@@ -129,7 +128,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
         return _read(Path(name).expanduser())
     name = str(name)
     known = splits(name)
-    if split not in _PARTS:
+    if split not in SPLITS:
         raise unknown_name("split", split, known)
     if split not in known:
         instead = _INSTEAD.get(name, f"add {split}.csv to the folder")
@@ -340,4 +339,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    from keras_depth.command import run
+
     run(main)

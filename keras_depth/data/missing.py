@@ -13,7 +13,12 @@ def check_share(max_missing: float) -> None:
 
 
 def lacking(
-    what: str, kept: int, missing: Sequence[str], max_missing: float, word: str = "missing"
+    what: str,
+    kept: int,
+    missing: Sequence[str],
+    max_missing: float,
+    word: str = "missing",
+    detail: str = "",
 ) -> str:
     """Returns what a description adds for the frames left out: nothing where there are none.
 
@@ -23,6 +28,7 @@ def lacking(
         missing: a file for each frame that has not.
         max_missing: the share of all frames, 0 to 1, that may be left out.
         word: what the frames are.
+        detail: what else the message should say.
 
     Raises:
         InputError: more of them are left out, or all.
@@ -34,7 +40,7 @@ def lacking(
     if kept and share <= max_missing:
         return f"; {len(missing)} of {total} frames are {word}, first {missing[0]}"
     message = f"{what}: {len(missing)} of {total} frames ({100 * share:.1f} %) are {word}, "
-    message += f"first {missing[0]}; download them"
+    message += f"first {missing[0]}; {detail}{'; ' * bool(detail)}download them"
     if kept:
         message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
     raise InputError(message)

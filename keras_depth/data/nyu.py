@@ -19,7 +19,7 @@ from typing import Any
 from keras_depth.data.hold_out import check_part, held_out
 from keras_depth.data.missing import check_share, lacking
 from keras_depth.data.nyu_layouts import LAYOUTS, Labelled, Layout, scene_of
-from keras_depth.data.reader import Reader, Sample, make_sample
+from keras_depth.data.reader import Reader, Sample, check_split, make_sample
 from keras_depth.errors import InputError, unknown_name
 
 __all__ = ["LAYOUTS", "NyuReader", "open_nyu"]
@@ -53,8 +53,7 @@ def open_nyu(
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the folder that holds NYU Depth v2")
-    if split not in (None, "train", "validation", "test"):
-        raise unknown_name("split", str(split), ("train", "validation", "test"))
+    check_split(split)
     if depth not in ("filled", "raw"):
         raise unknown_name("depth", depth, ("filled", "raw"))
     check_part(hold_out)

@@ -10,6 +10,7 @@ import re
 import threading
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -20,7 +21,7 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from keras_depth.data import nyu_raw, tfrecords
-from keras_depth.data.kitti_files import Folders
+from keras_depth.data.listing import Folders
 from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
 from keras_depth.errors import InputError
 
@@ -38,7 +39,7 @@ def scene_of(file: str | Path) -> str:
     return path.parent.name
 
 
-class Layout:
+class Layout(ABC):
     """One layout on disk.
 
     frames: split -> frames, in a fixed order; a frame is whatever `load` wants to have.
@@ -56,20 +57,20 @@ class Layout:
     missing: dict[str, list[str]] = {}
     missing_word = "missing"
 
-    def __init__(self, path: Path, raw: bool = False):
-        raise NotImplementedError
+    @abstractmethod
+    def __init__(self, path: Path, raw: bool = False): ...
 
     @staticmethod
+    @abstractmethod
     def find(path: Path) -> Path | None:
         """Returns where, at or under `path`, this layout is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, frame: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns uint8 (H, W, 3) RGB and (H, W) metres, 0 = not measured."""
-        raise NotImplementedError
 
-    def name(self, frame: Any) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def name(self, frame: Any) -> str: ...
 
     def key(self, frame: Any) -> str:
         """Returns the frame's path under `path`, without its ending."""
@@ -147,16 +148,16 @@ class DenseDepth(Layout):
         names = self._zip.namelist() if self._zip else os.listdir(path)
         # An archive's list, or each folder's: asking for 100,000 files one by one takes minutes.
         archived, folders = frozenset(names), Folders()
+
+        def there(file: str) -> bool:
+            return file in archived if self._zip else folders.have(f"{path}/{file}")
+
         self.frames, self.missing = {}, {}
         for split, name in _csv_names(names).items():
-            self.frames[split], self.missing[split] = [], []
-            for row in self._rows(name):
-                for file in row:
-                    if not (file in archived if self._zip else folders.have(f"{path}/{file}")):
-                        self.missing[split].append(f"{path}/{file}")
-                        break
-                else:
-                    self.frames[split].append(row)
+            rows = self._rows(name)
+            absent = [next((file for file in row if not there(file)), "") for row in rows]
+            self.frames[split] = [row for row, file in zip(rows, absent, strict=True) if not file]
+            self.missing[split] = [f"{path}/{file}" for file in absent if file]
 
     @staticmethod
     def find(path: Path) -> Path | None:

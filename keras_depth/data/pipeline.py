@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth.data.augment import Augmentation, augment
-from keras_depth.data.reader import PICTURES, Reader, Sample, to_bytes
+from keras_depth.data.reader import PICTURES, Reader, Sample, sample_to_bytes
 from keras_depth.errors import InputError
 from keras_depth.memory import keep_freed_memory
 
@@ -129,10 +129,6 @@ def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]
     return shapes | ({"right": (*size, 3), "focal_baseline": ()} if reader.stereo else {})
 
 
-def _as_bytes(sample: Sample) -> Sample:
-    return {key: to_bytes(a) if key in PICTURES else a for key, a in sample.items()}
-
-
 def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
     """Returns the frames of a step of a run: int64 (batch_size,), indices below `count`.
 
@@ -205,7 +201,7 @@ def training_batches(
     def read(frame: Frame) -> Sample:
         index, epoch = frame
         rng = np.random.default_rng((seed, epoch, index))
-        return _as_bytes(augment(resize(reader.stored(index), size), rng, augmentation))
+        return sample_to_bytes(augment(resize(reader.stored(index), size), rng, augmentation))
 
     return Batches(read, plan, _shapes(reader, crop), share, lambda batch: _pair(batch, encode))
 
@@ -238,7 +234,9 @@ def evaluation_batches(
     def read(frame: Frame) -> Sample:
         sample = resize(reader.stored(frame[0]), size)
         rows, columns = slice(top, top + height), slice(left, left + width)
-        return _as_bytes({key: a[rows, columns] if a.ndim else a for key, a in sample.items()})
+        return sample_to_bytes(
+            {key: a[rows, columns] if a.ndim else a for key, a in sample.items()}
+        )
 
     shapes = _shapes(reader, (height, width))
     return Batches(read, plan, shapes, None, lambda batch: _pair(batch, encode))

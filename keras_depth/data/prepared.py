@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from keras_depth.data import tfrecords
 from keras_depth.data.pipeline import resize
-from keras_depth.data.reader import PICTURES, Reader, Sample, make_sample, to_bytes
+from keras_depth.data.reader import Reader, Sample, make_sample, sample_to_bytes
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import replace_file, write_text
 
@@ -142,8 +142,7 @@ class _Shard:
     def _example(self, index: int) -> tuple[str, dict[str, Any]]:
         reader = self.config.reader(self.split)
         sample = resize(reader.stored(index), self.config.size)
-        arrays = {key: to_bytes(a) if key in PICTURES else a for key, a in sample.items()}
-        return reader.key(index), {"key": reader.key(index), **arrays}
+        return reader.key(index), {"key": reader.key(index), **sample_to_bytes(sample)}
 
 
 def _shards(config: PreparedConfig, split: str, bytes_per_frame: int) -> list[_Shard]:

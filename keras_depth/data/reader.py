@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, unknown_name
 
 # {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W, 1) metres, 0 = not measured};
 # a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
@@ -19,6 +19,14 @@ from keras_depth.errors import InputError
 Sample = dict[str, np.ndarray]
 
 PICTURES = ("image", "right")
+
+SPLITS = ("train", "validation", "test")
+
+
+def check_split(split: str | None) -> None:
+    """Raises InputError unless `split` is one of `SPLITS`, or None."""
+    if split not in (None, *SPLITS):
+        raise unknown_name("split", str(split), SPLITS)
 
 
 class Reader(ABC):
@@ -107,6 +115,11 @@ def to_bytes(picture: np.ndarray) -> np.ndarray:
     if picture.dtype == np.uint8:
         return picture
     return np.rint(picture * np.float32(255)).astype(np.uint8)
+
+
+def sample_to_bytes(sample: Sample) -> Sample:
+    """Returns a sample whose pictures are uint8."""
+    return {key: to_bytes(array) if key in PICTURES else array for key, array in sample.items()}
 
 
 def make_sample(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from keras_depth.data.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
+from keras_depth.data.reader import to_bytes
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import replace_file, write_text
 
@@ -59,7 +60,7 @@ def write_kitti(drives: Drives, folder: str | Path, picture: str = ".png") -> Pa
 
 
 def _encoded(picture: str, image: np.ndarray) -> bytes:
-    bgr = np.rint(image[..., ::-1] * 255).astype(np.uint8)
+    bgr = to_bytes(image)[..., ::-1]
     options = [cv2.IMWRITE_JPEG_QUALITY, 97] if picture == ".jpg" else []
     return cv2.imencode(picture, bgr, options)[1].tobytes()
 

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from keras_depth.data.reader import Reader
+from keras_depth.data.reader import Reader, to_bytes
 from keras_depth.errors import InputError, unknown_name
 
 Frames = Reader | Sequence[dict[str, np.ndarray]]
@@ -55,7 +55,7 @@ def _frames(frames: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields uint8 (H, W, 3) RGB and float32 (H, W) metres."""
     for index in range(len(frames)):
         sample = frames[index]
-        yield np.rint(sample["image"] * 255).astype(np.uint8), sample["depth"][..., 0]
+        yield to_bytes(sample["image"]), sample["depth"][..., 0]
 
 
 def _encode(suffix: str, array: np.ndarray) -> bytes:
