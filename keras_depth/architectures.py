@@ -10,11 +10,15 @@ from typing import Any
 import keras
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.models import jetson_fcnn
+from keras_depth.models import jetson_fcnn, optidepthnet
 
 CITATIONS = {
     "jetson_fcnn": "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with"
     " NVIDIA Jetson. ECMR 2019, arXiv:1907.07210",
+    "optidepthnet": "Wei, Yin, Shen, Wang: OptiDepthNet: A Real-Time Unsupervised Monocular Depth"
+    " Estimation Network. Wireless Personal Communications, doi 10.1007/s11277-022-10074-9. Its"
+    " base, monodepth: Godard, Mac Aodha, Brostow: Unsupervised Monocular Depth Estimation with"
+    " Left-Right Consistency. CVPR 2017, arXiv:1609.03677",
 }
 
 
@@ -31,6 +35,7 @@ class Architecture:
         parameters: of the default options, all and trainable.
         encoding: how the network writes depth (see `encodings.py`).
         multiple: the sides of the input must be multiples of this.
+        size: (height, width) of the input unless another is asked for.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Architecture:
     parameters: tuple[int, int]
     encoding: str = "metric"
     multiple: int = 16
+    size: tuple[int, int] = (240, 320)
 
     @property
     def citation(self) -> str:
@@ -86,7 +92,7 @@ def list_architectures(paper: str | None = None) -> list[str]:
 
 def create_model(
     name: str,
-    input_shape: tuple[int, int, int] = (240, 320, 3),
+    input_shape: tuple[int, int, int] | None = None,
     weights: str | Path | None = None,
     **options: Any,
 ) -> keras.Model:
@@ -94,7 +100,7 @@ def create_model(
 
     Args:
         name: see `list_architectures()`.
-        input_shape: (height, width, 3) of the picture, RGB in [0, 1].
+        input_shape: (height, width, 3) of the picture, RGB in [0, 1]; None: the network's `size`.
         weights: None or "none" (random), "imagenet" (the encoder's), or the path of a trained model
             (`.keras`, or `.weights.h5`), whose size may differ.
         **options: the builder's; `architectures.get(name).options` lists them.
@@ -115,7 +121,8 @@ def create_model(
         if option not in architecture.options:
             raise unknown_name(f"option of {name}", option, architecture.options)
     imagenet = "imagenet" if weights == "imagenet" else None
-    model = architecture.build(tuple(input_shape), imagenet, **options)
+    shape = (*architecture.size, 3) if input_shape is None else tuple(input_shape)
+    model = architecture.build(shape, imagenet, **options)
     if weights not in (None, "none", "imagenet"):
         _load_weights(model, Path(str(weights)))
     return model
@@ -140,10 +147,6 @@ def _load_weights(model: keras.Model, path: Path) -> None:
             f"weights {path}: they do not fit {model.name} ({first_line}); give weights saved from"
             " the same architecture with the same options"
         ) from error
-
-
-def _fcnn(name: str, **defaults: Any) -> Callable[..., keras.Model]:
-    return partial(jetson_fcnn.fcnn, name=name, **defaults)
 
 
 _ALL_SCALES = (16, 8, 4, 2)
@@ -205,8 +208,77 @@ for _name, _description, _recipe, _parameters, _options in (
             name=_name,
             paper="jetson_fcnn",
             description=_description,
-            build=_fcnn(_name, **_options),
+            build=partial(jetson_fcnn.fcnn, name=_name, **_options),
             recipe=_recipe,
             parameters=_parameters,
+        )
+    )
+
+for _name, _description, _recipe, _count, _encoder, _separable in (
+    (
+        "monodepth_vgg",
+        "VGG-like encoder, trained on stereo pairs (Godard et al.)",
+        "vgg_base",
+        31_600_072,
+        "vgg",
+        "none",
+    ),
+    (
+        "monodepth_resnet50",
+        "ResNet50 without batch norm, trained on stereo pairs (Godard et al.)",
+        "resnet50_base",
+        58_452_008,
+        "resnet50",
+        "none",
+    ),
+    (
+        "monodepth_resnet152",
+        "the same with ResNet152",
+        "resnet152_base",
+        125_577_256,
+        "resnet152",
+        "none",
+    ),
+    (
+        "optidepthnet_vgg",
+        "monodepth_vgg with depthwise-separable convolutions: a ninth of its parameters",
+        "vgg",
+        3_589_870,
+        "vgg",
+        "A",
+    ),
+    (
+        "optidepthnet_resnet50",
+        "monodepth_resnet50 with depthwise-separable convolutions: half its parameters",
+        "resnet50",
+        30_343_150,
+        "resnet50",
+        "A",
+    ),
+    (
+        "optidepthnet_resnet152",
+        "monodepth_resnet152 with depthwise-separable convolutions",
+        "resnet152",
+        81_289_198,
+        "resnet152",
+        "A",
+    ),
+):
+    register(
+        Architecture(
+            name=_name,
+            paper="optidepthnet",
+            description=_description,
+            build=partial(
+                optidepthnet.disparity_network,
+                name=_name,
+                encoder=_encoder,
+                separable=_separable,
+            ),
+            recipe=_recipe,
+            parameters=(_count, _count),
+            encoding="disparity",
+            multiple=optidepthnet.MULTIPLES[_encoder],
+            size=(256, 512),
         )
     )

@@ -4,35 +4,74 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from keras_depth.errors import unknown_name
+from keras import ops
+
+from keras_depth.errors import InputError, unknown_name
 
 
 @dataclass(frozen=True)
 class Encoding:
     """A pair of functions between metres and what a network is trained to output.
 
+    Both take `focal_baseline` after the map: float32 (B,) or (), the focal length in pixels of a
+    picture as wide as the map times the distance of the stereo cameras in metres.
+
     Attributes:
         name: what recipes and architectures call it.
-        encode: depth (B, h, w, 1) in metres -> target. Its value at depth 0, not measured, is
-            finite and means nothing: the mask goes along beside it.
-        decode: output (B, h, w, 1) -> depth in metres.
+        encode: depth (B, h, w, 1) in metres -> target. Its value at depth 0, not measured, may be
+            infinite or anything else: the mask goes along beside it.
+        decode: output (B, h, w, channels) -> depth (B, h, w, 1) in metres, finite everywhere.
         description: one line for people.
+        stereo: focal_baseline is needed; elsewhere it may be None.
     """
 
     name: str
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
+    encode: Callable[..., Any]
+    decode: Callable[..., Any]
     description: str
+    stereo: bool = False
 
 
-def _unchanged(x):
+def _unchanged(x, focal_baseline=None):
     return x
+
+
+# A disparity that no camera could tell from 0: keeps the depth of the sky finite.
+_SMALLEST = 1e-6  # widths of the picture
+
+
+def _disparity(depth, focal_baseline):
+    return _widths(depth, focal_baseline) / depth
+
+
+def _from_disparity(output, focal_baseline):
+    left = ops.cast(output[..., :1], "float32")
+    return _widths(left, focal_baseline) / ops.maximum(left, _SMALLEST)
+
+
+def _widths(maps, focal_baseline):
+    """Returns focal length in widths of the picture times baseline, metres: (B or 1, 1, 1, 1)."""
+    if focal_baseline is None:
+        raise InputError(
+            "between disparity and metres lies focal_baseline, the focal length in pixels times"
+            " the distance of the stereo cameras in metres; give it"
+        )
+    focal_baseline = ops.cast(ops.convert_to_tensor(focal_baseline), "float32")
+    return ops.reshape(focal_baseline, (-1, 1, 1, 1)) / maps.shape[2]
 
 
 _ENCODINGS = {
     encoding.name: encoding
     for encoding in [
         Encoding("metric", _unchanged, _unchanged, "the output is depth in metres"),
+        Encoding(
+            "disparity",
+            _disparity,
+            _from_disparity,
+            "the output is the disparity of a stereo pair as a fraction of the picture's width, the"
+            " left view's in the first channel",
+            stereo=True,
+        ),
     ]
 }
 

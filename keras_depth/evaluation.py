@@ -17,7 +17,7 @@ from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import KITTI_UNITS, Predictions
 from keras_depth.protocols import Protocol
 from keras_depth.recipes import Recipe
-from keras_depth.report import BASELINE, NETWORK, Report
+from keras_depth.report import BASELINE, NETWORK, POST_PROCESSED, Report
 from keras_depth.run_folder import RunFolder
 from keras_depth.scoring import Scored
 from keras_depth.tally import Tally
@@ -192,6 +192,9 @@ def evaluate(
         protocol = protocols.vary(protocol, {"flip": "none"})
     _make(folder / "figures")
     tallies = {NETWORK: Tally(protocol)}
+    if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
+        # Some papers publish one of the two, some the other.
+        tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
     if mean_depth is not None:
         tallies[BASELINE] = Tally(protocol)
     frames, shown = [], []
@@ -251,11 +254,14 @@ def _score(
 ) -> tuple[Sample, np.ndarray, Scored]:
     """Adds a frame to the tallies; returns it, its predicted depth and what of it was scored."""
     sample, name = reader[index], reader.name(index)
-    depth, mirrored = _predict(predictor, index, sample["image"], protocol)
+    flips = any(tally.protocol.flip != "none" for tally in tallies.values())
+    depth, mirrored = _predict(predictor, index, sample, flips)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
     try:
         scored = tallies[NETWORK].add(sample, depth, mirrored)
+        if POST_PROCESSED in tallies:
+            tallies[POST_PROCESSED].add(sample, depth, mirrored)
         if mean_depth is not None:  # whatever the picture, mirrored or not
             tallies[BASELINE].add(sample, mean_depth, mean_depth)
     except InputError as error:
@@ -264,15 +270,19 @@ def _score(
 
 
 def _predict(
-    predictor: DepthEstimator | Predictions, index: int, image: np.ndarray, protocol: Protocol
+    predictor: DepthEstimator | Predictions, index: int, sample: Sample, flips: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The depth of a frame, and that of its mirrored picture where the protocol wants it."""
+    """The depth of a frame, and that of its mirrored picture where a protocol wants it."""
     if isinstance(predictor, Predictions):
         return predictor[index], None
+    image, focal_baseline = sample["image"], None
+    if "focal_baseline" in sample:
+        focal_baseline = float(sample["focal_baseline"])
     # At the network's size: the protocol says what is interpolated on the way to the truth's.
-    if protocol.flip == "none":
-        return predictor(image, resize=False), None
-    depth, mirrored = predictor(np.stack([image, image[:, ::-1]]), resize=False)
+    if not flips:
+        return predictor(image, resize=False, focal_baseline=focal_baseline), None
+    both = np.stack([image, image[:, ::-1]])
+    depth, mirrored = predictor(both, resize=False, focal_baseline=focal_baseline)
     return depth, mirrored
 
 

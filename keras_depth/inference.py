@@ -7,10 +7,12 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
 from keras_depth import architectures, encodings
 from keras_depth.errors import InputError
+from keras_depth.run_folder import RunFolder
 from keras_depth.sources import read_picture
 
 
@@ -22,6 +24,8 @@ class DepthEstimator:
             (B, h', w', channels), or a list of these, the finest first.
         encoding: how the model writes depth (a name from `encodings.py`); None takes it from the
             architecture the model is named after.
+        focal_baseline: of a network that writes disparity, the focal length in pixels of pictures
+            of its input's size times the baseline in metres, as it was trained with.
 
     Raises:
         InputError: the model is no depth network, or nothing says how it writes depth.
@@ -31,21 +35,26 @@ class DepthEstimator:
         >>> depth = estimator("room.jpg")  # float32 (H, W), metres
     """
 
-    def __init__(self, model: keras.Model, encoding: str | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        encoding: str | None = None,
+        focal_baseline: float | None = None,
+    ):
         self._input_size = _input_size(model)
-        decode = encodings.get(encoding or _encoding_of(model)).decode
+        self._encoding = encodings.get(encoding or _encoding_of(model))
+        self._focal_baseline = focal_baseline
 
         # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
         @tf.function(input_signature=[tf.TensorSpec((None, *self._input_size, 3), tf.float32)])
         def compute(images):
-            output = tf.cast(_finest(model(images, training=False)), tf.float32)
-            return decode(output)[..., 0]
+            return tf.cast(_finest(model(images, training=False)), tf.float32)
 
         self._compute = compute
 
     @classmethod
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
-        """Loads a run folder (its `model.keras`) or a `.keras` file.
+        """Loads a run folder (its `model.keras`) or a `.keras` file, and the camera beside it.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
@@ -63,7 +72,7 @@ class DepthEstimator:
                 " with this version"
             ) from error
         try:
-            return cls(model, encoding)
+            return cls(model, encoding, RunFolder(file.parent).focal_baseline())
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
 
@@ -72,19 +81,32 @@ class DepthEstimator:
         """(height, width) of what the network takes."""
         return self._input_size
 
-    def __call__(self, image: np.ndarray | str | Path, resize: bool = True) -> np.ndarray:
+    @property
+    def stereo(self) -> bool:
+        """The network writes the disparity of the stereo cameras it was trained with."""
+        return self._encoding.stereo
+
+    def __call__(
+        self,
+        image: np.ndarray | str | Path,
+        resize: bool = True,
+        focal_baseline: float | None = None,
+    ) -> np.ndarray:
         """Estimates the depth of a picture, or of several of one size.
 
         Args:
             image: the path of a picture, or RGB (H, W, 3) or (B, H, W, 3), uint8 or floating in
                 [0, 1].
             resize: return depth at the picture's size; False: at the size the network computes.
+            focal_baseline: of a network that writes disparity, the focal length in pixels of this
+                picture times the baseline it was trained with, metres; None: it is taken by the
+                camera that the network was trained with, or one with its field of view.
 
         Returns:
             float32 (H, W) or (B, H, W), metres, 0 = none.
 
         Raises:
-            InputError: the file or the array is no such picture.
+            InputError: the file or the array is no such picture, or focal_baseline is not known.
         """
         images = read_picture(image) if isinstance(image, str | Path) else np.asarray(image)
         _check(images)
@@ -92,11 +114,30 @@ class DepthEstimator:
         inputs = np.stack([_fit(one, self.input_size) for one in batch]).astype(np.float32)
         if images.dtype == np.uint8:
             inputs /= 255.0
-        depth = self._compute(inputs).numpy()
+        output = self._compute(inputs).numpy()
+        height, width = batch.shape[1:3]
         if resize:
-            height, width = batch.shape[1:3]
-            depth = np.stack([cv2.resize(one, (width, height)) for one in depth])
+            # What the network writes is interpolated: of a disparity, not of its inverse, in which
+            # the sky would spill over what is before it.
+            output = np.stack([cv2.resize(one, (width, height)) for one in output])
+            output = output.reshape(len(batch), height, width, -1)
+        if self.stereo:
+            focal_baseline = self._of_width(output.shape[2], focal_baseline, width)
+        depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
         return depth if images.ndim == 4 else depth[0]
+
+    def _of_width(self, width: int, focal_baseline: float | None, of_picture: int) -> float:
+        """Returns focal_baseline for a map of this width."""
+        if focal_baseline is not None:
+            return focal_baseline * width / of_picture
+        if self._focal_baseline is not None:
+            return self._focal_baseline * width / self.input_size[1]
+        raise InputError(
+            "the network writes disparity, and nothing says what it comes to in metres: give"
+            " focal_baseline, the focal length of the pictures in pixels times the baseline in"
+            " metres (on the command line, predict --focal-baseline, evaluate --data-option"
+            " stereo=true)"
+        )
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -134,6 +134,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--encoding", help="how the network writes depth, for networks of another suite: metric ..."
     )
+    parser.add_argument(
+        "--focal-baseline",
+        type=_above_0,
+        metavar="F",
+        help="for networks trained on stereo pairs: the focal length of these pictures in pixels"
+        " times the baseline of that training in metres (default: the camera of that training)",
+    )
     arguments = parser.parse_intermixed_args(argv)
     if arguments.camera is not None:
         arguments.inputs.append(f"camera:{arguments.camera}")
@@ -179,6 +186,13 @@ def _numbers(text: str, count: int) -> list[float]:
     return numbers
 
 
+def _above_0(text: str) -> float:
+    (number,) = _numbers(text, 1)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
+    return number
+
+
 def _camera(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r}: give a camera's number, a whole number from 0")
@@ -219,7 +233,7 @@ def check_outputs(found: Sequence[Source], arguments: argparse.Namespace) -> Non
 
 def predict(
     source: Source,
-    estimator: Callable[[np.ndarray], np.ndarray],
+    estimator: Callable[..., np.ndarray],
     arguments: argparse.Namespace,
     summary: Summary,
     progress: Callable[[], object],
@@ -234,7 +248,7 @@ def predict(
         try:
             for index, image in enumerate(islice(pictures, arguments.frames)):
                 start = time.perf_counter()
-                depth = estimator(image)
+                depth = estimator(image, focal_baseline=arguments.focal_baseline)
                 summary.add(depth, time.perf_counter() - start)
                 name = f"{source.name}_{index:06d}" if source.moves else source.name
                 write(name, image, depth, arguments, summary)

@@ -36,7 +36,8 @@ class Recipe:
         optimizer: `name` of a Keras optimizer and its arguments.
         schedule: `name` of a learning-rate schedule and its arguments (see `schedules.py`).
         batch_size: frames a step, over all workers.
-        epochs: passes over the training frames.
+        epochs: passes over the training frames, each without its last, incomplete batch.
+        steps: training steps in all; 0: those of `epochs`, which otherwise decides nothing.
         precision: a Keras dtype policy.
         seed: of weights, frame order, augmentation and dropout.
         protocol: how `evaluate` scores the result (see `protocols.py`).
@@ -54,6 +55,7 @@ class Recipe:
     schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
     batch_size: int = 8
     epochs: int = 20
+    steps: int = 0
     precision: str = "float32"
     seed: int = 0
     protocol: str = "full"
@@ -92,6 +94,8 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         overrides: "key=value" or "section.key=value", the value in YAML.
         **changes: fields to set; None leaves the recipe's value.
 
+    Where either sets `epochs` and not `steps`, the recipe's own `steps` no longer count.
+
     Raises:
         InputError: no such recipe, an unknown key (the nearest is named), a value of another type.
 
@@ -106,9 +110,11 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe is a list of `key: value` lines")
-    values.update({key: value for key, value in changes.items() if value is not None})
-    for override in overrides:
-        _override(values, override)
+    changes = {key: value for key, value in changes.items() if value is not None}
+    values.update(changes)
+    changed = {*changes, *(_override(values, override) for override in overrides)}
+    if "epochs" in changed and "steps" not in changed:
+        values["steps"] = 0
     return _check(values, path)
 
 
@@ -161,8 +167,8 @@ def _find(name: str) -> Path:
     raise unknown_name("recipe", name, [known.split("/")[1] for known in list_recipes()])
 
 
-def _override(values: dict[str, Any], text: str) -> None:
-    """Sets what "section.key=value" says in the recipe's values."""
+def _override(values: dict[str, Any], text: str) -> str:
+    """Sets what "section.key=value" says in the recipe's values; returns the field it changes."""
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text}: write it as key=value, for example loss.alpha2=3")
@@ -170,8 +176,9 @@ def _override(values: dict[str, Any], text: str) -> None:
     if len(sections) > 1:
         raise InputError(f"--set {text}: sections do not nest; write section.key=value")
     known = [f.name for f in dataclasses.fields(Recipe)]
-    if (sections or [last])[0] not in known:
-        raise unknown_name("recipe key", (sections or [last])[0], known)
+    changed = (sections or [last])[0]
+    if changed not in known:
+        raise unknown_name("recipe key", changed, known)
     target = values
     for section in sections:
         target = values.setdefault(section, {})
@@ -181,12 +188,13 @@ def _override(values: dict[str, Any], text: str) -> None:
         target[last] = parse_yaml(value)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
+    return changed
 
 
 _EXPECTED: dict[type, str] = {
     dict: "a section of `key: value` lines",
     tuple: "two whole numbers, [height, width]",
-    int: "a whole number of 1 or more (seed: 0 or more)",
+    int: "a whole number of 1 or more (seed, steps: 0 or more)",
     str: "a text",
 }
 
@@ -206,7 +214,7 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
             values[key] = value = tuple(value)
         right = isinstance(value, kind) and not isinstance(value, bool)
         if kind is int:
-            right = right and value >= (0 if key == "seed" else 1)
+            right = right and value >= (0 if key in ("seed", "steps") else 1)
         elif kind is tuple:
             right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
         if not right:

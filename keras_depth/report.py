@@ -13,6 +13,7 @@ from keras_depth.protocols import REDUCTIONS, Protocol
 from keras_depth.run_folder import environment
 
 NETWORK = "network"
+POST_PROCESSED = "network, flip ramp"
 BASELINE = "mean training depth"
 
 _SUMMARY = ("rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3", "d1")
@@ -30,8 +31,9 @@ class Report:
         synthetic: the frames are rendered.
         protocol: the protocol, and `line` its text.
         scores: predictor -> reduction ("image", "pixel" and the protocol's, which comes first) ->
-            metric -> value. Predictors are the network and, where the run knows it, the mean depth
-            map of its training frames.
+            metric -> value. Predictors are the network; of one trained on stereo pairs also the
+            blend with its prediction of the mirrored picture; and, where the run knows it, the mean
+            depth map of its training frames.
         frames: name, share of scored pixels, REL and, where predictions are aligned, the ratio
             of each frame, as read.
         missing: the frames of the list that the data set lacks.
@@ -87,7 +89,7 @@ class Report:
         for reduction in self.scores[NETWORK]:
             lines += self._table(reduction)
         if BASELINE in self.scores:
-            network, baseline = (values["image"]["rel"] for values in self.scores.values())
+            network, baseline = (self.scores[name]["image"]["rel"] for name in (NETWORK, BASELINE))
             if baseline:
                 lines += [f"REL is {network / baseline:.2f} of that of the {BASELINE} map."]
         return "\n".join(lines) + "\n"

@@ -7,7 +7,9 @@ tensorboard/      the same curves for TensorBoard
 checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go on from
 model.keras       the network after the last finished epoch
 mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
-best.keras        the network of the epoch with the lowest validation REL
+camera.json       focal length times baseline, where the network was trained on stereo pairs
+best.keras        the network of the epoch with the lowest validation REL; where no depth was
+                  measured, with the lowest validation loss
 report.json, report.md, figures/
 """
 
@@ -15,6 +17,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,7 @@ class RunFolder:
         self.model_file = self.path / "model.keras"
         self.best_file = self.path / "best.keras"
         self.mean_depth_file = self.path / "mean_depth.npy"
+        self.camera_file = self.path / "camera.json"
         self.report_file = self.path / "report.md"
         self.figures = self.path / "figures"
 
@@ -116,6 +120,26 @@ class RunFolder:
         except (ValueError, EOFError) as error:
             raise InputError(
                 f"{self.mean_depth_file}: damaged; delete it to score without this baseline"
+            ) from error
+
+    def write_camera(self, focal_baseline: float, size: Sequence[int]) -> None:
+        """Writes what turns the network's disparity into metres, for pictures of `size`."""
+        values = {"focal_baseline": focal_baseline, "size": list(size)}
+        write_text(self.camera_file, json.dumps(values) + "\n")
+
+    def focal_baseline(self) -> float | None:
+        """Reads focal length times baseline of the training pictures, at the network's size.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.camera_file.exists():
+            return None
+        try:
+            return float(json.loads(self.camera_file.read_text(encoding="utf-8"))["focal_baseline"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
             ) from error
 
     def forget_log_after(self, step: int) -> None:

@@ -19,11 +19,12 @@ class Tally:
         protocol: how each frame is scored.
 
     Attributes:
+        protocol: as given.
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop, so far.
     """
 
     def __init__(self, protocol: Protocol):
-        self._protocol = protocol
+        self.protocol = protocol
         # KITTI's D1 takes disparities as they were predicted, whatever depth is clipped to.
         self._unclipped = dataclasses.replace(protocol, clip_prediction=None)
         reductions = dict.fromkeys((protocol.reduction, "image", "pixel"))
@@ -39,7 +40,7 @@ class Tally:
     ) -> scoring.Scored:
         """Scores the prediction of one frame; the arguments and errors are `scoring.apply`'s."""
         truth = sample["depth"]
-        scored = scoring.apply(self._protocol, truth, prediction, mirrored)
+        scored = scoring.apply(self.protocol, truth, prediction, mirrored)
         valid = scored.y_true[..., 1] > 0
         # LiDAR measures a pixel in 25: the others would be most of the work.
         self._waiting.append((scored.y_true[valid], scored.y_pred[valid]))

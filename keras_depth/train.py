@@ -39,6 +39,8 @@ def main() -> int:
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
         if folder.report_file.exists():
             print(f"nothing left to do: see {folder.report_file}; --output starts another run")
+        elif recipe.data.get("depth") == "none":
+            print(f"pictures: {folder.figures}; no depth was given to score the network with")
         else:
             print("this worker is done; the first one writes the report")
         return 0
@@ -57,9 +59,11 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         name = arguments.recipe
     else:
         architecture = architectures.get(arguments.arch)
-        # Without a data set, on rendered rooms; with one, as the paper's row says.
-        row = "rooms" if arguments.data in (None, *RENDERED) else architecture.recipe
-        name = f"{architecture.paper}/{row}"
+        paper, row = architecture.paper, architecture.recipe
+        # Without a data set, on the paper's rendered frames; with one, as its row says.
+        if arguments.data in (None, *RENDERED):
+            row = "rooms" if f"{paper}/rooms" in recipes.list_recipes() else "drives"
+        name = f"{paper}/{row}"
     overrides = list(arguments.set)
     if arguments.data:
         overrides.append(f"data.name={arguments.data}")

@@ -24,7 +24,6 @@ from keras_depth import (
     architectures,
     encodings,
     losses,
-    metrics,
     recipes,
     schedules,
     visualize,
@@ -32,19 +31,20 @@ from keras_depth import (
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
     Batches,
-    evaluation_batches,
     frames_of_step,
     mean_depth_map,
+    resize,
     training_batches,
 )
+from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError, check_keywords, unknown_name
 from keras_depth.files import replace_file
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
+from keras_depth.validation import Validator, target_of
 
 LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
-VALIDATION_METRICS = ("rel", "rmse", "mse", "delta1")
 
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _OPTIMIZERS = {
@@ -62,8 +62,8 @@ class _State:
     model: keras.Model  # at the size of the training crop
     saved_model: keras.Model  # the same weights at the size of the frame
     optimizer: keras.optimizers.Optimizer
-    loss: losses.MaskedLoss
-    predict: Callable[[tf.Tensor], tf.Tensor]  # pictures of the frame's size -> metres
+    loss: losses.DepthLoss
+    validator: Validator  # of `saved_model`
     step: tf.Variable
     checkpoint: tf.train.Checkpoint
 
@@ -79,7 +79,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
 
     Returns:
         Whether a report is due. It is not where the folder holds the finished run and its report,
-        and never on another worker than the first.
+        where no depth was measured to score, and never on another worker than the first.
 
     Raises:
         InputError: a recipe, data or folder that cannot work; a loss that is not a number.
@@ -88,8 +88,8 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     frames = recipes.open_data(recipe, "train")
     validation = recipes.open_data(recipe, "validation")
     steps_per_epoch = len(frames) // recipe.batch_size
-    total = steps_per_epoch * recipe.epochs
-    if not total:
+    total = recipe.steps or steps_per_epoch * recipe.epochs
+    if not steps_per_epoch:
         raise InputError(
             f"{frames.description}: {len(frames)} frames do not fill a batch of"
             f" {recipe.batch_size}; lower batch_size"
@@ -103,17 +103,21 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     augmentation = _augmentation(recipe, frames.stereo)
     with strategy.scope():
         state = _build(recipe, augmentation.crop or recipe.size, total)
+    _check_seen(state.loss, recipe, frames)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
     first = _restore(state, folder)
     if first == total and folder.model_file.exists():
-        return chief and not folder.report_file.exists()
+        return chief and validation.measured and not folder.report_file.exists()
     if chief:
         folder.forget_log_after(first)
-        if not folder.mean_depth_file.exists():
+        if frames.measured and not folder.mean_depth_file.exists():
             mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
             replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
+        if frames.stereo and not folder.camera_file.exists():
+            first_pair = resize(frames.stored(0), recipe.size)
+            folder.write_camera(float(first_pair["focal_baseline"]), recipe.size)
     # A checkpoint of mirrored variables is written by all workers together; what the others write
     # is thrown away, and all read the chief's.
     place = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
@@ -124,13 +128,13 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     window: list[float] = []
     bar = tqdm(total=total, initial=first, unit="step", desc=recipe.architecture)
     with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
-        batches = _batches(recipe, augmentation, frames, strategy, first, total)
+        batches = _batches(recipe, state.loss, augmentation, frames, strategy, first, total)
         for step, batch in enumerate(batches, start=first + 1):
             window.append(_run(step_function, batch))
             if not math.isfinite(window[-1]):
                 raise _not_a_number(recipe, frames, step, steps_per_epoch, window[-1])
             bar.update()
-            epoch_ends = step % steps_per_epoch == 0
+            epoch_ends = step % steps_per_epoch == 0 or step == total
             row: dict[str, float] = {}
             if step % LOG_EVERY == 0 or epoch_ends:
                 row = {"loss": float(np.mean(window)), **_moving(state)}
@@ -147,7 +151,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
         shutil.rmtree(place)
-    return chief
+    return chief and validation.measured
 
 
 def _strategy() -> tf.distribute.Strategy:
@@ -166,6 +170,31 @@ def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     if resolver.task_type == "worker":
         return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
     return resolver.task_type == "chief"
+
+
+def _check_seen(loss: losses.DepthLoss, recipe: Recipe, frames: Reader) -> None:
+    """Raises InputError unless the frames hold what the loss is to see, and the network fits it."""
+    data, name = frames.description, recipe.loss["name"]
+    if (loss.sees == "pair") != _encoding(recipe).stereo:
+        trained = "stereo pairs, with loss.name=stereo" if _encoding(recipe).stereo else "depth"
+        raise InputError(
+            f"loss {name!r} does not fit {recipe.architecture}, which learns from {trained}; choose"
+            " another of the two"
+        )
+    if loss.sees == "pair" and not frames.stereo:
+        raise InputError(
+            f"{data}: loss {name!r} needs stereo pairs; set data.stereo=true where the data set has"
+            " them"
+        )
+    if loss.sees == "pair" and recipe.augmentation.get("crop"):
+        raise InputError(
+            "augmentation: disparity is a fraction of the width, which a crop would change; leave"
+            " out crop"
+        )
+    if loss.sees == "depth" and not frames.measured:
+        raise InputError(
+            f"{data}: loss {name!r} learns from depth; set data.depth to what is there"
+        )
 
 
 def _augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
@@ -244,9 +273,8 @@ def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
         loss=_values(loss.state.values()),
         step=step,
     )
-    decode = _encoding(recipe).decode
-    predict = tf.function(lambda image: decode(saved_model(image, training=False)))
-    return _State(model, saved_model, optimizer, loss, predict, step, checkpoint)
+    validator = Validator(saved_model, loss, _encoding(recipe))
+    return _State(model, saved_model, optimizer, loss, validator, step, checkpoint)
 
 
 def _values(variables) -> list[tf.Variable]:
@@ -277,14 +305,14 @@ def _encoding(recipe: Recipe) -> encodings.Encoding:
     return encodings.get(architectures.get(recipe.architecture).encoding)
 
 
-def _batches(recipe, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
+def _batches(recipe, loss, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
     """Yields what `_train_step` takes, from step `first` on; every replica its share."""
     make = partial(
         training_batches,
         frames,
         size=recipe.size,
         augmentation=augmentation,
-        encode=_encoding(recipe).encode,
+        target=target_of(loss, _encoding(recipe)),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         start_step=first,
@@ -343,28 +371,25 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
     model = state.saved_model
     if model is not state.model:
         model.set_weights(state.model.get_weights())
-    scores = [metrics.DepthMetric(name) for name in VALIDATION_METRICS]
-    shown: list[tuple[np.ndarray, ...]] = []
-    data = evaluation_batches(
-        validation,
-        size=recipe.size,
-        batch_size=recipe.batch_size,
-        encode=lambda depth: depth,  # metrics see metres
-    )
-    for image, y_true in data:
-        depth = state.predict(image)
-        for score in scores:
-            score.update_state(y_true, depth)
-        if len(shown) < 4:
-            measured = y_true[0, ..., 0] * y_true[0, ..., 1]
-            shown.append((image[0].numpy(), measured.numpy(), depth[0].numpy()))
-    result = {f"val_{score.name}": float(score.result()) for score in scores}
-    best = min((row["val_rel"] for row in folder.log_rows() if "val_rel" in row), default=math.inf)
+    result, shown = state.validator.look(validation, recipe.size, recipe.batch_size)
+    # Without measured depth there is no error to compare, but the loss.
+    decisive = "val_rel" if validation.measured else "val_loss"
+    best = min((row[decisive] for row in folder.log_rows() if decisive in row), default=math.inf)
     replace_file(folder.model_file, model.save)
-    if result["val_rel"] < best:
+    if result[decisive] < best:
         replace_file(folder.best_file, model.save)
-    images, truths, predictions = zip(*shown, strict=True)
-    visualize.sample_figure(images, truths, predictions, folder.figures / "validation.png")
+    if validation.measured:
+        visualize.sample_figure(
+            shown["image"], shown["truth"], shown["depth"], folder.figures / "validation.png"
+        )
+    if state.loss.sees == "pair":
+        visualize.stereo_figure(
+            shown["image"],
+            shown["disparity"],
+            shown["depth"],
+            shown["seen"],
+            folder.figures / "stereo.png",
+        )
     return result
 
 

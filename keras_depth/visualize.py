@@ -143,6 +143,63 @@ def sample_figure(
     _save(figure, path)
 
 
+def stereo_figure(
+    lefts: Sequence[np.ndarray],
+    disparities: Sequence[np.ndarray],
+    depths: Sequence[np.ndarray],
+    seen: Sequence[np.ndarray],
+    path: str | Path,
+) -> None:
+    """Writes a sheet with one row a stereo pair, of what a network trained on pairs is judged by.
+
+    Left picture, its disparity and depth, the right picture as the left camera sees it by that
+    disparity, and how far it is from the left picture.
+
+    Args:
+        lefts: RGB (H, W, 3) each, floating in [0, 1].
+        disparities: (H, W) or (H, W, 1) each, pixels.
+        depths: likewise, metres.
+        seen: RGB like `lefts`.
+        path: the picture to write, 1500 pixels wide.
+
+    Raises:
+        InputError: no pairs, or not as many of each.
+    """
+    counts = [len(each) for each in (lefts, disparities, depths, seen)]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise InputError(
+            "{} left pictures, {} disparities, {} depths and {} views: give one of each a"
+            " pair".format(*counts)
+        )
+    disparities, depths = [_flat(x) for x in disparities], [_flat(x) for x in depths]
+    errors = [np.abs(a - b).mean(-1) for a, b in zip(lefts, seen, strict=True)]
+    scales = (
+        _scale(0.0, depth_range(_joined(disparities))[1], _ERROR),
+        _scale(*depth_range(_joined(depths))),
+        _scale(0.0, 0.25, _ERROR),
+    )
+    columns = (
+        ("left picture", lefts, None),
+        ("disparity", disparities, scales[0]),
+        ("depth", depths, scales[1]),
+        ("right picture, from the left", seen, None),
+        ("|error|", errors, scales[2]),
+    )
+    rows, width = len(lefts), 15.0
+    row_height = width / len(columns) * max(one.shape[0] / one.shape[1] for one in lefts)
+    tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    figure = Figure((width, rows * row_height + 0.9), dpi=_DPI, layout=tight)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for panels, (title, pictures, scale) in zip(axes.T, columns, strict=True):
+        panels[0].set_title(title, fontsize=11)
+        for panel, picture in zip(panels, pictures, strict=True):
+            panel.imshow(scale.to_rgba(picture) if scale else np.clip(picture, 0, 1))
+            panel.set_axis_off()
+    for column, label in ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|")):
+        _add_bar(figure, scales[(1, 2, 4).index(column)], axes[:, column : column + 1], label)
+    _save(figure, path)
+
+
 def _flat(depth: np.ndarray) -> np.ndarray:
     return depth[..., 0] if depth.ndim == 3 else depth
 

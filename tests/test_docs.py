@@ -30,7 +30,7 @@ def test_the_table_of_networks():
     rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([\d,]+) \|", text, re.MULTILINE))
     assert rows == {
         name: f"{architectures.get(name).parameters[0]:,}"
-        for name in architectures.list_architectures("jetson_fcnn")
+        for name in architectures.list_architectures()
     }
 
 

@@ -13,17 +13,45 @@ def test_decode_undoes_encode(name):
     encoding = encodings.get(name)
     assert encoding.name == name and encoding.description
     depth = np.linspace(0.1, 80, 24, dtype="float32").reshape(2, 3, 4, 1)
-    target = encoding.encode(ops.convert_to_tensor(depth))
+    focal_baseline = np.array([1.5, 2.0], "float32")
+    target = encoding.encode(ops.convert_to_tensor(depth), focal_baseline)
     assert tuple(target.shape) == depth.shape
-    np.testing.assert_allclose(encoding.decode(target), depth, rtol=1e-6)
-    assert np.all(np.isfinite(encoding.encode(ops.zeros((1, 2, 2, 1)))))
+    np.testing.assert_allclose(encoding.decode(target, focal_baseline), depth, rtol=1e-6)
 
 
 def test_metric_is_metres_as_they_are():
     depth = np.array([[[[2.5], [0.0]]]], "float32")
     metric = encodings.get("metric")
+    assert not metric.stereo
     np.testing.assert_array_equal(metric.encode(depth), depth)
     np.testing.assert_array_equal(metric.decode(-depth), -depth)
+
+
+def test_disparity_is_a_fraction_of_the_width():
+    """KITTI: 721.5377 pixels of 1242, 0.5327 m between the cameras; 10 m are 38.4 pixels."""
+    disparity = encodings.get("disparity")
+    depth = np.full((1, 1, 1242, 1), 10.0, "float32")
+    np.testing.assert_allclose(disparity.encode(depth, 384.381) * 1242, 38.4381, rtol=1e-6)
+    # The same camera's picture at 512 columns, and the same disparity in the first of two channels.
+    output = np.zeros((2, 1, 512, 2), "float32")
+    output[..., 0] = 38.4381 / 1242
+    output[..., 1] = 0.3
+    decoded = disparity.decode(output, np.array([384.381 * 512 / 1242, 2 * 384.381 * 512 / 1242]))
+    assert decoded.shape == (2, 1, 512, 1)
+    np.testing.assert_allclose(decoded[0], 10, rtol=1e-6)
+    np.testing.assert_allclose(decoded[1], 20, rtol=1e-6)
+
+
+def test_disparity_0_is_far_and_finite():
+    output = np.zeros((1, 1, 4, 2), "float16")
+    depth = encodings.get("disparity").decode(output, 2.0)
+    assert depth.dtype == "float32"
+    np.testing.assert_allclose(depth, 2 / 4 / 1e-6)
+
+
+def test_disparity_needs_the_camera():
+    with pytest.raises(InputError, match="lies focal_baseline, the focal length in pixels times"):
+        encodings.get("disparity").decode(np.zeros((1, 1, 4, 2), "float32"), None)
 
 
 def test_unknown_name():

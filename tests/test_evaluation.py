@@ -414,3 +414,23 @@ def test_real_drives(tmp_path, samples):
         tmp_path, **where, data_options={**options, "depth": "lidar_x"}
     )
     assert 0.01 < other.scores["network"]["image"]["rel"] < 0.05
+
+
+def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_path):
+    """In metres by each frame's own camera; the blend is monodepth's."""
+    left = np.linspace(0.02, 0.2, W, dtype="float32")  # the same whatever the picture
+    image = keras.Input((H, W, 3))
+    maps = 0 * image[..., :2] + np.tile(left[:, None], (H, 1, 2))
+    estimator = DepthEstimator(keras.Model(image, maps), encoding="disparity")
+    report = evaluate(tmp_path, estimator, Pairs())
+    assert list(report.scores) == ["network", "network, flip ramp"]
+    ramp = 1 - np.clip(20 * (np.linspace(0, 1, W, dtype="float32") - 0.05), 0, 1)
+    other = left[::-1]
+    blend = ramp[::-1] * left + ramp * other + (1 - ramp - ramp[::-1]) * (left + other) / 2
+    for name, disparity in zip(report.scores, (left, blend), strict=True):
+        depth = 40 / (disparity * W)
+        errors = [np.mean(np.abs(depth - truth) / truth) for truth in (2, 4)]
+        assert report.scores[name]["image"]["rel"] == pytest.approx(np.mean(errors), rel=1e-5), name
+        assert "d1" in report.scores[name]["image"]
+    assert "| | network | network, flip ramp | |" in (tmp_path / "report.md").read_text()
+    assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["network"]

@@ -7,6 +7,7 @@ import pytest
 
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
+from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)
 
@@ -251,4 +252,56 @@ def test_a_layer_that_carries_code_is_not_run(tmp_path):
     image = keras.Input((*SIZE, 3))
     keras.Model(image, keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="cannot load it .*Lambda"):
+        DepthEstimator.load(tmp_path)
+
+
+def widths_away(name="optidepthnet_vgg", size=SIZE):
+    """A network whose left disparity is a tenth of the picture's red, in widths."""
+    image = keras.Input((*size, 3), name="image")
+    both = keras.ops.concatenate([0.1 * image[..., :1], 0 * image[..., :1]], -1)
+    return keras.Model(image, [both, keras.layers.AveragePooling2D(2)(both)], name=name)
+
+
+def test_disparity_becomes_metres():
+    """0.05 widths, with a focal length of 2 widths and a baseline of 0.5 m, are 20 m."""
+    estimator = DepthEstimator(widths_away(), focal_baseline=2 * SIZE[1] * 0.5)
+    assert estimator.stereo
+    for height, width in (SIZE, (100, 60)):
+        picture = np.full((height, width, 3), 0.5, np.float32)
+        np.testing.assert_allclose(estimator(picture), 20, rtol=1e-5)
+        np.testing.assert_allclose(estimator(picture, resize=False), 20, rtol=1e-5)
+        # Taken with twice the focal length, things are twice as far.
+        for resize in (True, False):
+            other = estimator(picture, resize=resize, focal_baseline=4 * width * 0.5)
+            np.testing.assert_allclose(other, 40, rtol=1e-5)
+    assert estimator(np.full((2, *SIZE, 3), 0.5, np.float32)).shape == (2, *SIZE)
+
+
+def test_disparity_is_resized_before_it_becomes_metres():
+    estimator = DepthEstimator(widths_away(), focal_baseline=SIZE[1])
+    picture = np.zeros((*SIZE, 3), np.float32)
+    picture[:, ::2] = 1  # 10 m, and disparity 0, which is 1000 km
+    middle = estimator(np.repeat(np.repeat(picture, 2, 0), 2, 1))[:, 4:-4]
+    # Three and one quarter of the way to the column of 0.1 widths.
+    np.testing.assert_allclose(np.unique(middle.round(3)), [13.333, 40])
+
+
+def test_disparity_of_an_unknown_camera(tmp_path):
+    estimator = DepthEstimator(widths_away())
+    picture = np.full((*SIZE, 3), 0.5, np.float32)
+    with pytest.raises(InputError, match="the network writes disparity, and nothing says"):
+        estimator(picture)
+    np.testing.assert_allclose(estimator(picture, focal_baseline=SIZE[1]), 20, rtol=1e-5)
+
+
+def test_a_run_folder_knows_its_camera(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_camera(2.0 * SIZE[1], SIZE)
+    widths_away().save(tmp_path / "model.keras")
+    widths_away().save(tmp_path / "best.keras")
+    picture = np.full((*SIZE, 3), 0.5, np.float32)
+    for path in (tmp_path, tmp_path / "model.keras", tmp_path / "best.keras"):
+        np.testing.assert_allclose(DepthEstimator.load(path)(picture), 40, rtol=1e-5)
+    folder.camera_file.write_text("{}")
+    with pytest.raises(InputError, match="camera.json: damaged"):
         DepthEstimator.load(tmp_path)

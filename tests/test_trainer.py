@@ -1,5 +1,6 @@
 """The training loop: what a run leaves, how it goes on after a stop, how it refuses."""
 
+import dataclasses
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from keras_depth.data.drives import Drives
 from keras_depth.data.prepared import prepare
 from keras_depth.data.write_kitti import write_kitti
 from keras_depth.errors import InputError
+from keras_depth.inference import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
 TINY = "tiny_for_tests"
@@ -38,6 +40,10 @@ def tiny(input_shape, weights, *, width=4):
 def registered_network(monkeypatch):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0))
     monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    entry = Architecture(
+        TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
+    )
+    monkeypatch.setitem(architectures._REGISTRY, TINY_STEREO, entry)
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -117,6 +123,74 @@ def test_training_on_other_data(tmp_path, kitti):
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+
+
+TINY_STEREO = "tiny_stereo_for_tests"
+
+
+def tiny_stereo(input_shape, weights):
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="elu")(image)
+    maps = []
+    for _ in range(2):
+        head = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(x)
+        maps.append(keras.layers.Rescaling(0.3, dtype="float32")(head))
+        x = keras.layers.AveragePooling2D(2)(x)
+    return keras.Model(image, maps, name=TINY_STEREO)
+
+
+def stereo_recipe(data, *overrides):
+    settings = ["epochs=1", "steps=5", "loss={name: stereo}", "augmentation.colour_shift=0.5"]
+    changed = recipe(*settings, f"data={data}", "data.validation_frames=2", *overrides)
+    return dataclasses.replace(changed, architecture=TINY_STEREO)
+
+
+def test_training_on_pairs(tmp_path, kitti):
+    """Without depth it is trained all the same, and with it, it is scored in metres as well."""
+    pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
+    folder, blind = RunFolder(tmp_path / "scored"), RunFolder(tmp_path / "blind")
+    assert trainer.train(stereo_recipe(pairs), folder)
+    assert not trainer.train(stereo_recipe(pairs, "data.depth=none"), blind)
+    assert_same_weights(folder, blind)
+    rows, blind_rows = folder.log_rows(), blind.log_rows()
+    # Three steps an epoch; the last, incomplete one ends where the steps do.
+    assert [row["step"] for row in rows] == [3, 5]
+    assert all(row["val_rel"] > 0 for row in rows)
+    assert [row["val_loss"] for row in rows] == [row["val_loss"] for row in blind_rows]
+    assert not any("val_rel" in row for row in blind_rows)
+    # KITTI's camera at 32 of 1242 columns.
+    assert folder.focal_baseline() == pytest.approx(384.381 * 32 / 1242, rel=1e-4)
+    pictures = {"stereo.png", "training.png"}
+    assert {file.name for file in blind.figures.iterdir()} == pictures
+    assert {file.name for file in folder.figures.iterdir()} == pictures | {"validation.png"}
+    for run in (folder, blind):
+        assert run.best_file.exists()
+        assert DepthEstimator.load(run.path)(np.zeros((50, 100, 3), "uint8")).shape == (50, 100)
+    assert folder.mean_depth_file.exists() and not blind.mean_depth_file.exists()
+    assert not trainer.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.stereo=false"], "loss 'stereo' needs stereo pairs; set data.stereo=true"),
+        (["loss.name=mse"], "loss 'mse' does not fit tiny_stereo_for_tests, which learns from ste"),
+        (["augmentation.crop=[8, 16]"], "a fraction of the width, which a crop would change"),
+    ],
+)
+def test_pairs_that_cannot_be_trained_on(tmp_path, kitti, overrides, message):
+    pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
+    with pytest.raises(InputError, match=message):
+        trainer.train(stereo_recipe(pairs, *overrides), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_of_depth_needs_depth(tmp_path, kitti):
+    blind = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, depth: none}}"
+    with pytest.raises(InputError, match="loss 'adaptive_berhu' learns from depth; set data.depth"):
+        trainer.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
+    with pytest.raises(InputError, match="does not fit tiny_for_tests, which learns from depth"):
+        trainer.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
 
 
 def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):

@@ -193,3 +193,25 @@ def test_training_curves_with_and_without_validation(tmp_path):
 def test_curves_of_an_empty_log_are_refused(tmp_path):
     with pytest.raises(InputError, match="train a little longer"):
         visualize.training_curves([{"epoch": 1, "val_rel": 0.3}], tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_stereo_figure(tmp_path, count):
+    rng = np.random.default_rng(0)
+    pictures = [rng.uniform(size=(32, 64, 3)).astype("float32") for _ in range(count)]
+    disparity = np.tile(np.linspace(1, 8, 64, dtype="float32"), (32, 1))[..., None]
+    file = tmp_path / "stereo.png"
+    visualize.stereo_figure(
+        pictures, [disparity] * count, [100 / disparity] * count, pictures[::-1], file
+    )
+    image = cv2.imread(str(file))
+    assert image.shape[1] == 1500 and image.shape[0] > count * 100
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 500
+
+
+def test_a_stereo_figure_needs_one_of_each(tmp_path):
+    picture, depth = np.zeros((8, 8, 3), "float32"), np.ones((8, 8), "float32")
+    with pytest.raises(InputError, match="2 left pictures, 1 disparities, 2 depths and 2 views"):
+        visualize.stereo_figure(
+            [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
+        )

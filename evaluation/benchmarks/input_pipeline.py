@@ -31,13 +31,13 @@ def ours(data, **options):
     def batches(folder):
         from keras_depth.data import open_reader
         from keras_depth.data.augment import Augmentation
-        from keras_depth.data.pipeline import training_batches
+        from keras_depth.data.pipeline import depth_target, training_batches
 
         return training_batches(
             open_reader(data, folder, "train", **options),
             size=SIZE,
             augmentation=Augmentation(crop=CROP, mirror=0.5, rotate=0.0 if stereo else 5.0),
-            encode=lambda depth: depth,
+            target=depth_target,
             batch_size=BATCH,
             seed=0,
             steps=10**6,

@@ -18,6 +18,10 @@ class Augmentation:
     mirror: probability of a left-right mirror image.
     rotate: rotation about the middle by up to this many degrees either way.
     colour: brightness, contrast and saturation change by up to this part either way.
+    colour_shift: probability of monodepth's change of colour, the same for both pictures of a pair:
+        to the power of 0.8 to 1.2, times 0.5 to 2, each channel times 0.8 to 1.2, cut to [0, 1].
+        Source: Godard et al.'s released code. The OptiDepthNet paper (section 4.2) has the same
+        numbers, but says saturation where the code has the power.
 
     Raises:
         InputError: a value is out of its range.
@@ -27,16 +31,16 @@ class Augmentation:
     mirror: float = 0.5
     rotate: float = 0.0
     colour: float = 0.0
+    colour_shift: float = 0.0
 
     def __post_init__(self):
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"augmentation: crop={self.crop}: give a (height, width) in pixels")
-        for key, low, high in (("mirror", 0, 1), ("rotate", 0, 180), ("colour", 0, 0.99)):
+        highest = {"mirror": 1, "rotate": 180, "colour": 0.99, "colour_shift": 1}
+        for key, high in highest.items():
             value = getattr(self, key)
-            if not low <= value <= high:
-                raise InputError(
-                    f"augmentation: {key}={value}: give a number between {low} and {high}"
-                )
+            if not 0 <= value <= high:
+                raise InputError(f"augmentation: {key}={value}: give a number between 0 and {high}")
 
     def check(self, size: tuple[int, int], stereo: bool) -> None:
         """Raises InputError if frames of `size`, or stereo pairs, cannot be augmented so."""
@@ -70,6 +74,8 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     # Every number is drawn in every case: one setting does not change what another one does.
     turn, flip, *place = rng.random(4)
     factors = 1 + augmentation.colour * rng.uniform(-1, 1, 3)
+    shift, power, brightness = rng.uniform((0, 0.8, 0.5), (1, 1.2, 2.0)).tolist()
+    gains = brightness * rng.uniform(0.8, 1.2, 3)
     maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
     window = _window(sample["image"].shape[:2], augmentation.crop, place)
     if augmentation.rotate:
@@ -82,6 +88,8 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
         maps = _mirror(maps)
     if augmentation.colour:
         maps |= {key: _jitter(maps[key], *factors) for key in PICTURES if key in maps}
+    if shift < augmentation.colour_shift:
+        maps |= {key: _shift(maps[key], power, gains) for key in PICTURES if key in maps}
     return sample | maps
 
 
@@ -136,3 +144,12 @@ def _jitter(picture: np.ndarray, brightness: float, contrast: float, saturation:
     top = 255 if picture.dtype == np.uint8 else 1
     changed = cv2.transform(picture, np.column_stack([colour, np.full(3, mean)]))
     return np.clip(changed, 0, top)
+
+
+def _shift(picture: np.ndarray, power: float, gains: np.ndarray) -> np.ndarray:
+    if picture.dtype != np.uint8:
+        return np.clip(picture**power * gains.astype(picture.dtype), 0, 1)
+    # A byte has 256 values: a table of what becomes of each, in each channel.
+    values = np.linspace(0, 1, 256)[:, None, None]
+    table = np.rint(255 * np.clip(values**power * gains, 0, 1)).astype(np.uint8)
+    return cv2.LUT(np.ascontiguousarray(picture), table)

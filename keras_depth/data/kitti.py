@@ -162,6 +162,7 @@ class KittiReader(Reader):
     ):
         self._frames, self._depth = frames, depth
         self.stereo, self.description, self.missing = stereo, description, missing
+        self.measured = depth != "none"
         # Two threads may read the same file; they put the same in.
         self._calibrations: dict[tuple[str, ...], Calibration] = {}
 

@@ -1,7 +1,7 @@
 """Batches from a reader: in an order, and with augmentations, that a seed and a step decide.
 
 batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
-                           encode=lambda depth: depth, batch_size=8, seed=0, steps=100)
+                           target=depth_target, batch_size=8, seed=0, steps=100)
 for image, y_true in batches: ...
 """
 
@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,20 +34,21 @@ _THREADS = (os.cpu_count() or 1) + 2
 _AHEAD = 4  # batches that are being read
 
 Frame = tuple[int, ...]  # a frame's index, and whatever else decides about it
+Target = Callable[[dict[str, tf.Tensor]], Any]
 
 
 class Batches:
     """Iterates over batches; a reader's InputError comes through as it was raised.
 
-    Yields `image` float32 (B, h, w, 3) in [0, 1] and `y_true` float32 (B, h, w, 2): the encoded
-    target (finite everywhere) and valid, 0 or 1.
+    Yields `image` float32 (B, h, w, 3) in [0, 1], and what `target` makes of the batch.
 
     Args:
         read: reads a frame: a stored sample of `size`.
         plan: the frames of each batch, in order; starts anew each time it is called.
         shapes: of a sample's arrays.
         rows: frames of a batch; None where they differ.
-        finish: makes image and y_true of a batch of samples.
+        target: makes `y_true` of a batch of samples: `depth_target`, `pair_target` or your own. It
+            sees their keys with the batch in front, pictures as float32 in [0, 1].
 
     dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
     """
@@ -57,7 +59,7 @@ class Batches:
         plan: Callable[[], Iterable[list[Frame]]],
         shapes: dict[str, tuple[int, ...]],
         rows: int | None,
-        finish: Callable[[dict], tuple[tf.Tensor, tf.Tensor]],
+        target: Target,
     ):
         self._read, self._plan, self._keys = read, plan, tuple(shapes)
         self._error: InputError | None = None
@@ -69,9 +71,16 @@ class Batches:
         # tf.data's own parallel map would call Python once a frame, and then its threads spend
         # more time on waiting for Python's lock than a fast reader on reading.
         dataset = tf.data.Dataset.from_generator(self._arrays, output_signature=signature)
+
+        def finish(batch):
+            batch = {
+                k: tf.cast(v, tf.float32) / 255 if k in PICTURES else v for k, v in batch.items()
+            }
+            return batch["image"], target(batch)
+
         self.dataset = dataset.map(finish).prefetch(2)
 
-    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, Any]]:
         with self.errors():
             yield from self.dataset
 
@@ -149,7 +158,7 @@ def training_batches(
     *,
     size: tuple[int, int],
     augmentation: Augmentation,
-    encode: Callable,
+    target: Target,
     batch_size: int,
     seed: int,
     steps: int,
@@ -165,8 +174,7 @@ def training_batches(
         reader: frames to learn from.
         size: (height, width) that frames are resized to, before they are augmented.
         augmentation: what may be done to a frame; its crop is in pixels of `size`.
-        encode: maps depth (B, h, w, 1), metres, 0 = not measured, to the network's target. What
-            it gives for unmeasured pixels is replaced.
+        target: makes `y_true`, see `Batches`.
         batch_size: frames of a step, over all replicas.
         seed: non-negative.
         steps: steps of the whole run.
@@ -203,7 +211,7 @@ def training_batches(
         rng = np.random.default_rng((seed, epoch, index))
         return sample_to_bytes(augment(resize(reader.stored(index), size), rng, augmentation))
 
-    return Batches(read, plan, _shapes(reader, crop), share, lambda batch: _pair(batch, encode))
+    return Batches(read, plan, _shapes(reader, crop), share, target)
 
 
 def evaluation_batches(
@@ -211,13 +219,13 @@ def evaluation_batches(
     *,
     size: tuple[int, int],
     batch_size: int,
-    encode: Callable = lambda depth: depth,
+    target: Target | None = None,
     crop: tuple[int, int] | None = None,
 ) -> Batches:
     """Returns all frames once, in order, as they are; the last batch may be smaller.
 
-    The target is metres, or what `encode` makes of them; `crop`, in pixels of `size`, is cut from
-    the middle. The rest is as in `training_batches`.
+    `y_true` is metres and valid, or what `target` makes of the batch; `crop`, in pixels of `size`,
+    is cut from the middle. The rest is as in `training_batches`.
 
     Raises:
         InputError: the crop is larger than `size`.
@@ -239,7 +247,7 @@ def evaluation_batches(
         )
 
     shapes = _shapes(reader, (height, width))
-    return Batches(read, plan, shapes, None, lambda batch: _pair(batch, encode))
+    return Batches(read, plan, shapes, None, target or depth_target)
 
 
 def resize(sample: Sample, size: tuple[int, int]) -> Sample:
@@ -288,11 +296,21 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
     return np.where(count > 0, total / np.maximum(count, 1), mean).astype(np.float32)
 
 
-def _pair(batch: dict, encode: Callable) -> tuple[tf.Tensor, tf.Tensor]:
+def depth_target(batch: dict, encode: Callable | None = None) -> tf.Tensor:
+    """Returns float32 (B, h, w, 2): the encoded depth, finite everywhere, and valid, 0 or 1.
+
+    Args:
+        batch: `depth` (B, h, w, 1), metres, 0 = not measured.
+        encode: an encoding's, see `encodings.py`; None: metres. What it gives for unmeasured pixels
+            is replaced.
+    """
     depth = batch["depth"]
-    target = tf.cast(encode(depth), tf.float32)
+    target = encode(depth, batch.get("focal_baseline")) if encode else depth
     # Of an inverse the unmeasured pixels are infinite: they are replaced, not multiplied by 0.
     valid = (depth > 0) & tf.math.is_finite(target)
-    target = tf.where(valid, target, UNMEASURED)
-    image = tf.cast(batch["image"], tf.float32) / 255
-    return image, tf.concat([target, tf.cast(valid, tf.float32)], -1)
+    return tf.concat([tf.where(valid, target, UNMEASURED), tf.cast(valid, tf.float32)], -1)
+
+
+def pair_target(batch: dict) -> tf.Tensor:
+    """Returns float32 (B, h, w, 6): the left and the right picture, RGB in [0, 1]."""
+    return tf.concat([batch["image"], batch["right"]], -1)

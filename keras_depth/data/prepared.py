@@ -95,6 +95,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
             metadata=tfds.core.MetadataDict(
                 source={split: reader.description for split, reader in readers.items()},
                 synthetic=readers["train"].synthetic,
+                measured=readers["train"].measured,
             ),
         )
 
@@ -288,6 +289,7 @@ class Prepared(Reader):
                 raise InputError(f"{folder}: is tfds' {info.name}, not a prepared copy")
             shape, source = info.features["image"].shape, info.metadata["source"]
             self.synthetic = bool(info.metadata["synthetic"])
+            self.measured = bool(info.metadata.get("measured", True))
             files = [Path(file) for file in info.splits[split].filepaths]
         except InputError:
             raise

@@ -35,12 +35,14 @@ class Reader(ABC):
     description: one line: layout, split, number of frames, folder.
     missing: the frames that the split's list names and the folder lacks, by their files.
     stereo: samples are stereo samples.
+    measured: there is depth in them; without, all of it is 0.
     synthetic: the frames are rendered, and every report on them says so.
     """
 
     description: str
     missing: Sequence[str] = ()
     stereo: bool = False
+    measured: bool = True
     synthetic: bool = False
 
     @abstractmethod
@@ -88,7 +90,7 @@ class Subset(Reader):
         self._indices = list(indices)
         self.description = f"{len(self._indices)} of {reader.description}"
         self.missing, self.stereo = reader.missing, reader.stereo
-        self.synthetic = reader.synthetic
+        self.measured, self.synthetic = reader.measured, reader.synthetic
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -1,28 +1,35 @@
-"""Losses by name. They see targets and validity, (B, h, w, 2), and predictions, (B, h, w, 1)."""
+"""Losses by name, and what each of them sees (see `base.DepthLoss`)."""
 
 import inspect
 
 from keras_depth.errors import unknown_name
 from keras_depth.losses.adaptive_berhu import AdaptiveBerHu, LogLossState
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import MaskedLoss
 from keras_depth.losses.regression import BerHu, MaskedMSE, MSEPlusREL
+from keras_depth.losses.stereo import StereoLoss
+from keras_depth.losses.warp import warp
 
 __all__ = [
     "AdaptiveBerHu",
     "BerHu",
+    "DepthLoss",
     "LogLossState",
     "MSEPlusREL",
     "MaskedLoss",
     "MaskedMSE",
+    "StereoLoss",
     "get",
     "names",
+    "warp",
 ]
 
-_LOSSES: dict[str, type[MaskedLoss]] = {
+_LOSSES: dict[str, type[DepthLoss]] = {
     "mse": MaskedMSE,
     "mse_rel": MSEPlusREL,
     "berhu": BerHu,
     "adaptive_berhu": AdaptiveBerHu,
+    "stereo": StereoLoss,
 }
 
 
@@ -31,7 +38,7 @@ def names() -> list[str]:
     return list(_LOSSES)
 
 
-def get(name: str, /, **arguments) -> MaskedLoss:
+def get(name: str, /, **arguments) -> DepthLoss:
     """Returns a new loss.
 
     Args:

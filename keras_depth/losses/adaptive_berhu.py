@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.regression import LAINA_FRACTION, batch_threshold, berhu
 
@@ -167,7 +168,7 @@ class LogLossState(keras.callbacks.Callback):
         loss: a loss of `keras_depth.losses`.
     """
 
-    def __init__(self, loss: MaskedLoss):
+    def __init__(self, loss: DepthLoss):
         super().__init__()
         self.loss = loss
 

@@ -1,9 +1,9 @@
 """The validity contract: which pixels count, and the mean over them."""
 
-import keras
 from keras import ops
 
 from keras_depth.errors import InputError
+from keras_depth.losses.base import DepthLoss
 
 
 def select_valid(y_true, y_pred, dtype="float32"):
@@ -43,20 +43,11 @@ def masked_mean(values, valid):
     return ops.sum(values * valid, axis=(1, 2, 3)) / ops.maximum(count, 1)
 
 
-class MaskedLoss(keras.losses.Loss):
-    """The base of the losses: a per-pixel error, averaged over each sample's valid pixels.
+class MaskedLoss(DepthLoss):
+    """The base of the losses that see depth: a pixel's error, averaged over a sample's valid ones.
 
-    A subclass gives `error(target, prediction)`, or `call` where it needs more. The result is one
-    value a sample, computed in float32; Keras' `reduction` then takes the mean over the batch.
+    A subclass gives `error(target, prediction)`, or `call` where it needs more.
     """
-
-    def __init__(self, name=None, reduction="sum_over_batch_size"):
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-
-    @property
-    def state(self) -> dict[str, keras.Variable]:
-        """What the loss itself learns, by name: to be saved, restored and logged."""
-        return {}
 
     def error(self, target, prediction):
         """Returns the error of every pixel, of the shape of `target` and `prediction`."""
@@ -65,17 +56,6 @@ class MaskedLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         target, prediction, valid = select_valid(y_true, y_pred)
         return masked_mean(self.error(target, prediction), valid)
-
-    # Keras calls these two for the loss of a compiled model: its state then travels in `.keras`
-    # and `.weights.h5` files beside the optimizer's.
-    def save_own_variables(self, store):
-        for key, variable in self.state.items():
-            store[key] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        # A file saved without a compiled loss has no state to give: training starts afresh.
-        for key in set(self.state) & set(store.keys()):
-            self.state[key].assign(store[key])
 
 
 def _compatible(shape, expected):

@@ -12,7 +12,7 @@ from keras_depth.errors import InputError
 from keras_depth.layers.crop_like import CropLike
 from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution
 from keras_depth.models import encoders
-from keras_depth.models.blocks import batch_norm, factorised_non_bottleneck
+from keras_depth.models.blocks import batch_norm, check_sides, factorised_non_bottleneck
 
 # A ReLU ends the network. Started at zero it may never wake up, so it starts at a room's depth.
 _START_DEPTH = 2.5  # metres
@@ -70,15 +70,6 @@ def _shortcut(x, encoder_map, merge, name):
     return layers.Add(name=f"{name}_add")([projection, x])
 
 
-def _check_size(input_shape, name):
-    height, width, channels = input_shape
-    if channels != 3 or not height or not width or height % 16 or width % 16:
-        raise InputError(
-            f"{name}: input_shape must be (height, width, 3) with sides that are multiples of 16,"
-            f" got {tuple(input_shape)}"
-        )
-
-
 def fcnn(
     input_shape,
     weights,
@@ -118,7 +109,7 @@ def fcnn(
     Raises:
         InputError: a size or an option the network cannot take.
     """
-    _check_size(input_shape, name)
+    check_sides(input_shape, 16, name)
     for option, value, known in (
         ("merge", merge, ("concat", "add")),
         ("ladder", ladder, tuple(_LADDERS)),

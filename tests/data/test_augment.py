@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_depth.data.augment import Augmentation, _jitter, augment
+from keras_depth.data.augment import Augmentation, _jitter, _shift, augment
 from keras_depth.errors import InputError
 
 H, W = 24, 32
@@ -120,6 +120,7 @@ def test_same_seed_same_result_and_another_seed_another():
         ({"mirror": 1.5}, "mirror=1.5: give a number between 0 and 1"),
         ({"rotate": -1}, "rotate=-1: give a number between 0 and 180"),
         ({"colour": 1.0}, "colour=1.0: give a number between 0 and 0.99"),
+        ({"colour_shift": 2}, "colour_shift=2: give a number between 0 and 1"),
     ],
 )
 def test_out_of_range(options, message):
@@ -168,6 +169,10 @@ def test_one_setting_does_not_move_another():
     plain = run(Augmentation(crop=(8, 8)))[1]
     coloured = run(Augmentation(crop=(8, 8), colour=0.4))[1]
     np.testing.assert_array_equal(plain, coloured)
+    shifted = run(Augmentation(crop=(8, 8), rotate=5.0, colour_shift=1.0))
+    unshifted = run(Augmentation(crop=(8, 8), rotate=5.0))
+    np.testing.assert_array_equal(unshifted[1], shifted[1])
+    assert not np.array_equal(unshifted[0], shifted[0])
 
 
 def test_colour_factors_by_hand():
@@ -181,3 +186,73 @@ def test_colour_factors_by_hand():
         _jitter(picture, 1.2, 0.5, 1.0), 0.48 + (picture * 1.2 - 0.48) / 2, atol=1e-6
     )
     assert _jitter(picture * 255, 1.0, 1.0, 1.0).max() == 1  # clipped
+
+
+def test_the_draws_of_a_seed_stay_as_they_were():
+    """Runs of older versions go on as they began: new settings draw after the older ones."""
+    sample = painted()
+    turn, flip, top, left, *colours = np.random.default_rng((1, 2)).random(7)
+    factors = 1 + 0.4 * (2 * np.array(colours) - 1)
+    rows, columns = int(top * (H - 8 + 1)), int(left * (W - 8 + 1))
+    image = sample["image"][rows : rows + 8, columns : columns + 8]
+    image = image[:, ::-1] if flip < 0.5 else image
+    result, _ = run(Augmentation(crop=(8, 8), mirror=0.5, colour=0.4))
+    np.testing.assert_allclose(result, _jitter(image, *factors), atol=1e-6)
+
+
+def test_colour_shift_by_hand():
+    # 0.25^2 * 2 = 0.125, 0.5^2 * 4 = 1, 0.8^2 * 0.5 = 0.32; 0.9^2 * 4 is cut.
+    picture = np.array([[[0.25, 0.5, 0.8], [0.0, 0.9, 1.0]]], np.float32)
+    shifted = _shift(picture, 2.0, np.array([2.0, 4.0, 0.5]))
+    np.testing.assert_allclose(shifted, [[[0.125, 1.0, 0.32], [0.0, 1.0, 0.5]]], atol=1e-6)
+    assert shifted.dtype == np.float32
+
+
+def test_colour_shift_of_bytes_is_rounded_once():
+    picture = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
+    gains = np.array([0.5, 1.0, 1.9])
+    stored = _shift(picture, 0.8, gains)
+    assert stored.dtype == np.uint8
+    exact = np.clip((picture / 255) ** 0.8 * gains, 0, 1)
+    assert np.abs(stored / 255 - exact).max() <= 0.5 / 255 + 1e-9
+    floating = _shift(np.float32(picture / 255), 0.8, gains)
+    assert np.abs(stored / 255 - floating).max() <= 0.5 / 255 + 1e-6
+    mirrored = _shift(picture[:, ::-1], 0.8, gains)  # not in one piece of memory
+    np.testing.assert_array_equal(mirrored, stored[:, ::-1])
+
+
+def test_colour_shift_is_the_draw_that_is_written():
+    """Each number within its range, and as often as was asked for."""
+    grey = {"image": np.full((2, 2, 3), 0.5, np.float32), "depth": painted()["depth"][:2, :2]}
+    changes, kept = [], 0
+    for k in range(400):
+        image, depth = run(Augmentation(mirror=0.0, colour_shift=0.25), (k, 1), grey)
+        np.testing.assert_array_equal(depth, grey["depth"])
+        if np.array_equal(image, grey["image"]):
+            kept += 1
+        else:
+            assert np.ptp(image, axis=(0, 1)).max() == 0
+            changes.append(image[0, 0])
+    assert 0.65 < kept / 400 < 0.85
+    changes = np.array(changes)
+    assert changes.min() >= 0.5**1.2 * 0.5 * 0.8 and changes.max() <= 1.0
+    assert changes.min() < 0.25 and changes.max() > 0.9
+    ratios = changes[:, 0] / changes[:, 1]
+    assert 0.8 / 1.2 <= ratios.min() < 0.85 and 1.15 < ratios.max() <= 1.2 / 0.8
+
+
+def test_a_pair_changes_its_colour_alike():
+    sample = pair() | {"right": pair()["image"]}
+    augmentation = Augmentation(mirror=0.0, colour_shift=1.0)
+    result = augment(sample, np.random.default_rng(1), augmentation)
+    np.testing.assert_array_equal(result["image"], result["right"])
+    assert not np.array_equal(result["image"], sample["image"])
+    mirrored = augment(sample, np.random.default_rng(1), Augmentation(mirror=1.0, colour_shift=1.0))
+    np.testing.assert_array_equal(mirrored["image"], result["right"][:, ::-1])
+    np.testing.assert_array_equal(mirrored["right"], result["image"][:, ::-1])
+
+
+def test_colours_stay_unless_asked_for():
+    assert Augmentation().colour_shift == 0
+    image, _ = run(Augmentation(mirror=0.0))
+    np.testing.assert_array_equal(image, painted()["image"])

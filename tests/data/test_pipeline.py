@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
+    depth_target,
     evaluation_batches,
     frames_of_step,
     mean_depth_map,
@@ -61,7 +62,7 @@ def train(reader, steps, start_step=0, **options):
     settings = dict(
         size=SIZE,
         augmentation=Augmentation(crop=(8, 8), rotate=5.0, colour=0.2),
-        encode=lambda depth: depth,
+        target=depth_target,
         batch_size=3,
         seed=5,
     )
@@ -82,7 +83,7 @@ def test_shapes_and_types():
 
 def test_the_dataset_knows_its_shapes():
     batches = training_batches(
-        Numbered(4), size=SIZE, augmentation=Augmentation(), encode=tf.identity, batch_size=3,
+        Numbered(4), size=SIZE, augmentation=Augmentation(), target=depth_target, batch_size=3,
         seed=0, steps=1,
     )  # fmt: skip
     image, y = batches.dataset.element_spec
@@ -114,9 +115,10 @@ def test_a_frame_is_augmented_differently_in_each_epoch_and_seed():
 
 
 def test_unmeasured_pixels_hold_a_finite_target_and_are_invalid():
-    ((_, y),) = train(
-        Numbered(3), 1, augmentation=Augmentation(), encode=lambda depth: 10.0 / depth
-    )
+    def inverse(batch):
+        return depth_target(batch, lambda depth, focal_baseline: 10.0 / depth)
+
+    ((_, y),) = train(Numbered(3), 1, augmentation=Augmentation(), target=inverse)
     assert np.isfinite(y).all()
     assert (y[:, 0, :, 1] == 0).all() and (y[:, 1:, :, 1] == 1).all()
     assert sorted(y[:, 1, 0, 0]) == pytest.approx([10 / 3, 5.0, 10.0])
@@ -162,7 +164,7 @@ def test_a_readers_error_comes_through_a_strategy():
                 Numbered(7, broken=(6,)),
                 size=SIZE,
                 augmentation=Augmentation(mirror=0.0),
-                encode=tf.identity,
+                target=depth_target,
                 batch_size=2,
                 seed=0,
                 steps=3,
@@ -205,7 +207,11 @@ def test_evaluation_keeps_order_and_the_last_small_batch():
 
 def test_evaluation_encodes_and_crops_the_middle():
     reader = Numbered(1)
-    options = {"size": SIZE, "batch_size": 1, "encode": lambda depth: depth / 10}
+
+    def tenths(batch):
+        return depth_target(batch, lambda depth, focal_baseline: depth / 10)
+
+    options = {"size": SIZE, "batch_size": 1, "target": tenths}
     image, y = next(iter(evaluation_batches(reader, crop=(4, 6), **options)))
     np.testing.assert_array_equal(image[0], reader[0]["image"][4:8, 5:11])
     np.testing.assert_allclose(y[..., 0], 0.1)
@@ -293,7 +299,7 @@ def test_a_process_ends_with_batches_unread():
         "from keras_depth.data.augment import Augmentation\n"
         "from keras_depth.data.pipeline import training_batches\n"
         "from keras_depth.data.synthetic import Rooms\n"
-        "batches = iter(training_batches(Rooms(16, (24, 32)), size=(24, 32), encode=abs, seed=0,\n"
+        "batches = iter(training_batches(Rooms(16, (24, 32)), size=(24, 32), target=len, seed=0,\n"
         "    augmentation=Augmentation(), batch_size=2, steps=10**6))\n"
         "for _ in range(30): next(batches)\n"
         "raise ValueError('the end')\n"

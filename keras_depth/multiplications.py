@@ -1,0 +1,87 @@
+"""How many multiplications a network takes, counted in the graph that runs.
+
+Counted are convolutions and matrix products, a multiplication and its addition as one. What
+normalises, activates, adds, resizes or pads is not.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_depth.errors import InputError
+
+Shape = tuple[int, ...]  # -1: known only when the graph runs
+
+# From the operation, the shapes of its inputs and that of its result. Kernels are (height, width,
+# input channels of a group, output channels), the transposed convolution's with these two swapped.
+_COUNTS: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
+    "Conv2D": lambda node, inputs, output: prod(output) * prod(inputs[1][:3]),
+    "DepthwiseConv2dNative": lambda node, inputs, output: prod(output) * prod(inputs[1][:2]),
+    # Each value of its input meets the whole kernel; inputs[0] is the result's shape.
+    "Conv2DBackpropInput": lambda node, inputs, output: prod(inputs[2]) * prod(inputs[1][:3]),
+    "MatMul": lambda node, inputs, output: (
+        prod(output) * inputs[0][-2 if node.attr["transpose_a"].b else -1]
+    ),
+    "BatchMatMulV2": lambda node, inputs, output: (
+        prod(output) * inputs[0][-2 if node.attr["adj_x"].b else -1]
+    ),
+}
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
+
+def count(model: keras.Model) -> int:
+    """Counts the multiplications of one picture's way through a network, in inference.
+
+    Args:
+        model: Keras model with one input of a fixed size, (B, h, w, channels).
+
+    Raises:
+        InputError: the graph leaves open how large something is that it multiplies.
+    """
+    picture = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    compute = tf.function(lambda image: model(image, training=False), autograph=False)
+    graph = compute.get_concrete_function(picture).graph.as_graph_def(add_shapes=True)
+    functions = {function.signature.name: function for function in graph.library.function}
+    return _count(graph.node, {}, functions)
+
+
+def _count(
+    nodes: Iterable[Any], arguments: Mapping[str, list[Shape]], functions: Mapping[str, Any]
+) -> int:
+    """Counts in a graph, or in a function of one, whose arguments have these shapes."""
+    shapes = {**arguments, **{node.name: _shapes(node) for node in nodes}}
+    total = 0
+    for node in nodes:
+        if node.op not in (*_COUNTS, *_CALLS):
+            continue
+        inputs = [_shape(tensor, shapes) for tensor in node.input if tensor[0] != "^"]
+        if node.op in _CALLS:
+            function = functions[node.attr["f"].func.name]
+            names = (argument.name for argument in function.signature.input_arg)
+            given = {name: [shape] for name, shape in zip(names, inputs, strict=True)}
+            total += _count(function.node_def, given, functions)
+            continue
+        (output,) = shapes[node.name]
+        if any(-1 in shape for shape in (*inputs, output)):
+            raise InputError(
+                f"{node.name}: its shape is known only when the graph runs, so its multiplications"
+                " cannot be counted; give its layer inputs of a fixed size"
+            )
+        total += _COUNTS[node.op](node, inputs, output)
+    return total
+
+
+def _shapes(node: Any) -> list[Shape]:
+    return [
+        (-1,) if shape.unknown_rank else tuple(dimension.size for dimension in shape.dim)
+        for shape in node.attr["_output_shapes"].list.shape
+    ]
+
+
+def _shape(tensor: str, shapes: Mapping[str, list[Shape]]) -> Shape:
+    """Looks up "node" or "node:1", or, as functions write it, "node:output:1"."""
+    name, *rest = tensor.split(":")
+    return shapes[name][int(rest[-1]) if rest else 0]

@@ -1,0 +1,81 @@
+"""How long networks take: what is timed, and how."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_depth.losses import DepthLoss
+
+WARM_UP = 2  # calls before the timed ones: tracing, then whatever the first run sets up
+
+
+def inference(model: keras.Model, batch: int) -> Callable[[], object]:
+    """Returns a function that computes the depth of `batch` fixed pictures of the model's size."""
+    image = _pictures(model, batch)
+    compute = tf.function(lambda: model(image, training=False), autograph=False)
+    return lambda: _wait(compute())
+
+
+def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[], object]:
+    """Returns a function that trains a model for one step of Adam, always on the same data.
+
+    Args:
+        model: Keras model with an input (B, h, w, 3); its weights change.
+        loss: one of `keras_depth.losses`; `loss.sees` says what its `y_true` is made of.
+        batch: pictures of a step.
+    """
+    optimizer = keras.optimizers.Adam(1e-4)
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    pair = _pictures(model, batch, channels=6)
+    image = pair[..., :3]
+    if loss.sees == "pair":
+        y_true = pair
+    else:
+        _, height, width, _ = keras.tree.flatten(model.outputs)[0].shape
+        # 3 metres everywhere, all of it measured: no value is faster than another.
+        y_true = tf.broadcast_to([3.0, 1.0], (batch, height, width, 2))
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            value = loss(y_true, model(image, training=True))
+        optimizer.apply(tape.gradient(value, variables), variables)
+        return value
+
+    return lambda: _wait(step())
+
+
+def seconds(functions: Mapping[str, Callable], repeats: int) -> dict[str, np.ndarray]:
+    """Times functions in turn, so that what else the machine does meets them alike.
+
+    Args:
+        functions: by name; each is called without arguments, and first `WARM_UP` times untimed.
+        repeats: timed calls of each.
+
+    Returns:
+        The seconds of each call, float64 (repeats,), by name.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        for _ in range(WARM_UP):
+            function()
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def _pictures(model: keras.Model, batch: int, channels: int = 3) -> tf.Tensor:
+    _, height, width, _ = model.inputs[0].shape
+    return tf.random.stateless_uniform((batch, height, width, channels), seed=(0, 1))
+
+
+def _wait(result) -> list[np.ndarray]:
+    """A device may still be computing when a call returns; its values tell that it is done."""
+    return [tensor.numpy() for tensor in keras.tree.flatten(result)]

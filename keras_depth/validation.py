@@ -1,0 +1,86 @@
+"""A look at the network while it trains: its loss, its errors, what it makes of pictures."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_depth import losses, metrics
+from keras_depth.data.pipeline import depth_target, evaluation_batches, pair_target
+from keras_depth.data.reader import Reader
+from keras_depth.encodings import Encoding
+
+METRICS = ("rel", "rmse", "mse", "delta1")
+_SHOWN = 4  # frames in a figure
+
+
+def target_of(loss: losses.DepthLoss, encoding: Encoding) -> Callable[[dict], tf.Tensor]:
+    """Returns what makes a loss's `y_true` of a batch, see `data.pipeline.Batches`."""
+    if loss.sees == "pair":
+        return pair_target
+    return partial(depth_target, encode=encoding.encode)
+
+
+class Validator:
+    """Looks at one network.
+
+    Args:
+        model: the network.
+        loss: what it is trained with.
+        encoding: how it writes depth.
+    """
+
+    def __init__(self, model: keras.Model, loss: losses.DepthLoss, encoding: Encoding):
+        self._sees_pairs = loss.sees == "pair"
+        self._target = target_of(loss, encoding)
+
+        @tf.function(autograph=False)
+        def compute(image, y_true, focal_baseline):
+            outputs = model(image, training=False)
+            finest = keras.tree.flatten(outputs)[0]
+            return loss(y_true, outputs), finest, encoding.decode(finest, focal_baseline)
+
+        self._compute = compute
+
+    def look(
+        self, reader: Reader, size: tuple[int, int], batch_size: int
+    ) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
+        """Goes through a reader's frames.
+
+        Args:
+            reader: frames.
+            size: (height, width) that they are resized to, the network's.
+            batch_size: how many at once.
+
+        Returns:
+            The mean loss and, where depth was measured, `METRICS`, as `val_<name>`; and of a few
+            frames `image`, `truth` and `depth`, (h, w, channels) each, and of a stereo pair
+            `disparity`, in pixels, and `seen`, the right picture as the left camera sees it by
+            this disparity.
+        """
+        loss = keras.metrics.Mean("loss")
+        scores = [metrics.DepthMetric(name) for name in METRICS if reader.measured]
+        shown: dict[str, list[np.ndarray]] = defaultdict(list)
+        data = evaluation_batches(
+            reader,
+            size=size,
+            batch_size=batch_size,
+            target=lambda batch: (batch, self._target(batch), depth_target(batch)),
+        )
+        for image, (batch, y_true, metres) in data:
+            value, output, depth = self._compute(image, y_true, batch.get("focal_baseline"))
+            loss.update_state(value, len(image))
+            for score in scores:
+                score.update_state(metres, depth)
+            if len(shown["image"]) < _SHOWN:
+                maps = {"image": image, "truth": batch["depth"], "depth": depth}
+                if self._sees_pairs:
+                    left = output[..., :1]
+                    maps["disparity"] = left * left.shape[2]
+                    maps["seen"] = losses.warp(batch["right"], -left)
+                for key, each in maps.items():
+                    shown[key].append(each[0].numpy())
+        return {f"val_{score.name}": float(score.result()) for score in (loss, *scores)}, shown

@@ -1,0 +1,77 @@
+"""Schedules: the rate at each step, by hand, and what they refuse."""
+
+import keras
+import pytest
+
+from keras_depth import schedules
+from keras_depth.errors import InputError
+
+
+def test_the_rates_of_23500_steps():
+    """OptiDepthNet's: 1e-4, halved after 14,100 and 18,800 steps."""
+    rate = schedules.get(1e-4, 23500, "steps", at=[0.6, 0.8], factor=0.5)
+    assert rate.get_config()["boundaries"] == [14100, 18800]
+    wanted = {
+        0: 1e-4,
+        14100: 1e-4,  # steps count from 0, and that of the boundary still has the old rate
+        14101: 5e-5,
+        18800: 5e-5,
+        18801: 2.5e-5,
+        23499: 2.5e-5,
+    }
+    assert {step: float(rate(step)) for step in wanted} == pytest.approx(wanted)
+
+
+def test_an_optimizer_follows_the_steps():
+    rate = schedules.get(1.0, 4, "steps", at=[0.5], factor=0.1)
+    optimizer = keras.optimizers.SGD(rate)
+    variable = keras.Variable(0.0)
+    values = []
+    for _ in range(4):
+        optimizer.apply([keras.ops.ones(())], [variable])
+        values.append(float(variable))
+    assert values == pytest.approx([-1, -2, -3, -3.1])
+
+
+def test_one_fraction_and_a_rising_rate():
+    rate = schedules.get(1.0, 10, "steps", at=[0.25], factor=2)
+    assert [float(rate(step)) for step in (2, 3)] == [1.0, 2.0]  # a quarter of 10 is rounded down
+
+
+@pytest.mark.parametrize(
+    "at", [[], [0.8, 0.6], [0.6, 0.6], [0.0, 0.5], [0.5, 1], [14100], 0.6, ["0.6"], [True], "0.6"]
+)
+def test_fractions_that_are_none(at):
+    with pytest.raises(InputError) as error:
+        schedules.get(1e-4, 100, "steps", at=at, factor=0.5)
+    assert f"schedule steps: at={at!r}: give ascending fractions" in str(error.value)
+
+
+@pytest.mark.parametrize("factor", [0, -0.5, float("nan"), "half", None])
+def test_a_factor_above_zero(factor):
+    with pytest.raises(InputError, match="factor=.*: give a number above 0"):
+        schedules.get(1e-4, 100, "steps", at=[0.5], factor=factor)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("step", {}, "unknown schedule 'step': did you mean 'steps'"),
+        ("steps", {"att": [0.5]}, "unknown argument of schedule steps 'att': did you mean 'at'"),
+        ("steps", {"at": [0.5]}, "schedule steps lacks its argument 'factor'"),
+        ("inverse_time", {}, "schedule inverse_time lacks its argument 'decay'"),
+    ],
+)
+def test_names_and_arguments(name, arguments, message):
+    with pytest.raises(InputError, match=message):
+        schedules.get(1e-4, 100, name, **arguments)
+
+
+def test_the_other_schedules():
+    assert schedules.get(0.1, 100, "constant") == 0.1
+    decayed = schedules.get(0.1, 100, "inverse_time", decay=0.5)
+    assert float(decayed(2)) == pytest.approx(0.05)
+    cosine = schedules.get(0.1, 100, "cosine", warmup_steps=20)
+    assert [float(cosine(step)) for step in (0, 10, 20, 60, 100)] == pytest.approx(
+        [0, 0.05, 0.1, 0.05, 0], abs=1e-8
+    )
