@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import load_tensorflow, run, setting
+from keras_depth.command import count, load_tensorflow, run, setting, size
 from keras_depth.errors import InputError
 from keras_depth.files import write_text
 
@@ -29,7 +29,9 @@ def main() -> int:
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
     load_tensorflow()
-    model = _load(arguments.run) if arguments.run else _create(arguments)
+    from keras_depth.inference import load_model
+
+    model = load_model(arguments.run) if arguments.run else _create(arguments)
     result = measure(model, arguments.batch, arguments.repeats, arguments.training)
     print(table(result))
     if arguments.json:
@@ -164,23 +166,6 @@ def _threads() -> dict[str, int]:
     }
 
 
-def _load(path: Path):
-    import keras
-
-    from keras_depth.inference import DepthEstimator
-
-    accepted = "give a run folder (it holds model.keras) or a .keras file"
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; {accepted}")
-    try:
-        model = keras.saving.load_model(file, compile=False)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise InputError(f"{file}: damaged, or no Keras model; {accepted}") from error
-    DepthEstimator(model, "metric")  # refuses what is no depth network, whatever its encoding
-    return model
-
-
 def _create(arguments: argparse.Namespace):
     from keras_depth import architectures
 
@@ -205,19 +190,6 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _size(text: str) -> tuple[int, int]:
-    sides = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not sides:
-        raise argparse.ArgumentTypeError(f"{text!r}: give height x width, for example 240x320")
-    return int(sides[1]), int(sides[2])
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 1 or more")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_depth.benchmark",
@@ -228,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("run", nargs="?", type=Path, metavar="RUN", help="run folder or .keras file")
     add("--arch", metavar="NAME", help="in place of RUN: an architecture with random weights")
-    add("--size", type=_size, metavar="HxW", help="of its input (the architecture's own)")
+    add("--size", type=size, metavar="HxW", help="of its input (the architecture's own)")
     add(
         "--option",
         type=setting,
@@ -237,8 +209,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="option of the architecture, for example dropout=0 (repeatable)",
     )
-    add("--batch", type=_count, default=1, metavar="N", help="pictures at once (1)")
-    add("--repeats", type=_count, default=20, metavar="N", help="calls a median is of (20)")
+    add("--batch", type=count, default=1, metavar="N", help="pictures at once (1)")
+    add("--repeats", type=count, default=20, metavar="N", help="calls a median is of (20)")
     add(
         "--training",
         action="store_true",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -78,6 +79,21 @@ def choose_backend() -> None:
             f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"
             " TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
         )
+
+
+def size(text: str) -> tuple[int, int]:
+    """Reads an argument of the form HEIGHTxWIDTH; a type for argparse."""
+    sides = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not sides:
+        raise argparse.ArgumentTypeError(f"{text!r}: give height x width, for example 240x320")
+    return int(sides[1]), int(sides[2])
+
+
+def count(text: str) -> int:
+    """Reads a whole number above 0; a type for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 1 or more")
+    return int(text)
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -60,17 +60,7 @@ class DepthEstimator:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
         file = _model_file(Path(path))
-        if not zipfile.is_zipfile(file):
-            raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
-        try:
-            model = keras.saving.load_model(file, compile=False)
-        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            # Keras wraps the reason in pages of configuration.
-            reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
-            raise InputError(
-                f"{file}: this suite cannot load it ({reason}); copy it again, or train it again"
-                " with this version"
-            ) from error
+        model = load_model(file)
         try:
             return cls(model, encoding, RunFolder(file.parent).focal_baseline())
         except InputError as error:
@@ -138,6 +128,31 @@ class DepthEstimator:
             " metres (on the command line, predict --focal-baseline, evaluate --data-option"
             " stereo=true)"
         )
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Loads the network of a run folder (its `model.keras`) or of a `.keras` file.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is no depth network.
+    """
+    file = _model_file(Path(path))
+    if not zipfile.is_zipfile(file):
+        raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
+    try:
+        model = keras.saving.load_model(file, compile=False)
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        # Keras wraps the reason in pages of configuration.
+        reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
+        raise InputError(
+            f"{file}: this suite cannot load it ({reason}); copy it again, or train it again"
+            " with this version"
+        ) from error
+    try:
+        _input_size(model)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return model
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

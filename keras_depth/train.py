@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import recipes
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import count, load_tensorflow, run
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -86,12 +86,6 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
     return recipe
 
 
-def _steps(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of steps, 1 or more")
-    return int(text)
-
-
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m keras_depth.train",
@@ -118,7 +112,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA or runs/RECIPE)")
     add(
         "--checkpoint-every",
-        type=_steps,
+        type=count,
         default=100,
         metavar="N",
         help="steps between checkpoints (100)",

@@ -16,10 +16,10 @@ site = pathlib.Path(keras_depth.__file__).parent
 assert "site-packages" in str(site), site
 for name in ("training", "published", "custom_ops"):
     assert resources.folder(name).is_relative_to(site), name
-assert len(recipes.list_recipes()) == 13
+assert len(recipes.list_recipes()) == 20
 assert (resources.folder("published") / "jetson_fcnn.yaml").exists()
 assert (resources.folder("custom_ops") / "interleave" / "interleave_cuda.cu").exists()
-assert len(keras_depth.list_architectures()) == 7
+assert len(keras_depth.list_architectures()) == 13
 """
 
 

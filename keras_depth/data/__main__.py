@@ -1,10 +1,9 @@
 """python -m keras_depth.data: checks a data set, and writes a copy of it that is fast to read."""
 
 import argparse
-import re
 from pathlib import Path
 
-from keras_depth.command import load_tensorflow, run, setting
+from keras_depth.command import load_tensorflow, run, setting, size
 from keras_depth.data import open_reader, reader_names
 from keras_depth.data.checks.report import Report
 from keras_depth.errors import InputError
@@ -77,13 +76,6 @@ def _frames(text: str) -> int | None:
     return int(text)
 
 
-def _size(text: str) -> tuple[int, int]:
-    sides = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not sides:
-        raise argparse.ArgumentTypeError(f"{text!r}: give height x width, for example 240x320")
-    return int(sides[1]), int(sides[2])
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_depth.data",
@@ -113,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--prepare", type=Path, metavar="DIR", help="also write a copy for fast training there")
     add(
         "--size",
-        type=_size,
+        type=size,
         default=(240, 320),
         metavar="HxW",
         help="of the copy's pictures (240x320)",

@@ -1,0 +1,106 @@
+"""A training step from one state ends in one state, whatever else the machine does.
+
+TensorFlow adds three or more tensors in an order that threads decide, so no sum of a step may have
+more than two terms (`trainer._train_step`).
+"""
+
+import contextlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_depth import architectures, recipes, trainer
+from keras_depth.architectures import Architecture
+from keras_depth.layers.up_convolution import UpConvolution
+
+NAME = "fan_for_tests"
+
+
+def fan(input_shape, weights, *, filters=4):
+    """A network of sums: eight branches of one map, a batch norm, an up-convolution."""
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(filters, 1)(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Add()([keras.layers.Conv2D(filters, 1)(x) for _ in range(8)])
+    x = UpConvolution(1)(keras.layers.AveragePooling2D(2)(x))
+    return keras.Model(image, x + 1, name=NAME)
+
+
+@pytest.fixture
+def network(monkeypatch):
+    entry = Architecture(NAME, "jetson_fcnn", "for tests", fan, "rooms", (0, 0))
+    monkeypatch.setitem(architectures._REGISTRY, NAME, entry)
+
+
+def one_step(size, batch, filters):
+    """Returns a function that takes one step from one state, and gives the state after it."""
+    recipe = recipes.load(
+        "rooms", [f"options={{filters: {filters}}}", "loss={name: mse_rel}"], architecture=NAME
+    )
+    state = trainer._build(recipe, size, 100)
+    step = trainer._train_step(tf.distribute.get_strategy(), state)
+    variables = trainer._values([*state.model.variables, *state.optimizer.variables])
+    before = [variable.numpy() for variable in variables]
+    generator = np.random.default_rng(0)
+    image = tf.constant(generator.random((batch, *size, 3), np.float32))
+    depth = 1 + 8 * generator.random((batch, *size, 1), np.float32)
+    y_true = tf.concat([depth, tf.ones_like(depth)], -1)
+
+    def run():
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        step(image, y_true)
+        return [variable.numpy() for variable in variables]
+
+    return run
+
+
+def graphs_run(folder, run):
+    """Returns the graphs that `run` ran, after TensorFlow has optimised them."""
+    tf.summary.trace_on(graph=True)
+    run()
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        tf.summary.trace_export("run", step=0)
+    writer.close()
+    metadata = tf.compat.v1.RunMetadata()
+    for record in tf.data.TFRecordDataset([str(file) for file in folder.iterdir()]):
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value:
+            metadata.MergeFromString(value.tensor.string_val[0])
+    return metadata.partition_graphs
+
+
+def test_no_sum_of_a_step_has_more_than_two_terms(tmp_path, network):
+    nodes = [node for graph in graphs_run(tmp_path, one_step((32, 48), 2, 4)) for node in graph.node]
+    assert len([node for node in nodes if node.op.startswith("Conv2DBackprop")]) > 20
+    sums = [node for node in nodes if node.op in ("AddN", "AccumulateNV2")]
+    assert len(sums) > 10
+    assert [node.name for node in sums if node.attr["N"].i > 2] == []
+    assert "TemporaryVariable" not in {node.op for node in nodes}, "sums in order of arrival"
+
+
+@contextlib.contextmanager
+def busy_machine():
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+def test_a_step_on_a_busy_machine_is_the_same_to_the_bit(network):
+    """Large enough for TensorFlow to sum in the order of arrival, if it had three terms to sum."""
+    run = one_step((128, 128), 12, 32)
+    expected = run()
+    with busy_machine():
+        for _ in range(20):
+            for actual, value in zip(run(), expected, strict=True):
+                np.testing.assert_array_equal(actual, value)
