@@ -112,12 +112,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         return chief and validation.measured and not folder.report_file.exists()
     if chief:
         folder.forget_log_after(first)
-        if frames.measured and not folder.mean_depth_file.exists():
-            mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
-            replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
-        if frames.stereo and not folder.camera_file.exists():
-            first_pair = resize(frames.stored(0), recipe.size)
-            folder.write_camera(float(first_pair["focal_baseline"]), recipe.size)
+        _keep_what_scores_need(folder, recipe, frames)
     # A checkpoint of mirrored variables is written by all workers together; what the others write
     # is thrown away, and all read the chief's.
     place = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
@@ -152,6 +147,16 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     else:
         shutil.rmtree(place)
     return chief and validation.measured
+
+
+def _keep_what_scores_need(folder: RunFolder, recipe: Recipe, frames: Reader) -> None:
+    """Writes what evaluation is to know of the training frames: mean depth, and the camera."""
+    if frames.measured and not folder.mean_depth_file.exists():
+        mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
+        replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
+    if frames.stereo and not folder.camera_file.exists():
+        first = resize(frames.stored(0), recipe.size)
+        folder.write_camera(float(first["focal_baseline"]), recipe.size)
 
 
 def _strategy() -> tf.distribute.Strategy:

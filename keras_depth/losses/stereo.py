@@ -144,6 +144,11 @@ def _factor(pair, disparity):
     """Returns how many times smaller than the pictures a map is."""
     pictures, maps = tuple(pair.shape), tuple(disparity.shape)
     fits = len(pictures) == len(maps) == 4 and (pictures[3], maps[3]) == (6, 2)
+    if fits and min(maps[1:3]) < 3:
+        raise InputError(
+            f"disparities of shape {maps} are smaller than SSIM's window of 3x3: give larger"
+            " pictures, or leave out the coarsest maps"
+        )
     if fits:
         factor = pictures[1] // maps[1]
         whole = pictures[1:3] == (factor * maps[1], factor * maps[2])

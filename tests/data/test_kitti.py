@@ -111,7 +111,7 @@ def test_right_pictures_have_their_own_projection(raw, tmp_path):
 
 def test_stereo_sample(raw):
     reader = open_kitti(raw, list="all", stereo=True)
-    assert reader.stereo and len(reader) == 3
+    assert reader.stereo and reader.measured and len(reader) == 3
     sample = reader.stored(1)
     assert (sample["image"] == 1).all() and (sample["right"] == 101).all()
     assert sample["focal_baseline"] == 5 and sample["focal_baseline"].dtype == np.float32
@@ -126,7 +126,9 @@ def test_stereo_without_depth_needs_no_scan(raw):
     assert sample["focal_baseline"] == 5
     shutil.rmtree(raw / DATE / DRIVE / "image_03")
     (raw / DATE / "calib_cam_to_cam.txt").unlink()
-    assert set(open_kitti(raw, list="all", depth="none")[0]) == {"image", "depth"}
+    blind = open_kitti(raw, list="all", depth="none")
+    assert set(blind[0]) == {"image", "depth"}
+    assert not blind.measured
 
 
 def test_lidar_x_is_the_scanners_distance(raw):

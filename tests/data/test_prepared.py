@@ -30,7 +30,8 @@ def copy(nyu, tmp_path, name="copy"):
 
 
 def assert_same(reader: Reader, copied: Reader):
-    assert len(copied) == len(reader) and copied.stereo == reader.stereo
+    assert len(copied) == len(reader)
+    assert (copied.stereo, copied.measured) == (reader.stereo, reader.measured)
     for index in range(len(reader)):
         whole, small = resize(reader.stored(index), SIZE), copied.stored(index)
         assert small.keys() == whole.keys() and copied.key(index) == reader.key(index)
@@ -64,6 +65,7 @@ def test_rendered_frames_stay_rendered(tmp_path):
 
 class Stereo(Rooms):
     stereo = True
+    measured = False
 
     def stored(self, index):
         sample = super().stored(index)

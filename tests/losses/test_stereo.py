@@ -219,6 +219,11 @@ def test_shapes_that_do_not_match(pair, maps):
         StereoLoss()(np.zeros(pair, "float32"), np.zeros(maps, "float32"))
 
 
+def test_maps_without_a_window():
+    with pytest.raises(InputError, match="smaller than SSIM's window of 3x3: give larger pictures"):
+        StereoLoss()(np.zeros((1, 64, 64, 6), "float32"), np.zeros((1, 2, 2, 2), "float32"))
+
+
 def test_bad_arguments():
     with pytest.raises(InputError, match=r"ssim=1.5 must lie in 0..1"):
         losses.get("stereo", ssim=1.5)
