@@ -340,13 +340,21 @@ def _batches(recipe, loss, augmentation, frames, strategy, first, total) -> Iter
 def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[..., tf.Tensor]:
     model, optimizer, loss = state.model, state.optimizer, state.loss
     variables = model.trainable_variables
+    # Three or more terms are summed in the order in which threads bring them, where memory is short
+    # (Grappler), and otherwise by whose memory is free (AddN): on a busy machine two steps need not
+    # agree to the bit. Two terms have one sum, so gradients are summed in pairs, and Grappler must
+    # not join the pairs.
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
     def replica(image, y_true):
-        with tf.GradientTape() as tape:
-            # Keras divides a loss by the number of replicas; the optimizer sums their gradients.
-            value = loss(y_true, model(image, training=True))
-            scaled = optimizer.scale_loss(value)
-        optimizer.apply(tape.gradient(scaled, variables), variables)
+        # Keras divides a loss by the number of replicas; the optimizer sums their gradients.
+        value = loss(y_true, model(image, training=True))
+        gradients = tf.gradients(
+            optimizer.scale_loss(value),
+            _values(variables),
+            aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE,
+        )
+        optimizer.apply(gradients, variables)
         return value
 
     # Autograph would wrap an InputError of the loss in its own.

@@ -75,18 +75,28 @@ def graphs_run(folder, run):
 
 
 def test_no_sum_of_a_step_has_more_than_two_terms(tmp_path, network):
-    nodes = [node for graph in graphs_run(tmp_path, one_step((32, 48), 2, 4)) for node in graph.node]
+    nodes = [
+        node for graph in graphs_run(tmp_path, one_step((32, 48), 2, 4)) for node in graph.node
+    ]
     assert len([node for node in nodes if node.op.startswith("Conv2DBackprop")]) > 20
     sums = [node for node in nodes if node.op in ("AddN", "AccumulateNV2")]
-    assert len(sums) > 10
     assert [node.name for node in sums if node.attr["N"].i > 2] == []
+    assert len(sums) > 5
     assert "TemporaryVariable" not in {node.op for node in nodes}, "sums in order of arrival"
+
+
+# They end by themselves too: this test may be killed.
+BUSY = """
+import time
+end = time.monotonic() + 170
+while time.monotonic() < end:
+    pass
+"""
 
 
 @contextlib.contextmanager
 def busy_machine():
-    command = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(3)]
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(3)]
     try:
         yield
     finally:
@@ -101,6 +111,6 @@ def test_a_step_on_a_busy_machine_is_the_same_to_the_bit(network):
     run = one_step((128, 128), 12, 32)
     expected = run()
     with busy_machine():
-        for _ in range(20):
+        for _ in range(8):
             for actual, value in zip(run(), expected, strict=True):
                 np.testing.assert_array_equal(actual, value)
