@@ -1,8 +1,8 @@
 """Training recipes: one YAML file a published row, and what it means.
 
 A recipe names everything a training run depends on. Its sections `data`, `augmentation`, `loss`,
-`optimizer` and `schedule` hold the arguments of what they name; `resolve` refuses a key that
-nothing takes.
+`optimizer` and `schedule` hold the arguments of what they name, which refuses a key that it does
+not take.
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_depth import losses, protocols, recipes, scoring, trainer, visualize
 from keras_depth.architectures import create_model
-from keras_depth.data import open_reader
+from keras_depth.data import Subset, open_reader
 from keras_depth.data.pipeline import pair_target, resize
 from keras_depth.encodings import get as get_encoding
 from keras_depth.inference import DepthEstimator
@@ -43,6 +43,7 @@ def test_learns_depth_from_rendered_drives(tmp_path):
     recipe = recipes.load("optidepthnet/drives")
     folder = RunFolder(tmp_path / "run")
     trainer.train(recipe, folder)
+    drives = recipes.open_data(recipe, "train")
     held_out = recipes.open_data(recipe, "test")
     protocol = protocols.get("kitti_eigen_garg", {"alignment": "median"})
     estimator = DepthEstimator.load(folder.path)
@@ -52,7 +53,7 @@ def test_learns_depth_from_rendered_drives(tmp_path):
 
     ramps = [
         rel_of(lambda sample, ramp=ramp: 0 * sample["depth"][..., 0] + ramp, held_out, protocol)
-        for ramp in row_means(recipes.open_data(recipe, "train"))
+        for ramp in row_means(Subset(drives, range(0, len(drives), 10)))
     ]
     assert rel_of(network, held_out, protocol) < 0.6 * min(ramps)
 
