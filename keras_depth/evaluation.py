@@ -60,6 +60,8 @@ def evaluate_run(
         mean_depth = folder.mean_depth()
     if recipe and data in (None, recipe.data["name"]):
         section = {**recipe.data, **(data_options or {})}
+        if recipe.data.get("depth") == "none" and "depth" not in (data_options or {}):
+            del section["depth"]  # trained without; scored with what is there
         if data_dir:
             section["dir"] = str(data_dir)
         reader = _held_out(dataclasses.replace(recipe, data=section), split)
@@ -188,6 +190,11 @@ def evaluate(
     """
     if not len(reader):
         raise InputError(f"{reader.description}: there is no frame to score")
+    if not reader.measured:
+        raise InputError(
+            f"{reader.description}: there is no depth to score with; choose it with --data-option"
+            " depth=..."
+        )
     if isinstance(predictor, Predictions):
         protocol = protocols.vary(protocol, {"flip": "none"})
     _make(folder / "figures")

@@ -349,6 +349,14 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
     assert asked == [("without", "train", {"hold_out": 0.3})]
 
 
+def test_frames_without_depth_are_refused(tmp_path):
+    class Blind(Frames):
+        measured = False
+
+    with pytest.raises(InputError, match="two frames: there is no depth to score with; choose it"):
+        evaluate(tmp_path, reader=Blind())
+
+
 def test_depth_that_is_no_number_is_refused(tmp_path):
     with pytest.raises(InputError, match="frame 0: the network's depth holds NaN"):
         evaluate(tmp_path, constant(float("nan")))
