@@ -104,7 +104,8 @@ def _draw(model, small, path):
     left = model(small["image"][None])[0][..., :1]
     depth = get_encoding("disparity").decode(left, small["focal_baseline"])
     seen = losses.warp(small["right"][None], -left)
-    visualize.stereo_figure([small["image"]], left * 384, depth, np.array(seen), path)
+    maps = (one.numpy() for one in (left * 384, depth, seen))
+    visualize.stereo_figure([small["image"]], *maps, path)
     print(path)  # pytest keeps it for a while
     assert path.stat().st_size > 100_000
 
