@@ -198,12 +198,7 @@ def evaluate(
     if isinstance(predictor, Predictions):
         protocol = protocols.vary(protocol, {"flip": "none"})
     _make(folder / "figures")
-    tallies = {NETWORK: Tally(protocol)}
-    if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
-        # Some papers publish one of the two, some the other.
-        tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
-    if mean_depth is not None:
-        tallies[BASELINE] = Tally(protocol)
+    tallies = _tallies(predictor, protocol, mean_depth)
     frames, shown = [], []
     show = set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int).tolist())
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
@@ -236,6 +231,19 @@ def evaluate(
     except OSError as error:
         raise _unwritable(folder, error) from error
     return report
+
+
+def _tallies(
+    predictor: DepthEstimator | Predictions, protocol: Protocol, mean_depth: np.ndarray | None
+) -> dict[str, Tally]:
+    """What is scored: the network, and what it is to be compared with."""
+    tallies = {NETWORK: Tally(protocol)}
+    if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
+        # Some papers publish one of the two, some the other.
+        tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
+    if mean_depth is not None:
+        tallies[BASELINE] = Tally(protocol)
+    return tallies
 
 
 def _make(folder: Path) -> None:

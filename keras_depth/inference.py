@@ -62,9 +62,12 @@ class DepthEstimator:
         file = _model_file(Path(path))
         model = load_model(file)
         try:
-            return cls(model, encoding, RunFolder(file.parent).focal_baseline())
+            estimator = cls(model, encoding)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+        if estimator.stereo:
+            estimator._focal_baseline = RunFolder(file.parent).focal_baseline()
+        return estimator
 
     @property
     def input_size(self) -> tuple[int, int]:

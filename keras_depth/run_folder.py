@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -122,10 +121,9 @@ class RunFolder:
                 f"{self.mean_depth_file}: damaged; delete it to score without this baseline"
             ) from error
 
-    def write_camera(self, focal_baseline: float, size: Sequence[int]) -> None:
-        """Writes what turns the network's disparity into metres, for pictures of `size`."""
-        values = {"focal_baseline": focal_baseline, "size": list(size)}
-        write_text(self.camera_file, json.dumps(values) + "\n")
+    def write_camera(self, focal_baseline: float) -> None:
+        """Writes what turns the network's disparity into metres, for pictures of its size."""
+        write_text(self.camera_file, json.dumps({"focal_baseline": focal_baseline}) + "\n")
 
     def focal_baseline(self) -> float | None:
         """Reads focal length times baseline of the training pictures, at the network's size.

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth.losses import DepthLoss
+from keras_depth.training_step import training_step as make_step
 
 WARM_UP = 2  # calls before the timed ones: tracing, then whatever the first run sets up
 
@@ -28,8 +29,7 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
         batch: pictures of a step.
     """
     optimizer = keras.optimizers.Adam(1e-4)
-    variables = model.trainable_variables
-    optimizer.build(variables)
+    optimizer.build(model.trainable_variables)
     pair = _pictures(model, batch, channels=6)
     image = pair[..., :3]
     if loss.sees == "pair":
@@ -39,14 +39,8 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
         # 3 metres everywhere, all of it measured: no value is faster than another.
         y_true = tf.broadcast_to([3.0, 1.0], (batch, height, width, 2))
 
-    @tf.function(autograph=False)
-    def step():
-        with tf.GradientTape() as tape:
-            value = loss(y_true, model(image, training=True))
-        optimizer.apply(tape.gradient(value, variables), variables)
-        return value
-
-    return lambda: _wait(step())
+    step = make_step(model, loss, optimizer, tf.distribute.get_strategy())
+    return lambda: _wait(step(image, y_true))
 
 
 def seconds(functions: Mapping[str, Callable], repeats: int) -> dict[str, np.ndarray]:

@@ -39,10 +39,11 @@ def main() -> int:
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
         if folder.report_file.exists():
             print(f"nothing left to do: see {folder.report_file}; --output starts another run")
-        elif recipe.data.get("depth") == "none":
-            print(f"pictures: {folder.figures}; no depth was given to score the network with")
         else:
-            print("this worker is done; the first one writes the report")
+            print(
+                f"done: {folder.path}; there is no report from here: the first worker writes it, or"
+                " no depth was measured to score with"
+            )
         return 0
     report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
     print(report.summary())

@@ -41,6 +41,7 @@ from keras_depth.errors import InputError, check_keywords, unknown_name
 from keras_depth.files import replace_file
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
+from keras_depth.training_step import training_step
 from keras_depth.validation import Validator, target_of
 
 LOG_EVERY = 10  # steps
@@ -118,7 +119,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     place = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
     checkpoints = tf.train.CheckpointManager(state.checkpoint, place, max_to_keep=2)
 
-    step_function = _train_step(strategy, state)
+    step_function = training_step(state.model, state.loss, state.optimizer, strategy)
     every = LOG_EVERY * math.ceil(checkpoint_every / LOG_EVERY)
     window: list[float] = []
     bar = tqdm(total=total, initial=first, unit="step", desc=recipe.architecture)
@@ -156,7 +157,7 @@ def _keep_what_scores_need(folder: RunFolder, recipe: Recipe, frames: Reader) ->
         replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
     if frames.stereo and not folder.camera_file.exists():
         first = resize(frames.stored(0), recipe.size)
-        folder.write_camera(float(first["focal_baseline"]), recipe.size)
+        folder.write_camera(float(first["focal_baseline"]))
 
 
 def _strategy() -> tf.distribute.Strategy:
@@ -311,7 +312,7 @@ def _encoding(recipe: Recipe) -> encodings.Encoding:
 
 
 def _batches(recipe, loss, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
-    """Yields what `_train_step` takes, from step `first` on; every replica its share."""
+    """Yields what a training step takes, from step `first` on; every replica its share."""
     make = partial(
         training_batches,
         frames,
@@ -335,34 +336,6 @@ def _batches(recipe, loss, augmentation, frames, strategy, first, total) -> Iter
     distributed = strategy.distribute_datasets_from_function(part)
     with parts[0].errors():
         yield from distributed
-
-
-def _train_step(strategy: tf.distribute.Strategy, state: _State) -> Callable[..., tf.Tensor]:
-    model, optimizer, loss = state.model, state.optimizer, state.loss
-    variables = model.trainable_variables
-    # Three or more terms are summed in the order in which threads bring them, where memory is short
-    # (Grappler), and otherwise by whose memory is free (AddN): on a busy machine two steps need not
-    # agree to the bit. Two terms have one sum, so gradients are summed in pairs, and Grappler must
-    # not join the pairs.
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-
-    def replica(image, y_true):
-        # Keras divides a loss by the number of replicas; the optimizer sums their gradients.
-        value = loss(y_true, model(image, training=True))
-        gradients = tf.gradients(
-            optimizer.scale_loss(value),
-            _values(variables),
-            aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE,
-        )
-        optimizer.apply(gradients, variables)
-        return value
-
-    # Autograph would wrap an InputError of the loss in its own.
-    @tf.function(autograph=False)
-    def step(image, y_true):
-        return strategy.reduce("SUM", strategy.run(replica, args=(image, y_true)), axis=None)
-
-    return step
 
 
 def _run(step_function: Callable[..., tf.Tensor], batch: tuple) -> float:

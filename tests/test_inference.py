@@ -296,7 +296,7 @@ def test_disparity_of_an_unknown_camera(tmp_path):
 
 def test_a_run_folder_knows_its_camera(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_camera(2.0 * SIZE[1], SIZE)
+    folder.write_camera(2.0 * SIZE[1])
     widths_away().save(tmp_path / "model.keras")
     widths_away().save(tmp_path / "best.keras")
     picture = np.full((*SIZE, 3), 0.5, np.float32)

@@ -1,7 +1,7 @@
 """A training step from one state ends in one state, whatever else the machine does.
 
 TensorFlow adds three or more tensors in an order that threads decide, so no sum of a step may have
-more than two terms (`trainer._train_step`).
+more than two terms (`training_step.py`).
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_depth import architectures, recipes, trainer
 from keras_depth.architectures import Architecture
 from keras_depth.layers.up_convolution import UpConvolution
+from keras_depth.training_step import training_step
 
 NAME = "fan_for_tests"
 
@@ -42,7 +43,8 @@ def one_step(size, batch, filters):
         "rooms", [f"options={{filters: {filters}}}", "loss={name: mse_rel}"], architecture=NAME
     )
     state = trainer._build(recipe, size, 100)
-    step = trainer._train_step(tf.distribute.get_strategy(), state)
+    strategy = tf.distribute.get_strategy()
+    step = training_step(state.model, state.loss, state.optimizer, strategy)
     variables = trainer._values([*state.model.variables, *state.optimizer.variables])
     before = [variable.numpy() for variable in variables]
     generator = np.random.default_rng(0)
