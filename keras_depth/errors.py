@@ -17,7 +17,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return InputError(f"unknown {kind} {name!r}: {hint}known are {', '.join(known)}")
+    known_ones = f"known are {', '.join(known)}" if known else "there are none"
+    return InputError(f"unknown {kind} {name!r}: {hint}{known_ones}")
 
 
 def check_keywords(what: str, function: Callable, keywords: Iterable[str]) -> None:

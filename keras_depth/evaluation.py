@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_depth import protocols, recipes, visualize
-from keras_depth.data import RENDERED, Reader, Sample, open_reader
+from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import KITTI_UNITS, Predictions
@@ -141,12 +141,19 @@ def open_frames(
     options: Mapping[str, Any] | None = None,
     estimator: DepthEstimator | None = None,
 ) -> Reader:
-    """Opens frames to score, as `data.open_reader` does; rendered ones of the network's size."""
-    options = options or {}
-    if data in RENDERED:  # drawn on demand: not many, and of the size that the network takes
-        size = {"size": estimator.input_size} if estimator else {}
-        options = {"count": 64, **size, **options}
-    return open_reader(data, data_dir, split, **options)
+    """Opens frames to score, as `data.open_reader` does, by default as suits the network.
+
+    Of rendered ones not many, of the network's size; pairs for a network that writes disparity,
+    because their camera turns it into metres.
+    """
+    defaults: dict[str, Any] = {}
+    if data in RENDERED:
+        defaults["count"] = 64
+        if estimator:
+            defaults["size"] = estimator.input_size
+    if estimator and estimator.stereo and "stereo" in reader_options(data):
+        defaults["stereo"] = True
+    return open_reader(data, data_dir, split, **{**defaults, **(options or {})})
 
 
 def _home(

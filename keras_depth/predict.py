@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -33,8 +34,13 @@ from keras_depth import camera, command, point_cloud, sources, visualize
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.sources import Source
 
+if TYPE_CHECKING:  # it would load TensorFlow before the arguments are read
+    from keras_depth.inference import DepthEstimator
+
 FORMATS = ("png", "npy", "colour", "ply")
-ROOM = (0.0, 10.0)  # metres: every frame of a video has the same colours, so that it never flickers
+# Metres: every frame of a video has the same colours, so that it never flickers.
+ROOM = (0.0, 10.0)
+ROAD = (0.0, 80.0)  # where networks that learn from stereo pairs drive
 FARTHEST = 65.535  # metres: what 16 bits of millimetres can hold
 
 
@@ -75,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from keras_depth.inference import DepthEstimator
 
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
+    if arguments.focal_baseline and not estimator.stereo:
+        raise InputError(
+            f"{arguments.run}: the network writes metres, not disparity; leave out --focal-baseline"
+        )
     summary, errors = Summary(), []
     known = None if any(source.moves for source in found) else len(found)
     with tqdm(total=known, unit="picture", disable=None) as bar:  # None: only on a terminal
@@ -113,7 +123,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=_range,
         metavar="NEAR,FAR",
         help="metres of the brightest and the darkest"
-        " colour (default: each picture's own 1st to 99th percentile; 0,10 for videos and cameras)",
+        " colour (default: each picture's own 1st to 99th percentile; 0,10 for videos and"
+        " cameras, 0,80 with a network that writes disparity)",
     )
     parser.add_argument(
         "--intrinsics",
@@ -233,12 +244,13 @@ def check_outputs(found: Sequence[Source], arguments: argparse.Namespace) -> Non
 
 def predict(
     source: Source,
-    estimator: Callable[..., np.ndarray],
+    estimator: "DepthEstimator",
     arguments: argparse.Namespace,
     summary: Summary,
     progress: Callable[[], object],
 ) -> None:
     """Estimates the depth of one source's pictures and writes what was asked for."""
+    video_range = arguments.range or (ROAD if estimator.stereo else ROOM)
     with ExitStack() as stack:
         pictures, rate = stack.enter_context(sources.frames(source))
         video = None
@@ -253,7 +265,7 @@ def predict(
                 name = f"{source.name}_{index:06d}" if source.moves else source.name
                 write(name, image, depth, arguments, summary)
                 if video:
-                    video(visualize.colour_picture(depth, *(arguments.range or ROOM)))
+                    video(visualize.colour_picture(depth, *video_range))
                 elif "colour" in arguments.format:
                     metres = arguments.range or visualize.depth_range(depth)
                     picture = visualize.colour_picture(depth, *metres)

@@ -15,7 +15,7 @@ from typing import Any, get_origin
 import yaml
 
 from keras_depth import resources
-from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader
+from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
 from keras_depth.errors import InputError, unknown_name
 
 
@@ -94,7 +94,8 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         overrides: "key=value" or "section.key=value", the value in YAML.
         **changes: fields to set; None leaves the recipe's value.
 
-    Where either sets `epochs` and not `steps`, the recipe's own `steps` no longer count.
+    Where either sets `epochs` and not `steps`, the recipe's own `steps` no longer count. Of a
+    recipe that is given another data set, the options that this does not take are left out.
 
     Raises:
         InputError: no such recipe, an unknown key (the nearest is named), a value of another type.
@@ -110,12 +111,15 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe is a list of `key: value` lines")
+    own_data = values.get("data")
+    own_data = dict(own_data) if isinstance(own_data, dict) else {}
     changes = {key: value for key, value in changes.items() if value is not None}
     values.update(changes)
     changed = {*changes, *(_override(values, override) for override in overrides)}
     if "epochs" in changed and "steps" not in changed:
         values["steps"] = 0
-    return _check(values, path)
+    recipe = _check(values, path)
+    return dataclasses.replace(recipe, data=_without_leftovers(recipe.data, own_data))
 
 
 def open_data(recipe: Recipe, purpose: str) -> Reader:
@@ -131,10 +135,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
     if purpose not in SPLITS:
         raise unknown_name("split", purpose, SPLITS)
     section = dict(recipe.data)
-    limits = {
-        "train": section.pop("frames", None),
-        "validation": section.pop("validation_frames", None),
-    }
+    limits = {split: section.pop(key, None) for split, key in _LIMITS.items()}
     limit = limits.get(purpose)  # of test frames all count
     for count in limits.values():
         if count is not None and (not isinstance(count, int) or count < 1):
@@ -152,6 +153,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
     return Subset(reader, [i * len(reader) // limit for i in range(limit)])
 
 
+_LIMITS = {"train": "frames", "validation": "validation_frames"}  # their keys in `data`
 _COUNTS = {"train": 2400, "validation": 64, "test": 64}
 
 
@@ -189,6 +191,15 @@ def _override(values: dict[str, Any], text: str) -> str:
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
     return changed
+
+
+def _without_leftovers(data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out what the recipe says of its own data set and another one does not take."""
+    name = data["name"]
+    if name == own.get("name", name):
+        return data
+    taken = {"name", *_LIMITS.values(), *reader_options(name)}
+    return {k: v for k, v in data.items() if k in taken or k not in own or v != own[k]}
 
 
 _EXPECTED: dict[type, str] = {

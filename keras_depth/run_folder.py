@@ -8,8 +8,8 @@ checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go o
 model.keras       the network after the last finished epoch
 mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
 camera.json       focal length times baseline, where the network was trained on stereo pairs
-best.keras        the network of the epoch with the lowest validation REL; where no depth was
-                  measured, with the lowest validation loss
+best.keras        the network of the epoch with the lowest validation REL, under the recipe's
+                  protocol; where no depth was measured, with the lowest validation loss
 report.json, report.md, figures/
 """
 

@@ -21,7 +21,7 @@ examples:
   python -m keras_depth.train --recipe row07_basic_sc_nonbt_adaptive_berhu --data-dir ~/nyu \\
       --set epochs=5 --set loss.preset=run
 
-The same command again goes on after a stop, to bit-identical weights."""
+The same command again goes on after a stop, to bit-identical weights (checked on CPUs)."""
 
 
 def main() -> int:

@@ -3,7 +3,8 @@
 `model.fit` would not do: it neither trains nor saves a loss's own state, does not resume exactly,
 and cannot run under `MultiWorkerMirroredStrategy` in Keras 3.15. Here a step's frames and their
 augmentation depend on (seed, epoch, index) alone, and a checkpoint holds all state there is, so a
-run that is killed at any moment and started again ends with bit-identical weights.
+run that is killed at any moment and started again ends with bit-identical weights. That is tested
+on CPUs.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from keras_depth import (
     architectures,
     encodings,
     losses,
+    protocols,
     recipes,
     schedules,
     visualize,
@@ -88,23 +90,13 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     strategy = _strategy()
     frames = recipes.open_data(recipe, "train")
     validation = recipes.open_data(recipe, "validation")
-    steps_per_epoch = len(frames) // recipe.batch_size
+    steps_per_epoch = _steps_per_epoch(recipe, frames, strategy.num_replicas_in_sync)
     total = recipe.steps or steps_per_epoch * recipe.epochs
-    if not steps_per_epoch:
-        raise InputError(
-            f"{frames.description}: {len(frames)} frames do not fill a batch of"
-            f" {recipe.batch_size}; lower batch_size"
-        )
-    replicas = strategy.num_replicas_in_sync
-    if recipe.batch_size % replicas:
-        raise InputError(
-            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; give a"
-            " multiple of their number"
-        )
     augmentation = _augmentation(recipe, frames.stereo)
     with strategy.scope():
-        state = _build(recipe, augmentation.crop or recipe.size, total)
-    _check_seen(state.loss, recipe, frames)
+        loss = _loss(recipe)
+        _check_seen(loss, recipe, frames)
+        state = _build(recipe, loss, augmentation.crop or recipe.size, total)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
@@ -122,7 +114,8 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     step_function = training_step(state.model, state.loss, state.optimizer, strategy)
     every = LOG_EVERY * math.ceil(checkpoint_every / LOG_EVERY)
     window: list[float] = []
-    bar = tqdm(total=total, initial=first, unit="step", desc=recipe.architecture)
+    passes = f"{recipe.architecture}, {total / steps_per_epoch:.3g} epochs"
+    bar = tqdm(total=total, initial=first, unit="step", desc=passes)
     with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
         batches = _batches(recipe, state.loss, augmentation, frames, strategy, first, total)
         for step, batch in enumerate(batches, start=first + 1):
@@ -176,6 +169,27 @@ def _is_chief(strategy: tf.distribute.Strategy) -> bool:
     if resolver.task_type == "worker":
         return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
     return resolver.task_type == "chief"
+
+
+def _steps_per_epoch(recipe: Recipe, frames: Reader, replicas: int) -> int:
+    """Returns how many whole batches the frames fill; at least one, a share for each device."""
+    if len(frames) < recipe.batch_size:
+        raise InputError(
+            f"{frames.description}: {len(frames)} frames do not fill a batch of"
+            f" {recipe.batch_size}; lower batch_size"
+        )
+    if recipe.batch_size % replicas:
+        raise InputError(
+            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; give a"
+            " multiple of their number"
+        )
+    return len(frames) // recipe.batch_size
+
+
+def _loss(recipe: Recipe) -> losses.DepthLoss:
+    arguments = dict(recipe.loss)
+    with _section("loss"):
+        return losses.get(arguments.pop("name"), **arguments)
 
 
 def _check_seen(loss: losses.DepthLoss, recipe: Recipe, frames: Reader) -> None:
@@ -250,8 +264,8 @@ def _save(checkpoints: tf.train.CheckpointManager, state: _State, step: int) -> 
         ) from error
 
 
-def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
-    """Makes model, optimizer and loss of a recipe, and the checkpoint of all that they hold."""
+def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int) -> _State:
+    """Makes model and optimizer of a recipe, and the checkpoint of all that training changes."""
     if recipe.precision not in _PRECISIONS:
         raise unknown_name("precision", recipe.precision, _PRECISIONS)
     keras.utils.set_random_seed(recipe.seed)
@@ -265,9 +279,6 @@ def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
 
     model = build(crop, recipe.weights)
     saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
-    arguments = dict(recipe.loss)
-    with _section("loss"):
-        loss = losses.get(arguments.pop("name"), **arguments)
     with _section("optimizer"):
         optimizer = make_optimizer(recipe, total)
     optimizer.build(model.trainable_variables)
@@ -279,7 +290,8 @@ def _build(recipe: Recipe, crop: Sequence[int], total: int) -> _State:
         loss=_values(loss.state.values()),
         step=step,
     )
-    validator = Validator(saved_model, loss, _encoding(recipe))
+    protocol = protocols.get(recipe.protocol)
+    validator = Validator(saved_model, loss, _encoding(recipe), protocol)
     return _State(model, saved_model, optimizer, loss, validator, step, checkpoint)
 
 

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_depth import losses, metrics
+from keras_depth import losses, protocols
 from keras_depth.data.pipeline import depth_target, evaluation_batches, pair_target
 from keras_depth.data.reader import Reader
 from keras_depth.encodings import Encoding
+from keras_depth.protocols import Protocol
+from keras_depth.tally import Tally
 
 METRICS = ("rel", "rmse", "mse", "delta1")
 _SHOWN = 4  # frames in a figure
@@ -31,9 +33,18 @@ class Validator:
         model: the network.
         loss: what it is trained with.
         encoding: how it writes depth.
+        protocol: which pixels are scored. At the network's size, and never with a mirrored
+            picture: this only compares one epoch with the next.
     """
 
-    def __init__(self, model: keras.Model, loss: losses.DepthLoss, encoding: Encoding):
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: losses.DepthLoss,
+        encoding: Encoding,
+        protocol: Protocol,
+    ):
+        self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         self._sees_pairs = loss.sees == "pair"
         self._target = target_of(loss, encoding)
 
@@ -62,25 +73,36 @@ class Validator:
             this disparity.
         """
         loss = keras.metrics.Mean("loss")
-        scores = [metrics.DepthMetric(name) for name in METRICS if reader.measured]
+        tally = Tally(self._protocol)
         shown: dict[str, list[np.ndarray]] = defaultdict(list)
+        chosen = sorted(set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int)))
+        done = 0
         data = evaluation_batches(
             reader,
             size=size,
             batch_size=batch_size,
-            target=lambda batch: (batch, self._target(batch), depth_target(batch)),
+            target=lambda batch: (batch, self._target(batch)),
         )
-        for image, (batch, y_true, metres) in data:
+        for image, (batch, y_true) in data:
             value, output, depth = self._compute(image, y_true, batch.get("focal_baseline"))
             loss.update_state(value, len(image))
-            for score in scores:
-                score.update_state(metres, depth)
-            if len(shown["image"]) < _SHOWN:
-                maps = {"image": image, "truth": batch["depth"], "depth": depth}
-                if self._sees_pairs:
-                    left = output[..., :1]
-                    maps["disparity"] = left * left.shape[2]
-                    maps["seen"] = losses.warp(batch["right"], -left)
-                for key, each in maps.items():
-                    shown[key].append(each[0].numpy())
-        return {f"val_{score.name}": float(score.result()) for score in (loss, *scores)}, shown
+            if reader.measured:
+                for truth, prediction in zip(batch["depth"].numpy(), depth.numpy(), strict=True):
+                    tally.add({"depth": truth}, prediction, None)
+            here = [index - done for index in chosen if done <= index < done + len(image)]
+            done += len(image)
+            for key, each in self._maps(batch, output, depth).items() if here else ():
+                shown[key].extend(each[row].numpy() for row in here)
+        result = {"val_loss": float(loss.result())}
+        if reader.measured:
+            scores = tally.scores()[self._protocol.reduction]
+            result |= {f"val_{name}": scores[name] for name in METRICS}
+        return result, shown
+
+    def _maps(self, batch: dict, output: tf.Tensor, depth: tf.Tensor) -> dict[str, tf.Tensor]:
+        maps = {"image": batch["image"], "truth": batch["depth"], "depth": depth}
+        if self._sees_pairs:
+            left = output[..., :1]
+            maps["disparity"] = left * left.shape[2]
+            maps["seen"] = losses.warp(batch["right"], -left)
+        return maps

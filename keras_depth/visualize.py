@@ -341,7 +341,8 @@ def training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> Non
 
     Args:
         log_rows: a run's log; of each row the keys it has are drawn: `step` with `loss` and `k`
-            (the adaptive threshold), `epoch` with `val_rel`, `val_rmse` and `val_delta1`.
+            (the adaptive threshold) and `val_loss`, `epoch` with `val_rel`, `val_rmse` and
+            `val_delta1`.
         path: the picture to write, 1200 pixels wide.
 
     Raises:
@@ -356,7 +357,11 @@ def training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> Non
     figure = Figure((_WIDTH, 6.0 if metrics else 3.2), dpi=_DPI, layout="constrained")
     top, *bottom = figure.subfigures(2 if metrics else 1, 1, squeeze=False)[:, 0]
     panel = top.subplots()
-    _draw(panel, steps, losses, "training loss", "step")
+    _draw(panel, steps, losses, "loss", "step", label="training")
+    validation = _curve(log_rows, "step", "val_loss")
+    if validation[0]:
+        panel.plot(*validation, "o--", color="tab:green", markersize=4, label="validation")
+        panel.legend()
     thresholds = _curve(log_rows, "step", "k")
     if thresholds[0]:
         right = panel.twinx()

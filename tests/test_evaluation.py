@@ -442,3 +442,8 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
         assert "d1" in report.scores[name]["image"]
     assert "| | network | network, flip ramp | |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["network"]
+    # Its camera turns disparity into metres, so that its frames are opened as pairs.
+    assert evaluation.open_frames("drives", estimator=estimator).stereo
+    assert not evaluation.open_frames("drives", None, None, {"stereo": False}, estimator).stereo
+    assert not evaluation.open_frames("synthetic", estimator=estimator).stereo
+    assert not evaluation.open_frames("drives", estimator=red()).stereo

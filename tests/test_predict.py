@@ -347,6 +347,11 @@ BAD_INPUT = {
     "range of words": (None, "a.png --range near,far", "give 2 numbers with commas between them"),
     "intrinsics": (None, "a.png --intrinsics 1,2,nan,4", "give 4 numbers"),
     "focal length": (None, "a.png --intrinsics 0,2,3,4", "above 0"),
+    "camera of metres": (
+        lambda: picture("a.png"),
+        "a.png --focal-baseline 384",
+        "leave out --focal-baseline",
+    ),
     "ply": (None, "a.png --format ply", "needs --intrinsics FX,FY,CX,CY in pixels of the input"),
     "frames": (None, "camera:0 --frames 0", "a whole number above 0"),
     "encoding": (lambda: picture("a.png"), "a.png --encoding metrik", "did you mean 'metric'?"),

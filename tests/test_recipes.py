@@ -129,6 +129,28 @@ def test_overrides():
     assert small.optimizer["learning_rate"] == 1e-4
 
 
+@pytest.mark.parametrize(
+    ("overrides", "data"),
+    [
+        ([], {"name": "kitti", "list": "optidepthnet_kitti", "stereo": True}),
+        (["data.list=all"], {"name": "kitti", "list": "all", "stereo": True}),
+        (["data.name=drives"], {"name": "drives", "stereo": True}),
+        (["data.dir=there", "data.name=prepared"], {"name": "prepared", "dir": "there"}),
+        (["data.name=nyu", "data.frames=5"], {"name": "nyu", "frames": 5}),
+        # What was asked for stays, to be refused by its name.
+        (["data.name=nyu", "data.lists=all"], {"name": "nyu", "lists": "all"}),
+    ],
+)
+def test_another_data_set_leaves_out_what_it_does_not_take(overrides, data):
+    assert recipes.load("optidepthnet/vgg", overrides).data == data
+
+
+def test_options_of_a_data_set_without_any():
+    recipe = recipes.load("rooms", ["data.name=prepared", "data.lists=all", "data.dir=here"])
+    with pytest.raises(InputError, match="unknown option of prepared 'lists': there are none"):
+        recipes.open_data(recipe, "train")
+
+
 def test_yaml_round_trip(tmp_path):
     recipe = recipes.load("row07_basic_sc_nonbt_adaptive_berhu", ["data.dir=/data/nyu"])
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())

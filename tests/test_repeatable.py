@@ -18,7 +18,7 @@ from keras_depth.architectures import Architecture
 from keras_depth.layers.up_convolution import UpConvolution
 from keras_depth.training_step import training_step
 
-NAME = "fan_for_tests"
+DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by what their loss sees
 
 
 def fan(input_shape, weights, *, filters=4):
@@ -28,29 +28,50 @@ def fan(input_shape, weights, *, filters=4):
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Add()([keras.layers.Conv2D(filters, 1)(x) for _ in range(8)])
     x = UpConvolution(1)(keras.layers.AveragePooling2D(2)(x))
-    return keras.Model(image, x + 1, name=NAME)
+    return keras.Model(image, x + 1, name=DEPTH)
 
 
-@pytest.fixture
-def network(monkeypatch):
-    entry = Architecture(NAME, "jetson_fcnn", "for tests", fan, "rooms", (0, 0))
-    monkeypatch.setitem(architectures._REGISTRY, NAME, entry)
+def stereo_fan(input_shape, weights, *, filters=4):
+    """The same, with maps of disparity at two scales."""
+    image = keras.Input(input_shape, name="image")
+    x = fan(input_shape, weights, filters=filters)(image)
+    maps = [x, keras.layers.AveragePooling2D(2)(x)]
+    heads = [keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(one) for one in maps]
+    return keras.Model(image, [0.3 * head for head in heads], name=PAIR)
 
 
-def one_step(size, batch, filters):
+@pytest.fixture(params=[DEPTH, PAIR])
+def network(request, monkeypatch):
+    entries = {
+        DEPTH: Architecture(DEPTH, "jetson_fcnn", "for tests", fan, "rooms", (0, 0)),
+        PAIR: Architecture(
+            PAIR, "optidepthnet", "for tests", stereo_fan, "drives", (0, 0), "disparity"
+        ),
+    }
+    monkeypatch.setitem(architectures._REGISTRY, request.param, entries[request.param])
+    return request.param
+
+
+def one_step(network, size, batch, filters):
     """Returns a function that takes one step from one state, and gives the state after it."""
+    loss = "stereo" if network == PAIR else "mse_rel"
     recipe = recipes.load(
-        "rooms", [f"options={{filters: {filters}}}", "loss={name: mse_rel}"], architecture=NAME
+        "rooms",
+        [f"options={{filters: {filters}}}", f"loss={{name: {loss}}}"],
+        architecture=network,
     )
-    state = trainer._build(recipe, size, 100)
+    state = trainer._build(recipe, trainer._loss(recipe), size, 100)
     strategy = tf.distribute.get_strategy()
     step = training_step(state.model, state.loss, state.optimizer, strategy)
     variables = trainer._values([*state.model.variables, *state.optimizer.variables])
     before = [variable.numpy() for variable in variables]
     generator = np.random.default_rng(0)
     image = tf.constant(generator.random((batch, *size, 3), np.float32))
-    depth = 1 + 8 * generator.random((batch, *size, 1), np.float32)
-    y_true = tf.concat([depth, tf.ones_like(depth)], -1)
+    if network == PAIR:
+        y_true = tf.concat([image, tf.roll(image, 3, axis=2)], -1)
+    else:
+        depth = 1 + 8 * generator.random((batch, *size, 1), np.float32)
+        y_true = tf.concat([depth, tf.ones_like(depth)], -1)
 
     def run():
         for variable, value in zip(variables, before, strict=True):
@@ -78,7 +99,9 @@ def graphs_run(folder, run):
 
 def test_no_sum_of_a_step_has_more_than_two_terms(tmp_path, network):
     nodes = [
-        node for graph in graphs_run(tmp_path, one_step((32, 48), 2, 4)) for node in graph.node
+        node
+        for graph in graphs_run(tmp_path, one_step(network, (32, 48), 2, 4))
+        for node in graph.node
     ]
     assert len([node for node in nodes if node.op.startswith("Conv2DBackprop")]) > 20
     sums = [node for node in nodes if node.op in ("AddN", "AccumulateNV2")]
@@ -110,7 +133,7 @@ def busy_machine():
 @pytest.mark.slow
 def test_a_step_on_a_busy_machine_is_the_same_to_the_bit(network):
     """Large enough for TensorFlow to sum in the order of arrival, if it had three terms to sum."""
-    run = one_step((128, 128), 12, 32)
+    run = one_step(network, (128, 128), 12, 32)
     expected = run()
     with busy_machine():
         for _ in range(8):

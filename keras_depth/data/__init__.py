@@ -2,14 +2,22 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from keras_depth.data.reader import SPLITS, Reader, Sample, Subset, check_split
-from keras_depth.errors import InputError, check_keywords, unknown_name
+from keras_depth.errors import InputError, unknown_name
 
-__all__ = ["SPLITS", "Reader", "Sample", "Subset", "open_reader", "reader_names"]
+__all__ = [
+    "RENDERED",
+    "SPLITS",
+    "Reader",
+    "Sample",
+    "Subset",
+    "open_reader",
+    "reader_names",
+    "reader_options",
+]
 
 
 def _synthetic(data_dir, split, *, count=1000, size=(240, 320), seed=0, noise=False, holes=False):
@@ -95,6 +103,18 @@ def reader_names() -> list[str]:
     return list(_READERS)
 
 
+def reader_options(name: str) -> list[str]:
+    """Returns the options that a data set takes, see `open_reader`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in _READERS:
+        raise unknown_name("data set", name, _READERS)
+    _, _, *options = inspect.signature(_READERS[name]).parameters  # after folder and split
+    return options
+
+
 def open_reader(
     name: str, data_dir: str | Path | None = None, split: str | None = "train", /, **options
 ) -> Reader:
@@ -120,11 +140,11 @@ def open_reader(
     Raises:
         InputError: an unknown name, split or option, no folder, or not the data set in it.
     """
-    if name not in _READERS:
-        raise unknown_name("data set", name, _READERS)
+    known = reader_options(name)
     check_split(split)
-    check_keywords(f"option of {name}", partial(_READERS[name], None, None), options)
     for key, value in options.items():
+        if key not in known:
+            raise unknown_name(f"option of {name}", key, known)
         _check_value(key, value, inspect.signature(_READERS[name]).parameters[key].default)
     if data_dir is None and name not in RENDERED:
         raise InputError(f"{name}: give the folder that holds the data set with --data-dir")

@@ -1,0 +1,117 @@
+"""What is seen of a network after each epoch: loss, errors under the protocol, pictures."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth import encodings, losses, protocols
+from keras_depth.data import Reader
+from keras_depth.data.reader import make_sample
+from keras_depth.validation import METRICS, Validator
+
+SIZE, SHIFT, FOCAL_BASELINE = (32, 48), 3, 12.0
+
+
+class Walls(Reader):
+    """Stereo pairs of flat walls: the right picture is the left one, `SHIFT` pixels on."""
+
+    description, stereo = "walls", True
+
+    def __init__(self, measured=True, count=3):
+        self.measured, self._count = measured, count
+
+    def __len__(self):
+        return self._count
+
+    def stored(self, index):
+        wide = np.random.default_rng(index).integers(0, 256, (SIZE[0], SIZE[1] + SHIFT, 3), "uint8")
+        depth = np.full(SIZE, FOCAL_BASELINE / SHIFT if self.measured else 0.0)
+        left, right = wide[:, :-SHIFT], wide[:, SHIFT:]
+        return make_sample(left, depth, self.name(index), right, FOCAL_BASELINE)
+
+    def name(self, index):
+        return f"wall {index}"
+
+    key = name
+
+
+def constant(values, channels=2, scales=3):
+    """A network that gives every picture the same maps, with `values` in their columns."""
+    image = keras.Input((*SIZE, 3))
+    columns = np.broadcast_to(np.asarray(values, "float32"), (SIZE[1],))
+
+    def head(step):
+        zero = keras.layers.Conv2D(channels, 1, kernel_initializer="zeros")
+        return zero(image[:, ::step, ::step]) + columns[::step, None]
+
+    return keras.Model(image, [head(2**scale) for scale in range(scales)])
+
+
+def of_metres(metres):
+    return constant(metres, channels=1, scales=1)
+
+
+def look(network, loss, encoding, protocol="full", reader=None, batch_size=2):
+    validator = Validator(
+        network, losses.get(loss), encodings.get(encoding), protocols.get(protocol)
+    )
+    return validator.look(reader or Walls(), SIZE, batch_size)
+
+
+def test_the_right_disparity_shows_the_left_picture():
+    result, shown = look(constant(SHIFT / SIZE[1]), "stereo", "disparity")
+    assert set(shown) == {"image", "truth", "depth", "disparity", "seen"}
+    for image, disparity, depth, seen in zip(
+        *(shown[key] for key in ("image", "disparity", "depth", "seen")), strict=True
+    ):
+        np.testing.assert_allclose(disparity, SHIFT, rtol=1e-5)
+        np.testing.assert_allclose(depth, FOCAL_BASELINE / SHIFT, rtol=1e-5)
+        # The right camera has not seen the left border.
+        np.testing.assert_allclose(seen[:, SHIFT:], image[:, SHIFT:], atol=1e-4)
+        assert np.abs(seen[:, :SHIFT] - image[:, :SHIFT]).mean() > 0.05
+    assert result["val_rel"] < 1e-5 and result["val_delta1"] == 1
+
+
+def test_the_loss_is_the_mean_of_the_frames():
+    """Also where the last batch is smaller."""
+    walls, network = Walls(), constant(0.1)
+    pairs = np.stack([np.concatenate([walls[i]["image"], walls[i]["right"]], -1) for i in range(3)])
+    expected = float(losses.get("stereo")(pairs, network(pairs[..., :3])))
+    for batch_size in (1, 2, 3):
+        result, _ = look(network, "stereo", "disparity", batch_size=batch_size)
+        assert result["val_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_errors_are_those_of_the_protocol():
+    """One pixel at disparity 0, that is a kilometre away, must not decide which epoch is best."""
+    columns = np.full(SIZE[1], SHIFT / SIZE[1])
+    columns[24] = 1e-9
+    network = constant(columns)
+    free, _ = look(network, "stereo", "disparity")
+    clipped, _ = look(network, "stereo", "disparity", "kitti_eigen_garg")
+    scored = np.arange(SIZE[1])[int(0.03594771 * SIZE[1]) : int(0.96405229 * SIZE[1])]
+    assert free["val_rel"] > 1e3
+    assert clipped["val_rel"] == pytest.approx((80 / 4 - 1) / len(scored), rel=1e-3)
+
+
+def test_a_protocol_of_mirrored_pictures_and_half_sizes():
+    for protocol in ("nyu_densedepth", "wang_relative"):
+        result, _ = look(of_metres(4.4), "mse", "metric", protocol)
+        assert result["val_rel"] == pytest.approx(0.1, rel=1e-4)
+
+
+def test_without_depth_there_is_the_loss_alone():
+    result, shown = look(constant(0.1), "stereo", "disparity", reader=Walls(False))
+    assert set(result) == {"val_loss"} and np.isfinite(result["val_loss"])
+    assert set(look(of_metres(4.4), "mse", "metric")[0]) == {
+        "val_loss",
+        *(f"val_{name}" for name in METRICS),
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10])
+def test_the_pictures_are_spread_over_the_frames(batch_size):
+    walls = Walls(count=10)
+    _, shown = look(of_metres(4.4), "mse", "metric", reader=walls, batch_size=batch_size)
+    for image, index in zip(shown["image"], (0, 3, 6, 9), strict=True):
+        np.testing.assert_allclose(image, walls[index]["image"], atol=1e-6)
