@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from keras_depth import protocols, recipes, visualize
 from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
+from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import KITTI_UNITS, Predictions
@@ -207,7 +208,7 @@ def evaluate(
     _make(folder / "figures")
     tallies = _tallies(predictor, protocol, mean_depth)
     frames, shown = [], []
-    show = set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int).tolist())
+    show = spread(len(reader), _SHOWN)
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample, depth, scored = _score(predictor, reader, index, protocol, tallies, mean_depth)
         frames.append({"name": reader.name(index), **_frame(scored, protocol)})

@@ -266,6 +266,7 @@ def _save(checkpoints: tf.train.CheckpointManager, state: _State, step: int) -> 
 
 def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int) -> _State:
     """Makes model and optimizer of a recipe, and the checkpoint of all that training changes."""
+    protocol = protocols.get(recipe.protocol)
     if recipe.precision not in _PRECISIONS:
         raise unknown_name("precision", recipe.precision, _PRECISIONS)
     keras.utils.set_random_seed(recipe.seed)
@@ -290,7 +291,6 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
         loss=_values(loss.state.values()),
         step=step,
     )
-    protocol = protocols.get(recipe.protocol)
     validator = Validator(saved_model, loss, _encoding(recipe), protocol)
     return _State(model, saved_model, optimizer, loss, validator, step, checkpoint)
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_depth import losses, protocols
+from keras_depth import losses, protocols, scoring
 from keras_depth.data.pipeline import depth_target, evaluation_batches, pair_target
-from keras_depth.data.reader import Reader
+from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import Encoding
 from keras_depth.protocols import Protocol
 from keras_depth.tally import Tally
@@ -35,6 +35,9 @@ class Validator:
         encoding: how it writes depth.
         protocol: which pixels are scored. At the network's size, and never with a mirrored
             picture: this only compares one epoch with the next.
+
+    Raises:
+        InputError: the protocol leaves no pixel of a map of that size.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Validator:
         protocol: Protocol,
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
+        # Told now, and not by the first epoch's end.
+        scoring.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
         self._sees_pairs = loss.sees == "pair"
         self._target = target_of(loss, encoding)
 
@@ -75,7 +80,7 @@ class Validator:
         loss = keras.metrics.Mean("loss")
         tally = Tally(self._protocol)
         shown: dict[str, list[np.ndarray]] = defaultdict(list)
-        chosen = sorted(set(np.linspace(0, len(reader) - 1, _SHOWN).round().astype(int)))
+        chosen = spread(len(reader), _SHOWN)
         done = 0
         data = evaluation_batches(
             reader,

@@ -7,6 +7,7 @@ import pytest
 from keras_depth import encodings, losses, protocols
 from keras_depth.data import Reader
 from keras_depth.data.reader import make_sample
+from keras_depth.errors import InputError
 from keras_depth.validation import METRICS, Validator
 
 SIZE, SHIFT, FOCAL_BASELINE = (32, 48), 3, 12.0
@@ -98,6 +99,14 @@ def test_a_protocol_of_mirrored_pictures_and_half_sizes():
     for protocol in ("nyu_densedepth", "wang_relative"):
         result, _ = look(of_metres(4.4), "mse", "metric", protocol)
         assert result["val_rel"] == pytest.approx(0.1, rel=1e-4)
+
+
+def test_a_protocol_that_leaves_nothing_is_refused_at_once():
+    with pytest.raises(InputError, match="'nyu_fastdepth' leaves no pixel of a depth map of 8x8"):
+        image = keras.Input((8, 8, 3))
+        network = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
+        protocol = protocols.vary(protocols.get("nyu_fastdepth"), {"crop": [11, 12, 14, 15]})
+        Validator(network, losses.get("mse"), encodings.get("metric"), protocol)
 
 
 def test_without_depth_there_is_the_loss_alone():

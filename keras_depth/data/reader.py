@@ -105,6 +105,12 @@ class Subset(Reader):
         return self._reader.key(self._indices[index])
 
 
+def spread(count: int, wanted: int | None) -> list[int]:
+    """Returns `wanted` of `count` indices, or all, evenly spread from the first to the last."""
+    wanted = count if wanted is None else min(wanted, count)
+    return [round(i) for i in np.linspace(0, count - 1, wanted)]
+
+
 def to_unit(picture: np.ndarray) -> np.ndarray:
     """Returns a picture as float32 in [0, 1]: uint8 is divided by 255."""
     if picture.dtype == np.uint8:

@@ -19,7 +19,7 @@ from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, tre
 from keras_depth.data.checks.official import lacking_drives, official, splits
 from keras_depth.data.checks.report import Report, Split, size_text, some
 from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
-from keras_depth.data.reader import Reader, to_bytes
+from keras_depth.data.reader import Reader, spread, to_bytes
 from keras_depth.errors import InputError
 
 _THREADS = 8
@@ -70,7 +70,7 @@ def check(
     readers, absent = _open(name, data_dir, options)
     report = Report(name, None if data_dir is None else str(data_dir), options, [], absent, [], [])
     looks: dict[str, list[_Look]] = {}
-    chosen = {split: _spread(len(reader), frames) for split, reader in readers.items()}
+    chosen = {split: spread(len(reader), frames) for split, reader in readers.items()}
     # None: no bar where nobody looks on.
     with tqdm(total=sum(map(len, chosen.values())), unit="frame", disable=None) as bar:
         for title, reader in readers.items():
@@ -123,20 +123,14 @@ def _scene(name: str, options: dict[str, Any]) -> str | None:
     return _SCENES.get(name, "any")
 
 
-def _spread(count: int, wanted: int | None) -> list[int]:
-    """Returns `wanted` of `count` indices, evenly spread from the first to the last."""
-    wanted = count if wanted is None else min(wanted, count)
-    return [round(i) for i in np.linspace(0, count - 1, wanted)]
-
-
 def _read(
     reader: Reader, indices: Sequence[int], split: Split, bar: tqdm
 ) -> tuple[list[_Look], DepthValues]:
     """Reads frames; fills in what the split's report says of them."""
     values = DepthValues.of(np.zeros(0, np.float32))
     looks: list[_Look] = []
-    aligned = {indices[i] for i in _spread(len(indices), _ALIGNED)}
-    paired = {indices[i] for i in _spread(len(indices), _PAIRS)} if reader.stereo else set()
+    aligned = {indices[i] for i in spread(len(indices), _ALIGNED)}
+    paired = {indices[i] for i in spread(len(indices), _PAIRS)} if reader.stereo else set()
 
     def look(index: int) -> tuple[_Look, DepthValues] | InputError:
         try:
@@ -291,6 +285,6 @@ def _sheet(
     for split in found:
         reader = readers[split.name]
         good = [i for i in chosen[split.name] if reader.name(i) not in split.unreadable]
-        for index in (good[i] for i in _spread(len(good), each)):
+        for index in (good[i] for i in spread(len(good), each)):
             sheet.append((f"{split.name}: {reader.key(index)}", reader, index))
     return sheet
