@@ -4,10 +4,11 @@ import inspect
 
 from keras_depth.errors import unknown_name
 from keras_depth.losses.adaptive_berhu import AdaptiveBerHu, LogLossState
-from keras_depth.losses.base import DepthLoss
+from keras_depth.losses.base import DepthLoss, WeightedSum
 from keras_depth.losses.masked import MaskedLoss
 from keras_depth.losses.regression import BerHu, MaskedMSE, MSEPlusREL
 from keras_depth.losses.stereo import StereoLoss
+from keras_depth.losses.structural import StructuralLoss
 from keras_depth.losses.warp import warp
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "MaskedLoss",
     "MaskedMSE",
     "StereoLoss",
+    "StructuralLoss",
+    "WeightedSum",
     "get",
     "names",
     "warp",
@@ -30,6 +33,7 @@ _LOSSES: dict[str, type[DepthLoss]] = {
     "berhu": BerHu,
     "adaptive_berhu": AdaptiveBerHu,
     "stereo": StereoLoss,
+    "structural": StructuralLoss,
 }
 
 

@@ -3,9 +3,13 @@
 import keras
 from keras import ops
 
+from keras_depth.errors import InputError
+
 
 class DepthLoss(keras.losses.Loss):
     """One value a sample, in float32 under any dtype policy; `reduction` then goes over the batch.
+
+    Losses that see the same add up and scale: `MaskedMSE() + 0.5 * StructuralLoss()`.
 
     sees: what `y_true` is. "depth": (B, h, w, 2), target and valid (0 or 1). "pair":
         (B, H, W, 6), the left and the right picture, RGB in [0, 1].
@@ -15,6 +19,18 @@ class DepthLoss(keras.losses.Loss):
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction, dtype="float32")
+
+    def __add__(self, other):
+        if not isinstance(other, DepthLoss):
+            return NotImplemented
+        return WeightedSum([self, other], [1.0, 1.0])
+
+    def __mul__(self, weight):
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        return WeightedSum([self], [float(weight)])
+
+    __rmul__ = __mul__
 
     @property
     def state(self) -> dict[str, keras.Variable]:
@@ -31,3 +47,48 @@ class DepthLoss(keras.losses.Loss):
         # A file saved without a compiled loss has no state to give: training starts afresh.
         for key in set(self.state) & set(store.keys()):
             self.state[key].assign(store[key])
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class WeightedSum(DepthLoss):
+    """Several losses as one; what `+` and `*` of losses make.
+
+    Args:
+        losses: the losses, which see the same; their own reductions do not count.
+        weights: a number for each.
+
+    Raises:
+        InputError: not as many of both, or losses that do not see the same.
+    """
+
+    def __init__(self, losses, weights, name="sum", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction)
+        seen = {loss.sees for loss in losses}
+        if len(losses) != len(weights) or len(seen) != 1:
+            raise InputError(
+                f"a sum of losses that see {sorted(seen)}, with {len(weights)} weights for"
+                f" {len(losses)}: give losses that see the same, and a weight for each"
+            )
+        self.losses, self.weights = list(losses), list(weights)
+        self.sees = seen.pop()
+
+    def call(self, y_true, y_pred):
+        pairs = zip(self.losses, self.weights, strict=True)
+        return sum(weight * loss.call(y_true, y_pred) for loss, weight in pairs)
+
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        return {
+            f"{number}_{key}": variable
+            for number, loss in enumerate(self.losses)
+            for key, variable in loss.state.items()
+        }
+
+    def get_config(self):
+        losses = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
+        return {**super().get_config(), "losses": losses, "weights": self.weights}
+
+    @classmethod
+    def from_config(cls, config):
+        losses = [keras.saving.deserialize_keras_object(loss) for loss in config["losses"]]
+        return cls(**{**config, "losses": losses})

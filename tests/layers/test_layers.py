@@ -8,7 +8,8 @@ from keras import ops
 from keras_depth.errors import InputError
 from keras_depth.layers.crop_like import CropLike
 from keras_depth.layers.interleave import Interleave
-from keras_depth.layers.preprocessing import Preprocessing
+from keras_depth.layers.preprocessing import MODES, Preprocessing
+from keras_depth.layers.resize import BilinearResize
 from keras_depth.layers.unpool import Unpool, unpool
 from keras_depth.layers.up_convolution import (
     InterleavedConvolution,
@@ -135,8 +136,46 @@ LAYERS = [
     (Unpool, 1),
     (Interleave, 4),
     (CropLike, 2),
-    (lambda: Preprocessing("caffe"), 1),
+    *((lambda mode=mode: Preprocessing(mode), 1) for mode in MODES),
+    (lambda: BilinearResize((7, 9)), 1),
+    (lambda: BilinearResize((7, 9), align_corners=True), 1),
 ]
+
+
+@pytest.mark.parametrize("after", [(8, 12), (5, 7), (1, 3), (3, 1)])
+def test_resize_with_aligned_corners(after):
+    """The first and the last pixels keep their values; between them by straight lines."""
+    x = random(2, 4, 6, 3)
+    result = np.array(BilinearResize(after, align_corners=True)(x))
+    assert result.shape == (2, *after, 3)
+    np.testing.assert_allclose(result[:, 0, 0], x[:, 0, 0], rtol=1e-5)
+    if min(after) > 1:
+        np.testing.assert_allclose(result[:, -1, -1], x[:, -1, -1], rtol=1e-5)
+        y, column = 3 / (after[0] - 1), 5 / (after[1] - 1)
+        top, left = int(y), int(column)
+        mean = [
+            (1 - abs(top + i - y)) * (1 - abs(left + j - column)) * x[:, top + i, left + j]
+            for i in (0, 1)
+            for j in (0, 1)
+            if abs(top + i - y) < 1 and abs(left + j - column) < 1
+        ]
+        np.testing.assert_allclose(result[:, 1, 1], sum(mean), rtol=1e-4, atol=1e-5)
+
+
+def test_resize_by_half_pixels_is_upsampling():
+    x = random(2, 4, 6, 3)
+    twice = keras.layers.UpSampling2D(2, interpolation="bilinear")
+    np.testing.assert_allclose(BilinearResize((8, 12))(x), twice(x), rtol=1e-5, atol=1e-6)
+    for size in ((0, 3), (3,), (2.5, 3)):
+        with pytest.raises(InputError, match=r"give \(height, width\) in pixels"):
+            BilinearResize(size)
+
+
+def test_minmax_of_each_picture():
+    x = np.stack([0.2 + 0.3 * np.linspace(0, 1, 12).reshape(2, 2, 3), np.full((2, 2, 3), 0.7)])
+    result = np.array(Preprocessing("minmax")(x.astype("float32")))
+    np.testing.assert_allclose(result[0].ravel(), np.linspace(0, 1, 12), atol=1e-5)
+    np.testing.assert_array_equal(result[1], 0)
 
 
 @pytest.mark.parametrize(("make", "inputs"), LAYERS)

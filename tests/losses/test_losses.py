@@ -13,7 +13,7 @@ from keras_depth.errors import InputError
 ALL = [name for name in losses.names() if losses.get(name).sees == "depth"]
 
 
-def scene(seed=0, batch=3, size=5):
+def scene(seed=0, batch=3, size=12):
     """Targets of 0.5..5 m, some invalid with 0 in both maps, and some negative predictions."""
     rng = np.random.default_rng(seed)
     target = rng.uniform(0.5, 5, (batch, size, size, 1)).astype("float32")
@@ -64,8 +64,8 @@ def test_gradient_is_finite_and_0_at_invalid_pixels(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_valid_is_0_with_gradient_0(name):
-    y_true = np.zeros((2, 4, 4, 2), "float32")
-    value, slope = gradient(losses.get(name), y_true, np.full((2, 4, 4, 1), -3, "float32"))
+    y_true = np.zeros((2, 12, 12, 2), "float32")
+    value, slope = gradient(losses.get(name), y_true, np.full((2, 12, 12, 1), -3, "float32"))
     assert value == 0 and np.all(slope == 0)
 
 
@@ -87,7 +87,8 @@ def test_a_sample_with_nothing_valid_leaves_the_other_as_it_was(name):
 def test_perfect_prediction_is_0_with_finite_gradient(name):
     y_true, _ = scene()
     value, slope = gradient(losses.get(name), y_true, y_true[..., :1])
-    assert value == 0 and np.all(slope == 0)
+    # SSIM's slope is the difference of two equal numbers, each rounded.
+    assert value == 0 and np.all(np.abs(slope) <= (1e-7 if name == "structural" else 0))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -124,12 +125,12 @@ def test_same_in_tf_function(name, jit):
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_fit_lowers_the_loss(name, policy):
     keras.utils.set_random_seed(1)
-    image = keras.Input((4, 4, 3))
+    image = keras.Input((12, 12, 3))
     output = keras.layers.Conv2D(1, 1, bias_initializer="ones", dtype=policy)(image)
     model = keras.Model(image, output)
     model.compile("sgd", loss=losses.get(name), jit_compile=False)
-    y_true, _ = scene(batch=4, size=4)
-    x = np.random.default_rng(2).uniform(size=(4, 4, 4, 3)).astype("float32")
+    y_true, _ = scene(batch=4)
+    x = np.random.default_rng(2).uniform(size=(4, 12, 12, 3)).astype("float32")
     history = model.fit(x, y_true, epochs=3, batch_size=4, verbose=0).history["loss"]
     assert np.all(np.isfinite(history)) and history[-1] < history[0]
 
