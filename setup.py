@@ -41,6 +41,7 @@ setup(
         "tensorboard>=2.20",  # training curves; TensorFlow no longer brings it
     ],
     extras_require={
+        "torch": ["torch"],  # reads published weights that exist as PyTorch's files alone
         "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
         "serve": ["kserve>=0.21"],
         "benchmarks": ["torch", "scikit-image", "psutil"],  # what input_pipeline.py compares with

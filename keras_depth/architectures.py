@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.models import jetson_fcnn, optidepthnet
+from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, optidepthnet
 
 CITATIONS = {
     "jetson_fcnn": "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with"
@@ -19,6 +19,10 @@ CITATIONS = {
     " Estimation Network. Wireless Personal Communications, doi 10.1007/s11277-022-10074-9. Its"
     " base, monodepth: Godard, Mac Aodha, Brostow: Unsupervised Monocular Depth Estimation with"
     " Left-Right Consistency. CVPR 2017, arXiv:1609.03677",
+    "irv2_unet": "Das, Das, Sadaf: Depth Estimation From Monocular Images With Enhanced"
+    " Encoder-Decoder Architecture. 2024, arXiv:2410.11610",
+    "mobile_unet": "D. Wang, R. Wang, S. Chen, Y. Qiu: Monocular Depth Estimation Based on"
+    " Convolutional Neural Networks. University of Michigan, 2021",
 }
 
 
@@ -85,6 +89,17 @@ def get(name: str) -> Architecture:
     return _REGISTRY[name]
 
 
+def of(model: keras.Model) -> Architecture | None:
+    """Returns the network that a model is by its name, with the model's own encoding.
+
+    The name is the network's, and where it was trained to another encoding, "name-encoding": so a
+    model's file says how it writes depth wherever it is copied. None: no network of that name.
+    """
+    name, _, encoding = model.name.partition("-")
+    entry = _REGISTRY.get(name)
+    return replace(entry, encoding=encoding) if entry and encoding else entry
+
+
 def list_architectures(paper: str | None = None) -> list[str]:
     """Returns the names of all networks, or of one paper's."""
     return [name for name, entry in _REGISTRY.items() if paper in (None, entry.paper)]
@@ -101,8 +116,9 @@ def create_model(
     Args:
         name: see `list_architectures()`.
         input_shape: (height, width, 3) of the picture, RGB in [0, 1]; None: the network's `size`.
-        weights: None or "none" (random), "imagenet" (the encoder's), or the path of a trained model
-            (`.keras`, or `.weights.h5`), whose size may differ.
+        weights: None or "none" (random), "imagenet" (the encoder's), the path of a trained model
+            (`.keras`, or `.weights.h5`), whose size may differ, or PyTorch's `.pth` file of an
+            encoder that keras.applications does not have.
         **options: the builder's; `architectures.get(name).options` lists them.
 
     Returns:
@@ -120,10 +136,10 @@ def create_model(
     for option in options:
         if option not in architecture.options:
             raise unknown_name(f"option of {name}", option, architecture.options)
-    imagenet = "imagenet" if weights == "imagenet" else None
+    of_encoder = str(weights) if weights == "imagenet" or str(weights).endswith(".pth") else None
     shape = (*architecture.size, 3) if input_shape is None else tuple(input_shape)
-    model = architecture.build(shape, imagenet, **options)
-    if weights not in (None, "none", "imagenet"):
+    model = architecture.build(shape, of_encoder, **options)
+    if of_encoder is None and weights not in (None, "none"):
         _load_weights(model, Path(str(weights)))
     return model
 
@@ -280,5 +296,92 @@ for _name, _description, _recipe, _count, _encoder, _separable in (
             encoding="disparity",
             multiple=optidepthnet.MULTIPLES[_encoder],
             size=(256, 512),
+        )
+    )
+
+for _name, _description, _recipe, _parameters, _encoder in (
+    (
+        "irv2_unet",
+        "Inception-ResNet-v2 up to a 16th, bilinear decoder with four skips",
+        "row4_irv2",
+        (31_159_265, 31_120_161),
+        "inception_resnet_v2",
+    ),
+    (
+        "densenet201_unet",
+        "the same decoder on DenseNet201",
+        "row1_densenet201",
+        (17_233_249, 17_103_393),
+        "densenet201",
+    ),
+    (
+        "resnet152_unet",
+        "the same decoder on the first blocks of ResNet152",
+        "row2_resnet152",
+        (15_549_601, 15_510_945),
+        "resnet152",
+    ),
+    (
+        "vgg19_unet",
+        "the same decoder on VGG19",
+        "row3_vgg19",
+        (22_370_305, 22_368_385),
+        "vgg19",
+    ),
+    (
+        "resnet50_unet",
+        "the same decoder on ResNet50; named in the paper, without numbers",
+        "resnet50",
+        (14_420_129, 14_387_617),
+        "resnet50",
+    ),
+    (
+        "densenet169_unet",
+        "the same decoder on DenseNet169; named in the paper, without numbers",
+        "densenet169",
+        (12_243_297, 12_167_201),
+        "densenet169",
+    ),
+):
+    register(
+        Architecture(
+            name=_name,
+            paper="irv2_unet",
+            description=_description,
+            build=partial(irv2_unet.unet, name=_name, encoder=_encoder),
+            recipe=_recipe,
+            parameters=_parameters,
+            encoding="unit",
+            multiple=irv2_unet.MULTIPLE,
+        )
+    )
+
+for _name, _description, _recipe, _parameters, _build in (
+    (
+        "mobilenet_v2_unet",
+        "frozen MobileNetV2, four bilinear blocks, to half the picture's size",
+        "row1_mobilenet_v2",
+        (19_279_985, 17_022_001),
+        mobile_unet.mobilenet_v2_unet,
+    ),
+    (
+        "squeezenet_unet",
+        "frozen SqueezeNet 1.1, three bilinear blocks, to half the picture's size",
+        "row2_squeezenet",
+        (4_083_201, 3_360_705),
+        mobile_unet.squeezenet_unet,
+    ),
+):
+    register(
+        Architecture(
+            name=_name,
+            paper="mobile_unet",
+            description=_description,
+            build=partial(_build, name=_name),
+            recipe=_recipe,
+            parameters=_parameters,
+            encoding="centimetres",
+            multiple=mobile_unet.MULTIPLE,
+            size=(480, 640),
         )
     )

@@ -15,8 +15,15 @@ from keras_depth.errors import InputError
 SMALL = (48, 64, 3)
 
 # What a network that writes depth in this way is trained with here, and its channels.
-LOSSES = {"metric": "mse_rel", "disparity": "stereo"}
-CHANNELS = {"metric": 1, "disparity": 2}
+LOSSES = {
+    "metric": "mse_rel",
+    "disparity": "stereo",
+    "unit": "structural",
+    "centimetres": "structural",
+}
+CHANNELS = {"metric": 1, "disparity": 2, "unit": 1, "centimetres": 1}
+SMALLEST = {"irv2_unet": 80}
+SHRINKS = {"mobile_unet": 2}  # how many times smaller than the picture the output is
 
 # With the 3x3 head of the published counts; the paper's 5x5 head adds its 16 more taps a channel.
 COUNTS_3X3_HEAD = {
@@ -44,7 +51,12 @@ VARIANTS = [
 
 def small(name):
     """The smallest size that says something; the smallest there is where the multiple is large."""
-    return (*(max(side, get(name).multiple) for side in SMALL[:2]), 3)
+    smallest = max(get(name).multiple, SMALLEST.get(name, 0))
+    return (*(max(side, smallest) for side in SMALL[:2]), 3)
+
+
+def output_size(name, shape):
+    return tuple(side // SHRINKS.get(get(name).paper, 1) for side in shape[:2])
 
 
 def trainable(model):
@@ -56,8 +68,8 @@ def test_parameters_of_the_defaults(name):
     model = create_model(name)
     assert model.name == name
     assert (model.count_params(), trainable(model)) == get(name).parameters
-    expected = (None, *get(name).size, CHANNELS[get(name).encoding])
-    assert model.outputs[0].shape == expected
+    size = output_size(name, get(name).size)
+    assert model.outputs[0].shape == (None, *size, CHANNELS[get(name).encoding])
 
 
 @pytest.mark.parametrize(("name", "count"), COUNTS_3X3_HEAD.items())
@@ -102,12 +114,14 @@ def test_trains(name):
     if loss.sees == "pair":
         target = np.concatenate([image, np.roll(image, 3, axis=2)], -1)
     else:
-        depth = generator.uniform(1, 9, (2, *shape[:2], 1)).astype("float32")
+        depth = generator.uniform(1, 9, (2, *output_size(name, shape), 1)).astype("float32")
         valid = (generator.uniform(size=depth.shape) > 0.5).astype("float32")
         target = np.concatenate([depth * valid, valid], -1)
+    # Steps of one size, however small the gradient, and none where it is 0.
+    optimizer = keras.optimizers.RMSprop(0.001, epsilon=1e-12)
     # Tracing the pair's loss for four maps takes longer than the step.
     eager = loss.sees == "pair"
-    model.compile(optimizer=keras.optimizers.SGD(0.001), loss=loss, run_eagerly=eager)
+    model.compile(optimizer=optimizer, loss=loss, run_eagerly=eager)
     before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(image, [target] * len(model.outputs))).all()
     after = [weight.numpy() for weight in model.trainable_weights]
@@ -135,7 +149,8 @@ def test_saves_and_loads(name, tmp_path):
     for batch in (1, 3):
         image = np.random.default_rng(batch).uniform(size=(batch, *shape)).astype("float32")
         expected = keras.tree.flatten(model(image, training=False))
-        assert expected[0].shape == (batch, *shape[:2], CHANNELS[get(name).encoding])
+        size = output_size(name, shape)
+        assert expected[0].shape == (batch, *size, CHANNELS[get(name).encoding])
         for a, b in zip(keras.tree.flatten(loaded(image, training=False)), expected, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -151,7 +166,7 @@ def test_saves_and_loads(name, tmp_path):
     ],
 )
 def test_mixed_precision(name, policy):
-    """Computes in 16 bits, keeps weights and outputs in 32."""
+    """Computes in 16 bits, the head alone in 32; keeps weights and outputs in 32."""
     shape = small(name)
     keras.config.set_dtype_policy(policy)
     try:
@@ -162,8 +177,11 @@ def test_mixed_precision(name, policy):
         assert output.dtype == "float32"
         assert np.isfinite(output).all()
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    computing = {layer.compute_dtype for layer in model.layers if layer.weights}
-    assert computing == {policy.removeprefix("mixed_")}
+    wide = [layer for layer in model.layers if layer.compute_dtype == "float32"]
+    assert {layer.compute_dtype for layer in set(model.layers) - set(wide)} == {
+        policy.removeprefix("mixed_")
+    }
+    assert sum(layer.count_params() for layer in wide) < 0.001 * model.count_params()
 
 
 @pytest.mark.parametrize("name", list_architectures())
@@ -208,16 +226,24 @@ def test_weights_that_do_not_fit(tmp_path):
         create_model("basic_deconv", SMALL, weights=tmp_path / "missing.keras")
 
 
-def test_imagenet_weights_that_cannot_be_downloaded(tmp_path):
+@pytest.mark.parametrize(
+    "name, encoder, file",
+    [
+        ("basic_deconv", "ResNet50", "resnet50_weights"),
+        ("mobilenet_v2_unet", "MobileNetV2", "mobilenet_v2_weights"),
+    ],
+)
+def test_imagenet_weights_that_cannot_be_downloaded(tmp_path, name, encoder, file):
     dead = "http://127.0.0.1:9"
     done = subprocess.run(
-        [sys.executable, "-m", "keras_depth.train", "--arch", "basic_deconv"]
+        [sys.executable, "-m", "keras_depth.train", "--arch", name]
         + ["--weights", "imagenet", "--output", str(tmp_path / "run")],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_HOME": str(tmp_path), "https_proxy": dead, "HTTPS_PROXY": dead},
     )
     assert done.returncode == 2
-    assert "error: ImageNet weights of ResNet50 could not be downloaded" in done.stderr
+    assert f"error: ImageNet weights of {encoder} could not be downloaded" in done.stderr
+    assert f"copy {file}" in done.stderr
     assert "--weights none" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()

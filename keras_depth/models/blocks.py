@@ -5,22 +5,27 @@ from keras import layers
 from keras_depth.errors import InputError
 
 
-def check_sides(input_shape, multiple, name):
+def check_sides(input_shape, multiple, name, smallest=0):
     """Checks the size of the pictures that a network is built for.
 
     Args:
         input_shape: (height, width, 3).
         multiple: what both sides must be multiples of.
         name: the architecture's name, for the message.
+        smallest: the shortest side that it takes.
 
     Raises:
-        InputError: a side is unknown or no multiple, or there are not three channels.
+        InputError: a side is unknown, too short or no multiple, or there are not three channels.
     """
     height, width, channels = input_shape
     if channels != 3 or not height or not width or height % multiple or width % multiple:
         raise InputError(
             f"{name}: input_shape must be (height, width, 3) with sides that are multiples of"
             f" {multiple}, got {tuple(input_shape)}"
+        )
+    if min(height, width) < smallest:
+        raise InputError(
+            f"{name}: the sides of input_shape must be {smallest} or more, got {tuple(input_shape)}"
         )
 
 

@@ -1,5 +1,7 @@
 """Backbones and the places where decoders tap them."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import keras
@@ -16,7 +18,8 @@ class Taps:
     half: str
     quarter: str
     eighth: str
-    sixteenth: str
+    sixteenth: str = ""
+    full: str = ""
 
 
 # Shortcuts start before the activation: at the last residual unit's addition, and at the batch
@@ -31,13 +34,68 @@ RESNET50 = Taps(
 # Without the last residual stack: 8,589,184 parameters instead of 23,587,712.
 RESNET50_LITE = replace(RESNET50, end="conv4_block6_out")
 
+_TO_A_SIXTEENTH = Taps(
+    end="conv4_block6_out",
+    half="conv1_relu",
+    quarter="conv2_block3_out",
+    eighth="conv3_block4_out",
+)
+_DENSENET = Taps(end="pool4_relu", half="conv1_relu", quarter="pool2_relu", eighth="pool3_relu")
+# Das et al. publish the code of Inception-ResNet-v2 alone. The others are the layers that give the
+# counts of their table: of its 36 blocks at 1/16 ResNet152 has 6, where ResNet50's last one is.
+# Which of several maps of one size and width a skip takes up changes no count: here the last one,
+# and of ResNet152's eighth ResNet50's last one.
+DAS = {
+    "resnet50": _TO_A_SIXTEENTH,
+    "resnet152": _TO_A_SIXTEENTH,
+    "densenet169": _DENSENET,
+    "densenet201": _DENSENET,
+    "vgg19": Taps(
+        end="block5_conv3",
+        full="block1_conv2",
+        half="block2_conv2",
+        quarter="block3_conv4",
+        eighth="block4_conv4",
+    ),
+}
+MOBILENET_V2 = Taps(
+    end="out_relu",
+    half="expanded_conv_project_BN",
+    quarter="block_2_add",
+    eighth="block_5_add",
+    sixteenth="block_12_add",
+)
+# Keras numbers the activations of Inception-ResNet-v2 in the order they are made, and goes on
+# counting with the next one in the process: taps by that order, with the rows and columns of
+# zeros that bring its unpadded maps to a half, a quarter ... of sides that are multiples of 16.
+INCEPTION_RESNET_V2 = {
+    "half": (0, ((1, 0), (1, 0))),
+    "quarter": (3, ((1, 1), (1, 1))),
+    "eighth": (74, ((2, 1), (2, 1))),
+    "end": (161, ((1, 1), (1, 1))),
+}
 
-def resnet50(image, weights=None):
-    """Builds keras.applications' ResNet50, preprocessing first, on the input `image`.
+_APPLICATIONS: dict[str, tuple[Callable, str]] = {  # builder, and the mode of `Preprocessing`
+    "resnet50": (keras.applications.ResNet50, "caffe"),
+    "resnet152": (keras.applications.ResNet152, "caffe"),
+    "vgg19": (keras.applications.VGG19, "caffe"),
+    "densenet169": (keras.applications.DenseNet169, "torch"),
+    "densenet201": (keras.applications.DenseNet201, "torch"),
+    "inception_resnet_v2": (keras.applications.InceptionResNetV2, "tf"),
+    "mobilenet_v2": (keras.applications.MobileNetV2, "tf"),
+}
+
+
+def application(encoder, image, weights=None, scaling=None):
+    """Builds a backbone of keras.applications without its classifier, preprocessing first.
 
     Args:
+        encoder: "resnet50", "resnet152", "vgg19", "densenet169", "densenet201",
+            "inception_resnet_v2" or "mobilenet_v2".
         image: Keras input (B, H, W, 3), RGB in [0, 1].
         weights: None, or "imagenet" (downloaded and cached by Keras).
+        scaling: a mode of `Preprocessing` in place of the one that the weights were trained with;
+            "none": the picture as it is.
 
     Returns:
         The backbone as a functional model, from `image` to its last map.
@@ -45,18 +103,49 @@ def resnet50(image, weights=None):
     Raises:
         InputError: the ImageNet weights cannot be had.
     """
-    preprocessed = Preprocessing("caffe", name="preprocessing")(image)
-    arguments = {"include_top": False, "input_tensor": preprocessed, "name": "resnet50"}
+    if weights not in (None, "imagenet"):
+        raise InputError(
+            f"weights {weights}: PyTorch's files are for encoders that keras.applications lacks;"
+            f" for {encoder} give imagenet"
+        )
+    build, mode = _APPLICATIONS[encoder]
+    mode = scaling or mode
+    x = image if mode == "none" else Preprocessing(mode, name="preprocessing")(image)
+    arguments = {"include_top": False, "input_tensor": x, "name": encoder}
     try:
-        return keras.applications.ResNet50(weights=weights, **arguments)
+        return build(weights=weights, **arguments)
     except Exception as error:
         # keras.utils.get_file raises a bare Exception when a download fails.
         known = ("fetch failure", "corrupted")
         if weights != "imagenet" or not any(text in str(error) for text in known):
             raise
+        file = re.search(r"[\w.-]+\.h5", str(error))
         raise InputError(
-            "ImageNet weights of ResNet50 could not be downloaded"
+            f"ImageNet weights of {build.__name__} could not be downloaded"
             f" ({error}); connect this machine once, or copy"
-            " resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 from another machine's"
-            " ~/.keras/models into this one's, or train with --weights none"
+            f" {file[0] if file else 'them'} from another machine's"
+            " ~/.keras/models into this one's, or train with --weights none (a frozen encoder with"
+            " --set options.frozen=false too)"
         ) from error
+
+
+def tapped(backbone, taps, *scales):
+    """Returns the maps of a backbone where `taps` names a layer, for "half", "quarter" ..."""
+    return [backbone.get_layer(getattr(taps, scale)).output for scale in scales]
+
+
+def tapped_inception_resnet_v2(backbone, *scales):
+    """Returns padded maps of Inception-ResNet-v2, for "half", "quarter", "eighth" or "end"."""
+    numbered = re.compile(r"activation(?:_(\d+))?")
+    activations = {
+        int(match[1] or 0): layer
+        for layer in backbone.layers
+        if (match := numbered.fullmatch(layer.name))
+    }
+    in_order = [activations[number] for number in sorted(activations)]
+    maps = []
+    for scale in scales:
+        place, padding = INCEPTION_RESNET_V2[scale]
+        pad = keras.layers.ZeroPadding2D(padding, name=f"{scale}_padding")
+        maps.append(pad(in_order[place].output))
+    return maps

@@ -122,17 +122,9 @@ def fcnn(
     widths = [width // 2 for width in _LADDERS[ladder]] if lite else _LADDERS[ladder]
 
     image = keras.Input(input_shape, name="image")
-    backbone = encoders.resnet50(image, weights)
-    tapped = {
-        scale: backbone.get_layer(layer).output
-        for scale, layer in (
-            (16, taps.sixteenth),
-            (8, taps.eighth),
-            (4, taps.quarter),
-            (2, taps.half),
-        )
-    }
-    x = backbone.get_layer(taps.end).output
+    backbone = encoders.application("resnet50", image, weights)
+    x, *maps = encoders.tapped(backbone, taps, "end", "sixteenth", "eighth", "quarter", "half")
+    tapped = dict(zip((16, 8, 4, 2), maps, strict=True))
     x = layers.Conv2D(512 if lite else 1024, 1, name="start")(x)
     for number, (scale, width) in enumerate(zip(scales, widths, strict=False)):
         block = f"block{number}"

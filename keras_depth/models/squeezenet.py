@@ -1,0 +1,76 @@
+"""SqueezeNet 1.1 without its classifier, and its weights from PyTorch.
+
+Iandola et al., arXiv:1602.07360; version 1.1 as torchvision has it.
+"""
+
+from keras import layers
+
+from keras_depth import torch_weights
+
+# Squeeze and expand widths of the fire modules, and the pools before them.
+_FIRES = {
+    "fire2": (16, 64),
+    "fire3": (16, 64),
+    "fire4": (32, 128),
+    "fire5": (32, 128),
+    "fire6": (48, 192),
+    "fire7": (48, 192),
+    "fire8": (64, 256),
+    "fire9": (64, 256),
+}
+_POOLS = {"fire2": "pool1", "fire4": "pool3", "fire6": "pool5"}
+SOURCE = "torchvision's squeezenet1_1-b8a52dc0.pth, from download.pytorch.org/models"
+# Where torchvision's `features` has them.
+_TORCHVISION = dict(zip(("conv1", *_FIRES), (0, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
+
+
+def squeezenet(image, padding="valid"):
+    """Builds SqueezeNet 1.1 on a picture.
+
+    Args:
+        image: (B, H, W, 3), as `Preprocessing("torch")` gives it; sides multiples of 16.
+        padding: of the first convolution and the pools: "valid", as in torchvision, or "same",
+            whose maps are exactly a half, a quarter ... and hold the same values and one more row
+            and column.
+
+    Returns:
+        The maps by layer: "conv1" at a half, "fire3" at a quarter, "fire5" at an eighth, "fire9"
+        at a sixteenth.
+    """
+    x = layers.Conv2D(64, 3, 2, padding=padding, activation="relu", name="conv1")(image)
+    maps = {"conv1": x}
+    for name, (squeeze, expand) in _FIRES.items():
+        if name in _POOLS:
+            x = layers.MaxPooling2D(3, 2, padding=padding, name=_POOLS[name])(x)
+        x = maps[name] = _fire(x, squeeze, expand, name)
+    return maps
+
+
+def _fire(x, squeeze, expand, name):
+    def convolution(x, filters, size, part):
+        label = f"{name}_{part}"
+        return layers.Conv2D(filters, size, padding="same", activation="relu", name=label)(x)
+
+    x = convolution(x, squeeze, 1, "squeeze")
+    both = [convolution(x, expand, 1, "expand1x1"), convolution(x, expand, 3, "expand3x3")]
+    return layers.Concatenate(name=f"{name}_concat")(both)
+
+
+def load_torchvision(model, path):
+    """Loads torchvision's SqueezeNet 1.1 into a network that holds one.
+
+    Args:
+        model: a network on `squeezenet`.
+        path: of `SOURCE`.
+
+    Raises:
+        InputError: PyTorch is not there to read it, or it is no such file.
+    """
+    names = {}
+    for part, index in _TORCHVISION.items():
+        if part == "conv1":
+            names[part] = f"features.{index}"
+        else:
+            for piece in ("squeeze", "expand1x1", "expand3x3"):
+                names[f"{part}_{piece}"] = f"features.{index}.{piece}"
+    torch_weights.load_convolutions(model, path, SOURCE, names)

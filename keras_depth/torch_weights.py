@@ -1,0 +1,73 @@
+"""Weights from PyTorch's files, for backbones that keras.applications does not have."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_depth.errors import InputError
+
+
+def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
+    """Reads a state dict, a .pth file that holds tensors alone.
+
+    Args:
+        path: the file.
+        source: which file it should be, and where it comes from, for messages.
+
+    Raises:
+        InputError: PyTorch is not installed, there is no such file, or it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"weights {path}: no such file; give the path of {source}")
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError(
+            f"weights {path}: PyTorch is needed to read its files; pip install 'keras_depth[torch]'"
+        ) from error
+    try:
+        # weights_only: a pickle may run any code, this loads tensors alone.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {key: tensor.numpy() for key, tensor in state.items()}
+    except Exception as error:  # of many kinds, zipfile's and pickle's among them
+        raise InputError(
+            f"weights {path}: not a file of tensors that PyTorch can read"
+            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}); download"
+            f" {source} again"
+        ) from error
+
+
+def load_convolutions(
+    model: keras.Model, path: str | Path, source: str, names: Mapping[str, str]
+) -> None:
+    """Loads convolutions with biases; nothing is changed unless all of them fit.
+
+    Args:
+        model: the network.
+        path, source: see `read`.
+        names: layer -> name in the file, whose `.weight` is (out, in, h, w) and `.bias` (out,).
+
+    Raises:
+        InputError: as `read`, or a weight is missing or of another shape.
+    """
+    state = read(path, source)
+    values = {}
+    for layer, name in names.items():
+        arrays = []
+        for key, variable in zip(("weight", "bias"), model.get_layer(layer).weights, strict=True):
+            array = state.get(f"{name}.{key}")
+            if key == "weight" and array is not None:
+                array = array.transpose(2, 3, 1, 0)  # (out, in, h, w) -> (h, w, in, out)
+            if array is None or array.shape != tuple(variable.shape):
+                found = "is not there" if array is None else f"has the shape {array.shape}"
+                raise InputError(
+                    f"weights {path}: {name}.{key} {found}, where {model.name} takes"
+                    f" {tuple(variable.shape)}; give {source}"
+                )
+            arrays.append(array)
+        values[layer] = arrays
+    for layer, arrays in values.items():
+        model.get_layer(layer).set_weights(arrays)
