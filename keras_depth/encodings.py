@@ -1,5 +1,6 @@
 """How a network writes depth: metres go in, the network's target comes out, and back."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ class Encoding:
         decode: output (B, h, w, channels) -> depth (B, h, w, 1) in metres, finite everywhere.
         description: one line for people.
         stereo: focal_baseline is needed; elsewhere it may be None.
+        farthest: what it writes is nothing beyond, metres.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Encoding:
     decode: Callable[..., Any]
     description: str
     stereo: bool = False
+    farthest: float = math.inf
 
 
 def _unchanged(x, focal_baseline=None):
@@ -60,10 +63,60 @@ def _widths(maps, focal_baseline):
     return ops.reshape(focal_baseline, (-1, 1, 1, 1)) / maps.shape[2]
 
 
+_FARTHEST = 10.0  # metres that `unit` writes as 1, and `centimetres` as 1000
+
+
+def _unit(depth, focal_baseline=None):
+    return ops.clip(depth / _FARTHEST, 0, 1)
+
+
+def _minmax(depth, focal_baseline=None):
+    measured = depth > 0
+    inf = ops.full_like(depth, float("inf"))
+    lowest = ops.min(ops.where(measured, depth, inf), axis=(1, 2, 3), keepdims=True)
+    highest = ops.max(depth, axis=(1, 2, 3), keepdims=True)
+    # A wall seen straight on is 0 all over, as an image of one grey level is in the authors' code.
+    target = (depth - lowest) / ops.maximum(highest - lowest, 1e-6)
+    return ops.where(measured, target, ops.zeros_like(depth))
+
+
+def _from_unit(output, focal_baseline=None):
+    return _FARTHEST * ops.cast(output, "float32")
+
+
+def _centimetres(depth, focal_baseline=None):
+    return ops.clip(100 * depth, 10, 100 * _FARTHEST)
+
+
+def _from_centimetres(output, focal_baseline=None):
+    return ops.cast(output, "float32") / 100
+
+
 _ENCODINGS = {
     encoding.name: encoding
     for encoding in [
         Encoding("metric", _unchanged, _unchanged, "the output is depth in metres"),
+        Encoding(
+            "unit",
+            _unit,
+            _from_unit,
+            "the output is depth by 10 m, cut to 0..1",
+            farthest=_FARTHEST,
+        ),
+        Encoding(
+            "minmax",
+            _minmax,
+            _from_unit,
+            "the output is 0 at the nearest and 1 at the farthest point of each picture, whatever"
+            " their metres (Das et al.); times 10 m, which is right by chance alone",
+        ),
+        Encoding(
+            "centimetres",
+            _centimetres,
+            _from_centimetres,
+            "the output is depth in centimetres, cut to 10..1000 (Wang et al.)",
+            farthest=_FARTHEST,
+        ),
         Encoding(
             "disparity",
             _disparity,

@@ -29,6 +29,17 @@ def _cosine(rate, steps, warmup_steps=0):
     )
 
 
+def _linear(rate: float, steps: int, parts: int):
+    """Falls in a straight line to 0 at the end, in `parts` levels, one a step at most."""
+    if type(parts) is not int or parts < 1:
+        raise InputError(
+            f"schedule linear: parts={parts!r}: give a whole number of parts, the epochs for one"
+        )
+    parts = min(parts, steps)
+    lasts = [round(part * steps / parts) - 1 for part in range(1, parts)]
+    return schedules.PiecewiseConstantDecay(lasts, [rate * (1 - p / parts) for p in range(parts)])
+
+
 def _steps(rate: float, steps: int, at: Sequence[float], factor: float):
     """Multiplies the rate by `factor` after each of the fractions `at` of all steps.
 
@@ -54,6 +65,7 @@ _SCHEDULES: dict[str, Callable[..., Any]] = {
     "constant": _constant,
     "inverse_time": _inverse_time,
     "cosine": _cosine,
+    "linear": _linear,
     "steps": _steps,
 }
 
@@ -64,8 +76,8 @@ def get(rate: float, steps: int, name: str, **arguments: Any):
     Args:
         rate: the optimizer's learning rate.
         steps: training steps in all.
-        name: "constant", "inverse_time" (`decay`), "cosine" (`warmup_steps`) or "steps" (`at`,
-            `factor`).
+        name: "constant", "inverse_time" (`decay`), "cosine" (`warmup_steps`), "linear" (`parts`)
+            or "steps" (`at`, `factor`).
 
     Raises:
         InputError: unknown name or argument (the message names the nearest), one that is missing,

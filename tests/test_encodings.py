@@ -7,12 +7,20 @@ from keras import ops
 from keras_depth import encodings
 from keras_depth.errors import InputError
 
+# Metres that an encoding can hold; `minmax` forgets them.
+RANGES = {"metric": (0.1, 80), "disparity": (0.1, 80), "unit": (0.1, 10), "centimetres": (0.1, 10)}
 
-@pytest.mark.parametrize("name", encodings.names())
+
+def test_every_encoding_is_tried_here():
+    assert set(encodings.names()) == {*RANGES, "minmax"}
+
+
+@pytest.mark.parametrize("name", RANGES)
 def test_decode_undoes_encode(name):
     encoding = encodings.get(name)
     assert encoding.name == name and encoding.description
-    depth = np.linspace(0.1, 80, 24, dtype="float32").reshape(2, 3, 4, 1)
+    assert RANGES[name][1] <= encoding.farthest
+    depth = np.linspace(*RANGES[name], 24, dtype="float32").reshape(2, 3, 4, 1)
     focal_baseline = np.array([1.5, 2.0], "float32")
     target = encoding.encode(ops.convert_to_tensor(depth), focal_baseline)
     assert tuple(target.shape) == depth.shape
@@ -52,6 +60,26 @@ def test_disparity_0_is_far_and_finite():
 def test_disparity_needs_the_camera():
     with pytest.raises(InputError, match="lies focal_baseline, the focal length in pixels times"):
         encodings.get("disparity").decode(np.zeros((1, 1, 4, 2), "float32"), None)
+
+
+def test_unit_and_centimetres_are_cut():
+    depth = np.array([0.05, 2.5, 12.0], "float32").reshape(1, 1, 3, 1)
+    unit, centimetres = encodings.get("unit"), encodings.get("centimetres")
+    np.testing.assert_allclose(np.ravel(unit.encode(depth)), [0.005, 0.25, 1])
+    np.testing.assert_allclose(np.ravel(centimetres.encode(depth)), [10, 250, 1000])
+    half = np.full((1, 1, 1, 1), 0.5, "float16")
+    assert unit.decode(half).dtype == "float32" and float(unit.decode(half)[0, 0, 0, 0]) == 5
+    assert float(centimetres.decode(half)[0, 0, 0, 0]) == pytest.approx(0.005)
+
+
+def test_minmax_is_each_picture_s_own_range():
+    """Unmeasured pixels do not count, and a plain wall is 0."""
+    depth = np.array([[2, 3, 4, 0], [1, 5, 9, 0], [6, 6, 6, 6], [0, 0, 0, 0]], "float32")
+    target = encodings.get("minmax").encode(depth.reshape(4, 2, 2, 1))
+    expected = [[0, 0.5, 1, 0], [0, 0.5, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(np.reshape(target, (4, 4)), expected)
+    # 1 stands for 10 m, whatever it was.
+    assert float(encodings.get("minmax").decode(target)[0, 1, 0, 0]) == 10
 
 
 def test_unknown_name():

@@ -67,6 +67,20 @@ def test_names_and_arguments(name, arguments, message):
         schedules.get(1e-4, 100, name, **arguments)
 
 
+def test_linear_falls_by_the_epoch():
+    """15 epochs of 1,402 steps: 1e-4 (1 - e / 15), the rate of Das et al."""
+    rate = schedules.get(1e-4, 15 * 1402, "linear", parts=15)
+    for epoch in (0, 1, 7, 14):
+        for step in (epoch * 1402, epoch * 1402 + 1401):
+            assert float(rate(step)) == pytest.approx(1e-4 * (1 - epoch / 15), rel=1e-5)
+    assert float(schedules.get(1.0, 5, "linear", parts=5)(4)) == pytest.approx(0.2)
+    rate = schedules.get(1.0, 3, "linear", parts=15)
+    assert [float(rate(step)) for step in range(3)] == pytest.approx([1, 2 / 3, 1 / 3])
+    for parts in (0, 1.5, "3", True):
+        with pytest.raises(InputError, match="parts=.*: give a whole number of parts"):
+            schedules.get(1.0, 5, "linear", parts=parts)
+
+
 def test_the_other_schedules():
     assert schedules.get(0.1, 100, "constant") == 0.1
     decayed = schedules.get(0.1, 100, "inverse_time", decay=0.5)

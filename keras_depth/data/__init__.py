@@ -51,10 +51,11 @@ def _stream(data_dir, split: str | None) -> str:
     return "train" if split == "train" else "test"
 
 
-def _nyu(data_dir, split, *, depth="filled", hold_out=0.0, max_missing=0.02):
+def _nyu(data_dir, split, *, list="official", depth="filled", hold_out=0.0, max_missing=0.02):
     from keras_depth.data.nyu import open_nyu
 
-    return open_nyu(data_dir, split, depth, hold_out=hold_out, max_missing=max_missing)
+    options = {"list": list, "hold_out": hold_out, "max_missing": max_missing}
+    return open_nyu(data_dir, split, depth, **options)
 
 
 def _kitti(
@@ -131,7 +132,7 @@ def open_reader(
             |---|---|---|
             | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
             | drives | `drives.Drives` | as synthetic but `holes`; `frames_per_drive`, `stereo` |
-            | nyu | `nyu.open_nyu` | `depth`, `hold_out`, `max_missing` |
+            | nyu | `nyu.open_nyu` | `list`, `depth`, `max_missing`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
             | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |

@@ -22,6 +22,8 @@ class Augmentation:
         to the power of 0.8 to 1.2, times 0.5 to 2, each channel times 0.8 to 1.2, cut to [0, 1].
         Source: Godard et al.'s released code. The OptiDepthNet paper (section 4.2) has the same
         numbers, but says saturation where the code has the power.
+    swap: probability of putting the three colour channels in one of their six orders.
+    grey: probability of a grey picture, by ITU-R BT.601, after all other changes.
 
     Raises:
         InputError: a value is out of its range.
@@ -32,11 +34,14 @@ class Augmentation:
     rotate: float = 0.0
     colour: float = 0.0
     colour_shift: float = 0.0
+    swap: float = 0.0
+    grey: float = 0.0
 
     def __post_init__(self):
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"augmentation: crop={self.crop}: give a (height, width) in pixels")
-        highest = {"mirror": 1, "rotate": 180, "colour": 0.99, "colour_shift": 1}
+        highest = {"mirror": 1, "rotate": 180, "colour": 0.99}
+        highest |= dict.fromkeys(("colour_shift", "swap", "grey"), 1)
         for key, high in highest.items():
             value = getattr(self, key)
             if not 0 <= value <= high:
@@ -76,6 +81,8 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     factors = 1 + augmentation.colour * rng.uniform(-1, 1, 3)
     shift, power, brightness = rng.uniform((0, 0.8, 0.5), (1, 1.2, 2.0)).tolist()
     gains = brightness * rng.uniform(0.8, 1.2, 3)
+    swap, grey = rng.random(2)
+    order = rng.permutation(3)
     maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
     window = _window(sample["image"].shape[:2], augmentation.crop, place)
     if augmentation.rotate:
@@ -90,6 +97,10 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
         maps |= {key: _jitter(maps[key], *factors) for key in PICTURES if key in maps}
     if shift < augmentation.colour_shift:
         maps |= {key: _shift(maps[key], power, gains) for key in PICTURES if key in maps}
+    if swap < augmentation.swap:
+        maps |= {key: maps[key][..., order] for key in PICTURES if key in maps}
+    if grey < augmentation.grey:
+        maps |= {key: _grey(maps[key]) for key in PICTURES if key in maps}
     return sample | maps
 
 
@@ -134,11 +145,18 @@ def _mirror(maps: Sample) -> Sample:
     return maps
 
 
+_GREY = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    # One matrix, all of whose rows are the same; bytes are rounded.
+    return cv2.transform(np.ascontiguousarray(picture), np.tile(_GREY, (3, 1)))
+
+
 def _jitter(picture: np.ndarray, brightness: float, contrast: float, saturation: float):
     # All three are linear: saturation moves a colour away from its grey, contrast from the
     # picture's mean. One matrix does them in one pass, and rounds once.
-    grey = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
-    colour = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * grey)
+    colour = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * _GREY)
     picture = np.ascontiguousarray(picture)
     mean = brightness * np.mean(cv2.mean(picture)[:3]) * (1 - contrast)
     top = 255 if picture.dtype == np.uint8 else 1

@@ -19,6 +19,7 @@ from typing import Any
 from keras_depth.data.hold_out import check_part, held_out
 from keras_depth.data.missing import check_share, lacking
 from keras_depth.data.nyu_layouts import LAYOUTS, Labelled, Layout, scene_of
+from keras_depth.data.nyu_lists import LISTS, choose
 from keras_depth.data.reader import Reader, Sample, check_split, make_sample
 from keras_depth.errors import InputError, unknown_name
 
@@ -31,6 +32,7 @@ def open_nyu(
     depth: str = "filled",
     hold_out: float = 0.0,
     max_missing: float = 0.02,
+    list: str = "official",
 ) -> "NyuReader":
     """Opens NYU Depth v2 in whatever layout `data_dir` holds.
 
@@ -44,6 +46,7 @@ def open_nyu(
         hold_out: the part of the training scenes, whole ones, that "train" leaves to
             "validation"; with 0, "validation" is the test frames.
         max_missing: the share of the split's frames, 0 to 1, that may be left out.
+        list: "official", or one of the splits that papers made of their own, see `nyu_lists.py`.
 
     Raises:
         InputError: nothing is recognised, or more than one layout is; the split has no frame, or
@@ -71,7 +74,15 @@ def open_nyu(
             f"{at}: only the labelled layout has raw depth beside the filled one; leave data.depth "
             f"out, the {kind.title} layout has one depth"
         )
-    return NyuReader(kind(at, raw=depth == "raw"), split, hold_out, max_missing)
+    layout = kind(at, raw=depth == "raw")
+    if list not in LISTS:
+        raise unknown_name("list", list, LISTS)
+    if list != "official":
+        if hold_out:
+            raise InputError(f"list {list} has its own validation frames; leave out data.hold_out")
+        layout.frames, layout.missing = choose(layout, list)
+        layout.remark += f", list {list}"
+    return NyuReader(layout, split, hold_out, max_missing)
 
 
 class NyuReader(Reader):
@@ -121,7 +132,7 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
     tested = test or files.get("test")
     if split is None and not tested:
         return sum(frames.values(), []), sum(files.values(), []), "all"
-    if split == "validation" and not hold_out:
+    if split == "validation" and not hold_out and "validation" not in frames:
         if not tested:
             raise InputError(
                 f"{layout.path}: no test frames to validate on in the {layout.title} layout "

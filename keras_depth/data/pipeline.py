@@ -296,15 +296,20 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
     return np.where(count > 0, total / np.maximum(count, 1), mean).astype(np.float32)
 
 
-def depth_target(batch: dict, encode: Callable | None = None) -> tf.Tensor:
+def depth_target(
+    batch: dict, encode: Callable | None = None, size: tuple[int, int] | None = None
+) -> tf.Tensor:
     """Returns float32 (B, h, w, 2): the encoded depth, finite everywhere, and valid, 0 or 1.
 
     Args:
         batch: `depth` (B, h, w, 1), metres, 0 = not measured.
         encode: an encoding's, see `encodings.py`; None: metres. What it gives for unmeasured pixels
             is replaced.
+        size: (h, w) of the result, by the nearest pixels; None: the depth's.
     """
     depth = batch["depth"]
+    if size is not None and tuple(depth.shape[1:3]) != tuple(size):
+        depth = tf.image.resize(depth, size, "nearest")
     target = encode(depth, batch.get("focal_baseline")) if encode else depth
     # Of an inverse the unmeasured pixels are infinite: they are replaced, not multiplied by 0.
     valid = (depth > 0) & tf.math.is_finite(target)

@@ -256,3 +256,41 @@ def test_colours_stay_unless_asked_for():
     assert Augmentation().colour_shift == 0
     image, _ = run(Augmentation(mirror=0.0))
     np.testing.assert_array_equal(image, painted()["image"])
+
+
+def test_channels_are_swapped_to_each_of_the_six_orders():
+    """Half of the frames, uniformly; one in six of these as they were."""
+    colours = {
+        "image": np.zeros((2, 2, 3), np.float32) + [0.1, 0.2, 0.3],
+        "depth": np.ones((2, 2, 1)),
+    }
+    seen = [
+        tuple(np.round(10 * run(Augmentation(mirror=0.0, swap=0.5), (k, 3), colours)[0][0, 0]))
+        for k in range(600)
+    ]
+    assert len(set(seen)) == 6
+    changed = [order for order in seen if order != (1, 2, 3)]
+    assert 0.34 < len(changed) / 600 < 0.5  # 5 / 12
+    assert min(changed.count(order) for order in set(changed)) > 25
+
+
+def test_grey_is_itu_601_of_what_the_other_changes_left():
+    image, depth = run(Augmentation(mirror=0.0, grey=1.0))
+    luma = painted()["image"] @ [0.299, 0.587, 0.114]
+    np.testing.assert_allclose(image, np.repeat(luma[..., None], 3, 2), atol=1e-3)
+    np.testing.assert_array_equal(depth, painted()["depth"])
+    swapped, _ = run(Augmentation(mirror=0.0, swap=1.0, grey=1.0))
+    assert np.ptp(swapped, axis=-1).max() < 1e-6
+    frame = painted() | {"image": np.rint(painted()["image"] * 255).astype(np.uint8)}
+    stored, _ = run(Augmentation(mirror=0.0, grey=1.0), sample=frame)
+    assert stored.dtype == np.uint8 and np.abs(stored / 255 - image).max() < 1 / 255
+
+
+def test_a_pair_is_swapped_and_greyed_alike():
+    sample = pair() | {"right": pair()["image"]}
+    for options in ({"swap": 1.0}, {"grey": 1.0}):
+        for seed in range(4):
+            result = augment(
+                sample, np.random.default_rng(seed), Augmentation(mirror=0.0, **options)
+            )
+            np.testing.assert_array_equal(result["image"], result["right"])

@@ -1,0 +1,72 @@
+"""Splits of NYU Depth v2 that papers made of their own.
+
+| list | of the layout | train, validation, test | whose |
+|---|---|---|---|
+| das2024 | labelled | none, none, the first 654 images of the file | Das et al., their code |
+| | DenseDepth | 70 %, 30 % and none of the training frames | the same |
+| wang | DenseDepth | 79.2 %, 19.8 % and 1 % of the training frames | Wang et al., section 2.4 |
+| wang_small | DenseDepth | the same of 4 % of them | Wang et al., section 3.4 |
+
+They draw frames, not scenes, so that nearly the same picture is on both sides: scores on them say
+little about new rooms. Of the first 654 labelled images 386 are official training images. Which
+frames were drawn is not published; here their names decide, so that a copy that lacks some draws
+the same as a whole one.
+"""
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Any
+
+from keras_depth.data.nyu_layouts import DenseDepth, Labelled, Layout
+from keras_depth.errors import InputError
+
+LISTS = ("official", "das2024", "wang", "wang_small")
+_DAS_TEST = 654
+_WANG_SMALL = 0.04
+
+
+def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+    """Returns the frames of each split of a list, and the files of those missing.
+
+    Raises:
+        InputError: the layout is not the one that the list is of.
+    """
+    if name == "das2024" and isinstance(layout, Labelled):
+        test = sorted(sum(layout.frames.values(), []))[:_DAS_TEST]
+        return {"train": [], "test": test}, layout.missing
+    if not isinstance(layout, DenseDepth):
+        known = "labelled or DenseDepth" if name == "das2024" else "DenseDepth"
+        raise InputError(
+            f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
+            " give data.list=official (evaluate: --data-option list=official)"
+        )
+    drawn = _in_an_order_of_their_own(layout)
+    if name == "das2024":
+        cuts = [int(0.7 * len(drawn)), len(drawn)]
+    else:
+        if name == "wang_small":
+            drawn = drawn[: round(_WANG_SMALL * len(drawn))]
+        cuts = [int(len(drawn) * 0.99 * part) for part in (0.8, 0.2)]
+        cuts = [cuts[0], sum(cuts), len(drawn)]
+    frames: dict[str, list[Any]] = {}
+    missing: dict[str, list[str]] = {}
+    first = 0
+    for split, last in zip(("train", "validation", "test"), cuts, strict=False):
+        frames[split] = [frame for frame, _ in drawn[first:last] if frame is not None]
+        missing[split] = [file for _, file in drawn[first:last] if file is not None]
+        first = last
+    return frames, missing
+
+
+def _in_an_order_of_their_own(layout: DenseDepth) -> list[tuple[Any, str | None]]:
+    """Returns (frame, None) or (None, the file it lacks) of all training frames, shuffled."""
+    rows: list[tuple[Any, str | None]] = [(row, None) for row in layout.frames.get("train", [])]
+    rows += [(None, file) for file in layout.missing.get("train", [])]
+
+    def place(row):
+        frame, file = row
+        # Picture and depth differ in their ending alone.
+        name = (file or layout.name(frame)).removeprefix(f"{layout.path}/")
+        return hashlib.sha256(str(PurePosixPath(name).with_suffix("")).encode()).digest()
+
+    return sorted(rows, key=place)
