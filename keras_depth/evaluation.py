@@ -1,6 +1,7 @@
 """Scoring a network, or any program's depth maps: predictions + data + protocol -> report."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import protocols, recipes, visualize
+from keras_depth import protocols, recipes, tables, visualize
 from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
 from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
@@ -59,6 +60,7 @@ def evaluate_run(
         folder = RunFolder(run)
         recipe = folder.recipe()
         mean_depth = folder.mean_depth()
+    row = None  # a table's row says nothing of other data
     if recipe and data in (None, recipe.data["name"]):
         section = {**recipe.data, **(data_options or {})}
         if recipe.data.get("depth") == "none" and "depth" not in (data_options or {}):
@@ -67,6 +69,8 @@ def evaluate_run(
             section["dir"] = str(data_dir)
         reader = _held_out(dataclasses.replace(recipe, data=section), split)
         data = recipe.data["name"]
+        if recipe.published:
+            row = tables.row(**recipe.published)
         if "list" not in (data_options or {}):
             protocol = protocol or recipe.protocol
     elif data:
@@ -81,6 +85,7 @@ def evaluate_run(
         output := output or _home(run, data, data_dir, split, protocol, changes, data_options),
         model=f"{recipe.architecture if recipe else 'model'} from {run}",
         mean_depth=mean_depth,
+        row=row,
     )
     return report, output
 
@@ -181,6 +186,7 @@ def evaluate(
     *,
     model: str,
     mean_depth: np.ndarray | None = None,
+    row: tables.Row | None = None,
 ) -> Report:
     """Scores a network or stored depth maps on a reader's frames, and writes report and figure.
 
@@ -192,6 +198,7 @@ def evaluate(
         folder: where `report.json`, `report.md` and `figures/samples.png` go.
         model: what the report calls the predictor.
         mean_depth: float32 (h, w), metres: scored too, as what a network must beat.
+        row: the published one that the network stands for.
 
     Raises:
         InputError: there is no frame, no pixel to score, or a file of the data set is bad.
@@ -212,6 +219,8 @@ def evaluate(
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample, depth, scored = _score(predictor, reader, index, protocol, tallies, mean_depth)
         frames.append({"name": reader.name(index), **_frame(scored, protocol)})
+        if protocol.pooled_r2:
+            frames[-1]["r2_pooled"] = _number(tallies[NETWORK].pooled_r2[-1])
         if index in show:
             factor = np.float32(protocol.scale * scored.ratio)
             seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
@@ -231,6 +240,7 @@ def evaluate(
         missing=list(reader.missing),
         valid_pixels=tallies[NETWORK].valid_pixels,
         all_pixels=tallies[NETWORK].all_pixels,
+        published=row,
     )
     images, truths, predictions = zip(*shown, strict=True)
     try:
@@ -321,3 +331,7 @@ def _frame(scored: Scored, protocol: Protocol) -> dict[str, float | None]:
     if protocol.alignment != "none":
         row["ratio"] = scored.ratio if truth.size else None
     return row
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

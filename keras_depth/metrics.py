@@ -1,6 +1,7 @@
 """Depth metrics over the valid pixels, as mean of images or over all pixels pooled.
 
-A third reduction, "root_last", averages the squares of the images and takes the root at the end.
+A third reduction, "root_last", averages the squares of the images and takes the root at the end; a
+fourth, "batch", pools the pixels of each batch.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from keras import ops
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.losses.masked import select_valid
 
-REDUCTIONS = ("image", "pixel", "root_last")
+REDUCTIONS = ("image", "pixel", "root_last", "batch")
 # A prediction below a millimetre counts as one, where a logarithm or a ratio needs it above 0.
 SMALLEST = 1e-3
 
@@ -97,6 +98,11 @@ _DISPARITY_METRICS = {
     "d1": _Definition(_outlier, _mean, "share of disparities wrong by 3 pixels and 5 % or more"),
 }
 
+# These take more than pixels one by one, see `scoring`.
+_OF_MAPS = {
+    "r2_pooled": "r2 of an image's means of 7x7 pixels, every second; images outside 0..1 left out",
+}
+
 
 def names() -> list[str]:
     """Returns the names of the metrics of depth, in the order in which tables show them."""
@@ -105,7 +111,7 @@ def names() -> list[str]:
 
 def describe(kind: str) -> str:
     """Returns the formula of a metric in one line, with its unit."""
-    return _definition(kind).description
+    return _OF_MAPS[kind] if kind in _OF_MAPS else _definition(kind).description
 
 
 def all_metrics(reduction: str = "image") -> list["DepthMetric"]:
@@ -140,9 +146,10 @@ class DepthMetric(_MaskedMetric):
         kind: one of `names()`; or "d1", KITTI's D1-all, which takes disparities in pixels in
             place of metres.
         reduction: "image" (default), the mean over the images that have a valid pixel of each
-            image's value; "pixel", the value over the pixels of all images together; or
-            "root_last", the mean over the images of each image's mean square, and so on, and the
-            root of that. They differ: papers use all three.
+            image's value; "pixel", the value over the pixels of all images together; "root_last",
+            the mean over the images of each image's mean square, and so on, and the root of that;
+            or "batch", the mean over the calls of the value over the pixels of each call. They
+            differ: papers use all four.
         name: defaults to `kind`.
 
     Raises:
@@ -160,9 +167,10 @@ class DepthMetric(_MaskedMetric):
         self.kind = kind
         self.reduction = reduction
         self._of = _definition(kind)
-        # "pixel" adds up pixel values and pixels; "image" images' values, and "root_last" images'
-        # means, and images.
-        self._sums = self._add_sum("sums", (1 if reduction == "image" else self._of.terms,))
+        # "pixel" adds up pixel values and pixels; "image" images' values, "batch" batches', and
+        # "root_last" images' means, and images.
+        self._of_groups = reduction in ("image", "batch")
+        self._sums = self._add_sum("sums", (1 if self._of_groups else self._of.terms,))
         self._count = self._add_sum("count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -170,17 +178,19 @@ class DepthMetric(_MaskedMetric):
         pixels = self._of.pixels(target, prediction)
         sums = ops.stack([ops.sum(x * valid, axis=(1, 2, 3)) for x in pixels])  # (terms, B)
         counts = ops.sum(valid, axis=(1, 2, 3))
+        if self.reduction == "batch":
+            sums, counts = (ops.sum(x, axis=-1, keepdims=True) for x in (sums, counts))
         if self.reduction != "pixel":
             sums = sums / ops.maximum(counts, 1)
             counts = ops.cast(counts > 0, "float64")
-        if self.reduction == "image":
+        if self._of_groups:
             sums = ops.expand_dims(self._of.value(*ops.unstack(sums)), 0) * counts
         self._sums.assign(self._sums + ops.sum(sums, axis=-1))
         self._count.assign(self._count + ops.sum(counts))
 
     def result(self):
         means = ops.unstack(self._sums / self._count)
-        value = means[0] if self.reduction == "image" else self._of.value(*means)
+        value = means[0] if self._of_groups else self._of.value(*means)
         return ops.cast(value, self.dtype)
 
     def get_config(self):

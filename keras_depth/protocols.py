@@ -17,6 +17,7 @@ REDUCTIONS = {
     "image": "mean of images",
     "pixel": "pooled pixels",
     "root_last": "mean of images, root last",
+    "batch": "mean of batches of 8 images",
 }
 
 
@@ -43,6 +44,7 @@ class Protocol:
             / median(prediction) over its scored pixels.
         clip_prediction: lowest and highest prediction, metres; None: as predicted.
         reduction: what the source averages over, a name of `REDUCTIONS` (see `metrics`).
+        pooled_r2: give Das et al.'s R² too, see `scoring.pooled_r2`.
         warning: what a reader of its numbers must know.
         changed: the settings that differ from those of the protocol of this name (see `vary`).
 
@@ -64,6 +66,7 @@ class Protocol:
     alignment: str = "none"
     clip_prediction: tuple[float, float] | None = None
     reduction: str = "image"
+    pooled_r2: bool = False
     warning: str = ""
     changed: tuple[str, ...] = ()
 
@@ -183,7 +186,10 @@ _PROTOCOLS = {
             source="Das, Das, Sadaf 2024, the authors' evaluate.py",
             crop=(20, 461, 24, 617),  # one row and one column more than DenseDepth's
             scale=0.75,
-            warning="only the authors' code has the 0.75; compare these numbers with no others",
+            pooled_r2=True,
+            warning="386 of the 654 images are official training images; the authors' code, not"
+            " their paper, has the 0.75; r2_pooled leaves out images outside 0..1; compare these"
+            " numbers with no others",
         ),
         Protocol(
             # It also masks nothing, and scores depth that was halved by interpolation.
@@ -191,7 +197,9 @@ _PROTOCOLS = {
             description="NYU at half size, as Wang et al. score a part of the training frames",
             source="D. Wang et al. (MobileNetV2 and SqueezeNet), the authors' data.py and utils.py",
             resize=0.5,
-            warning="its RMS is rms_rel here, of an image; there, of a batch of 8",
+            reduction="batch",
+            warning="its RMS is rms_rel here, a relative error without unit; frames of the training"
+            " sequences; compare these numbers with no others",
         ),
         Protocol(
             name="kitti_eigen_garg",
@@ -272,17 +280,20 @@ def get(name: str, changes: Mapping[str, Any] | None = None) -> Protocol:
     return vary(_PROTOCOLS[name], changes or {})
 
 
-# Protocol of a data set, and of KITTI's lists.
+# Protocol of a data set, and of its lists.
 _USUAL = {
     "nyu": "nyu_eigen",
     "kitti": "kitti_eigen_garg",
     "kitti eigen_benchmark": "kitti_eigen_benchmark",
     "kitti stereo2015": "kitti_stereo2015",
+    "nyu das2024": "das2024",
+    "nyu wang": "wang_relative",
+    "nyu wang_small": "wang_relative",
 }
 
 
 def usual(data: str, frames: str | None = None) -> str:
-    """Returns the name of a data set's usual protocol; `frames` is KITTI's `list`."""
+    """Returns the name of a data set's usual protocol; `frames` is its `list`."""
     return _USUAL.get(f"{data} {frames}") or _USUAL.get(data, "full")
 
 

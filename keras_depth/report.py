@@ -1,5 +1,6 @@
 """What an evaluation found, for people and for programs."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from keras_depth import metrics
 from keras_depth.files import write_text
 from keras_depth.protocols import REDUCTIONS, Protocol
 from keras_depth.run_folder import environment
+from keras_depth.tables import Row
 
 NETWORK = "network"
 POST_PROCESSED = "network, flip ramp"
@@ -38,6 +40,7 @@ class Report:
             of each frame, as read.
         missing: the frames of the list that the data set lacks.
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop.
+        published: the row of a paper's table that the network stands for.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Report:
     missing: list[str]
     valid_pixels: int
     all_pixels: int
+    published: Row | None = None
 
     @property
     def line(self) -> str:
@@ -91,13 +95,16 @@ class Report:
         if BASELINE in self.scores:
             network, baseline = (self.scores[name]["image"]["rel"] for name in (NETWORK, BASELINE))
             if baseline:
-                lines += [f"REL is {network / baseline:.2f} of that of the {BASELINE} map."]
-        return "\n".join(lines) + "\n"
+                lines += [f"REL is {network / baseline:.2f} of that of the {BASELINE} map.", ""]
+        if self.published:
+            lines += self._beside(self.published)
+        return "\n".join(lines).rstrip("\n") + "\n"
 
     def write(self, folder: Path) -> None:
         """Writes `report.json` and `report.md`."""
         values = {
             **self.__dict__,
+            "published": self.published and dataclasses.asdict(self.published),
             "protocol": self.protocol.name,
             "changed": list(self.protocol.changed),
             "line": self.line,
@@ -114,10 +121,23 @@ class Report:
         lines = [f"### {title}", ""]
         lines += [f"| | {' | '.join(self.scores)} | |", f"|---|{'---:|' * len(self.scores)}---|"]
         for metric in self.scores[NETWORK][reduction]:
-            values = " | ".join(f"{row[reduction][metric]:.4f}" for row in self.scores.values())
+            scores = [row[reduction].get(metric) for row in self.scores.values()]
+            values = " | ".join("" if score is None else f"{score:.4f}" for score in scores)
             formula = metrics.describe(metric).replace("|", "\\|")  # no column of the table
             lines.append(f"| {metric} | {values} | {formula} |")
         return [*lines, ""]
+
+    def _beside(self, row: Row) -> list[str]:
+        """The published row beside these scores, and what keeps them apart."""
+        here = self.scores[NETWORK][self.protocol.reduction]
+        lines = [f"## Published: {row.name}, row {row.row} of {row.paper}", ""]
+        lines += ["| | published | here |", "|---|---:|---:|"]
+        for key, value in row.metrics.items():
+            lines.append(f"| {key} | {value:g} | {f'{here[key]:.4f}' if key in here else ''} |")
+        apart = [_SYNTHETIC] if self.synthetic else []
+        if self.protocol.name != row.protocol or self.protocol.changed:
+            apart.append(f"The row's protocol comes nearest to {row.protocol}, this is another.")
+        return [*lines, "", *apart, f"What can be reproduced: {row.reproducible}", row.note]
 
     def _facts(self) -> dict[str, str]:
         share = self.valid_pixels / self.all_pixels
@@ -132,6 +152,10 @@ class Report:
             first = ", ".join(self.missing[:_NAMED])
             more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
             facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
+        if self.protocol.pooled_r2:
+            values = [frame["r2_pooled"] for frame in self.frames]
+            kept = sum(value is not None and 0 <= value <= 1 for value in values)
+            facts["r2_pooled"] = f"of {kept} of {len(values)} images, the others' are not in 0..1"
         if self.ratios:
             facts["scale ratios"] = (
                 f"median {self.ratios['median']:.3f}, std of ratio / median"

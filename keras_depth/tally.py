@@ -8,7 +8,8 @@ from keras_depth import metrics, scoring
 from keras_depth.data import Sample
 from keras_depth.protocols import Protocol
 
-# Frames that the metrics take at once: some hundred small operations a call, whatever its size.
+# Frames that the metrics take at once. Some hundred small operations a call, whatever its size; and
+# the reduction "batch" is of as many, Wang et al.'s batch size.
 _BATCH = 8
 
 
@@ -21,6 +22,7 @@ class Tally:
     Attributes:
         protocol: as given.
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop, so far.
+        pooled_r2: of each frame, where the protocol has it.
     """
 
     def __init__(self, protocol: Protocol):
@@ -32,6 +34,7 @@ class Tally:
         self._disparity = {name: [metrics.DepthMetric("d1", name)] for name in reductions}
         self._stereo = False
         self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self.pooled_r2: list[float] = []
         self.valid_pixels = 0
         self.all_pixels = 0
 
@@ -50,6 +53,8 @@ class Tally:
             self._stereo = True
             unclipped = scoring.apply(self._unclipped, truth, prediction, mirrored)
             _update(self._disparity, *_disparities(unclipped, sample["focal_baseline"]))
+        if self.protocol.pooled_r2:
+            self.pooled_r2.append(scoring.pooled_r2(scored))
         self.valid_pixels += int(valid.sum())
         self.all_pixels += scored.y_pred.size
         return scored
@@ -58,10 +63,15 @@ class Tally:
         """Returns reduction -> metric -> value; the protocol's own reduction comes first."""
         self._add_waiting()
         groups = [self._depth, self._disparity] if self._stereo else [self._depth]
-        return {
+        scores = {
             reduction: {m.name: float(m.result()) for group in groups for m in group[reduction]}
             for reduction in self._depth
         }
+        if self.protocol.pooled_r2:
+            kept = [value for value in self.pooled_r2 if 0 <= value <= 1]
+            if kept:
+                scores["image"]["r2_pooled"] = float(np.mean(kept))
+        return scores
 
     def _add_waiting(self) -> None:
         if self._waiting:

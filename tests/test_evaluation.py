@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import data, evaluation, protocols, recipes
+from keras_depth import data, evaluation, protocols, recipes, tables
 from keras_depth.architectures import create_model
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
 from keras_depth.predictions import Predictions, write_ground_truth
+from keras_depth.run_folder import RunFolder
 
 H, W = 48, 64
 
@@ -64,7 +65,7 @@ def red():
 
 def evaluate(folder, predictor=None, reader=None, **options):
     protocol = options.pop("protocol", "full")
-    changes = {key: options.pop(key) for key in list(options) if key != "mean_depth"}
+    changes = {key: options.pop(key) for key in list(options) if key not in ("mean_depth", "row")}
     return evaluation.evaluate(
         predictor or constant(3.0),
         reader or Frames(),
@@ -134,6 +135,66 @@ def test_a_reduction_of_its_own_is_a_third_table(tmp_path):
     assert (
         "### Mean of images, root last, as the protocol's" in (tmp_path / "report.md").read_text()
     )
+
+
+def test_the_published_row_stands_beside(tmp_path):
+    row = tables.row("irv2_unet", 4)
+    report = evaluate(tmp_path, row=row)
+    text = (tmp_path / "report.md").read_text()
+    assert f"## Published: {row.name}, row 4 of irv2_unet" in text
+    assert (
+        f"| rel | {row.metrics['rel']:g} | {report.scores['network']['image']['rel']:.4f} |" in text
+    )
+    assert "comes nearest to das2024, this is another" in text
+    assert "What can be reproduced: " + row.reproducible in text
+    assert json.loads((tmp_path / "report.json").read_text())["published"]["row"] == 4
+    evaluate(tmp_path, row=row, protocol="das2024")
+    assert "this is another" not in (tmp_path / "report.md").read_text()
+
+
+def test_images_that_r2_leaves_out_are_counted(tmp_path, monkeypatch):
+    """Of a slanted plane and of a wall, which does not vary; against a constant it is negative."""
+    depth = np.linspace(1, 5, H, dtype="float32")[:, None, None] * np.ones((H, W, 1), "float32")
+    images = [
+        {"image": np.repeat(depth, 3, axis=2) / 5, "depth": depth},
+        {"image": np.ones((H, W, 3), "float32"), "depth": np.full((H, W, 1), 2, "float32")},
+    ]
+    monkeypatch.setattr(Frames, "stored", lambda self, index: images[index])
+    known = evaluate(tmp_path, red(), protocol="das2024", scale=5, mean_depth=np.ones((H, W)) * 9)
+    assert known.scores["network"]["image"]["r2_pooled"] == pytest.approx(1, abs=1e-4)
+    assert "r2_pooled" not in known.scores["mean training depth"]["image"]
+    assert [frame["r2_pooled"] is None for frame in known.frames] == [False, True]
+    text = (tmp_path / "report.md").read_text()
+    assert "of 1 of 2 images, the others' are not in 0..1" in text
+    assert "| r2_pooled | 1.0000 |  |" in text
+
+
+def test_das2024_takes_7_5_metres_for_1(tmp_path):
+    """The authors' 10 m are the encoding's, their 0.75 the protocol's."""
+    image = keras.Input((H, W, 3))
+    one = keras.layers.Conv2D(1, 1, kernel_initializer="zeros", bias_initializer="ones")(image)
+    network = DepthEstimator(keras.Model(image, one), encoding="minmax")
+    report = evaluate(tmp_path, network, protocol="das2024")
+    rel = [5.5 / 2, 3.5 / 4]
+    assert [frame["rel"] for frame in report.frames] == pytest.approx(rel)
+    assert "386 of the 654 images are official training images" in report.line
+
+
+def test_wang_s_batches_are_of_eight_frames(tmp_path, monkeypatch):
+    """Of the first eight frames together the root of the mean square, then of the ninth alone."""
+    truths = [2.0] * 4 + [4.0] * 5
+    monkeypatch.setattr(Frames, "__len__", lambda self: 9)
+    monkeypatch.setattr(
+        Frames,
+        "stored",
+        lambda self, index: {
+            "image": np.zeros((H, W, 3), "uint8"),
+            "depth": np.full((H, W, 1), truths[index], "float32"),
+        },
+    )
+    scores = evaluate(tmp_path, protocol="wang_relative").scores["network"]["batch"]
+    first = np.sqrt((0.5**2 + 0.25**2) / 2)
+    assert scores["rms_rel"] == pytest.approx((first + 0.25) / 2)
 
 
 def test_alignment_and_its_ratios(tmp_path):
@@ -259,7 +320,7 @@ def test_a_perfect_baseline_is_not_divided_by(tmp_path):
 
 
 def test_errors_name_the_frame(tmp_path):
-    with pytest.raises(InputError, match="frame 0: the median prediction is -3"):
+    with pytest.raises(InputError, match="frame 0: the median prediction is 0"):
         evaluate(tmp_path, constant(-3.0), alignment="median")
 
 
@@ -341,7 +402,9 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
 
     monkeypatch.setattr(recipes, "open_reader", opened)
     for folder, splits in (("with", ["test"]), ("without", ["test", "validation"])):
-        recipe = recipes.load("rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"])
+        recipe = recipes.load(
+            "jetson_fcnn/rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"]
+        )
         evaluation._held_out(recipe, None)
         assert asked == [(folder, split, {"hold_out": 0.3}) for split in splits]
         asked.clear()
@@ -369,6 +432,19 @@ def test_synthetic_frames_are_called_so(tmp_path):
     assert report.synthetic and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
         assert "say nothing about NYU" in text
+
+
+def test_other_data_has_no_published_row(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    trained = recipes.load("row05_basic_deconv", [f"data.dir={tmp_path}", "size=[48, 64]"])
+    folder.begin(trained)
+    create_model("basic_deconv", (48, 64, 3)).save(folder.model_file)
+    monkeypatch.setattr(recipes, "open_reader", lambda *args, **options: Frames())
+    report, _ = evaluation.evaluate_run(folder.path)
+    assert report.published.row == 5
+    options = {"count": 2, "size": [48, 64]}
+    report, _ = evaluation.evaluate_run(folder.path, data="synthetic", data_options=options)
+    assert report.published is None
 
 
 def test_a_model_alone_needs_frames(tmp_path):

@@ -288,3 +288,28 @@ def test_bad_input():
     for broken in (-1.0, 0.0, np.nan):
         with pytest.raises(InputError, match="median prediction is .* no factor aligns it"):
             apply("full", good, good * broken, alignment="median")
+
+
+def test_pooled_r2_by_hand():
+    """Means of 7x7, at every second place: of 9x11, two rows of three."""
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.uniform(1, 5, (2, 9, 11)).astype("float32")
+    scored = scoring.apply(protocols.get("full"), truth, prediction)
+    places = [(y, x) for y in (0, 2) for x in (0, 2, 4)]
+    t, p = (
+        np.array([each[y : y + 7, x : x + 7].mean() for y, x in places])
+        for each in (truth, prediction)
+    )
+    expected = 1 - np.sum((p - t) ** 2) / np.sum((t - t.mean()) ** 2)
+    assert scoring.pooled_r2(scored) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pooled_r2_takes_the_means_of_what_is_valid():
+    truth = np.add.outer(np.arange(21.0), np.arange(21.0)) + 1
+    holed = truth * (np.random.default_rng(1).uniform(size=truth.shape) < 0.5)
+    full = protocols.get("full")
+    assert scoring.pooled_r2(scoring.apply(full, holed, truth)) == pytest.approx(1)
+    assert np.isnan(scoring.pooled_r2(scoring.apply(full, 0 * truth, truth)))
+    assert np.isnan(scoring.pooled_r2(scoring.apply(full, 0 * truth + 2, truth)))
+    assert np.isnan(scoring.pooled_r2(scoring.apply(full, truth[:5], truth[:5])))
+    assert scoring.pooled_r2(scoring.apply(full, truth, 0 * truth + 100)) < 0

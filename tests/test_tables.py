@@ -1,0 +1,41 @@
+"""The papers' tables: every file has what reports and recipes take from it."""
+
+import pytest
+
+from keras_depth import architectures, metrics, protocols, recipes, tables
+from keras_depth.errors import InputError
+
+
+def test_papers_have_their_tables():
+    assert set(tables.papers()) <= set(architectures.CITATIONS)
+    assert {"jetson_fcnn", "optidepthnet", "irv2_unet", "mobile_unet"} <= set(tables.papers())
+
+
+@pytest.mark.parametrize("paper", tables.papers())
+def test_every_row(paper):
+    content = tables.table(paper)
+    assert content["paper"] == paper and protocols.get(content["protocol"])
+    numbers = [entry["row"] for entry in content["rows"]]
+    assert len(set(numbers)) == len(numbers)
+    for entry in content["rows"]:
+        row = tables.row(paper, entry["row"])
+        assert architectures.get(entry["architecture"]).paper == paper
+        assert row.name and row.reproducible and "\n" not in row.reproducible
+        assert all(metrics.describe(key) for key in row.metrics)
+        assert all(0 < value < 10 for value in row.metrics.values())
+
+
+@pytest.mark.parametrize("name", [n for n in recipes.list_recipes() if recipes.load(n).published])
+def test_a_recipe_s_row_is_there(name):
+    recipe = recipes.load(name)
+    row = tables.row(**recipe.published)
+    assert row.paper == name.split("/")[0]
+
+
+def test_unknown_ones():
+    with pytest.raises(InputError, match="unknown paper 'irv2': did you mean 'irv2_unet'"):
+        tables.row("irv2", 1)
+    with pytest.raises(
+        InputError, match="irv2_unet: its table has no row 9 of its own; known are 1"
+    ):
+        tables.row("irv2_unet", 9)
