@@ -136,12 +136,12 @@ def _loss(model):
     """Returns the loss that the recipe of the model's architecture trains it with."""
     from keras_depth import architectures, losses, recipes
 
-    if model.name not in architectures.list_architectures():
+    architecture = architectures.of(model)
+    if architecture is None:
         raise InputError(
             f"model {model.name!r} is none of the registered architectures, so nothing says which"
             " loss trains it; leave out --training"
         )
-    architecture = architectures.get(model.name)
     arguments = dict(recipes.load(f"{architecture.paper}/{architecture.recipe}").loss)
     return losses.get(arguments.pop("name"), **arguments)
 

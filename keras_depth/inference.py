@@ -54,19 +54,22 @@ class DepthEstimator:
 
     @classmethod
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
-        """Loads a run folder (its `model.keras`) or a `.keras` file, and the camera beside it.
+        """Loads a run folder (its `model.keras`) or a `.keras` file.
+
+        Of a network that writes disparity, the camera that lies beside it is heeded.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
         file = _model_file(Path(path))
         model = load_model(file)
+        folder = RunFolder(file.parent)
         try:
             estimator = cls(model, encoding)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         if estimator.stereo:
-            estimator._focal_baseline = RunFolder(file.parent).focal_baseline()
+            estimator._focal_baseline = folder.focal_baseline()
         return estimator
 
     @property
@@ -117,6 +120,7 @@ class DepthEstimator:
         if self.stereo:
             focal_baseline = self._of_width(output.shape[2], focal_baseline, width)
         depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
+        depth = np.maximum(depth, 0)  # nothing is behind the camera, whatever a linear head writes
         return depth if images.ndim == 4 else depth[0]
 
     def _of_width(self, width: int, focal_baseline: float | None, of_picture: int) -> float:
@@ -224,8 +228,8 @@ def _input_size(model: keras.Model) -> tuple[int, int]:
 
 
 def _encoding_of(model: keras.Model) -> str:
-    if model.name in architectures.list_architectures():
-        return architectures.get(model.name).encoding
+    if architecture := architectures.of(model):
+        return architecture.encoding
     raise InputError(
         f"model {model.name!r} is none of the registered architectures, so say how it writes depth:"
         ' encoding="metric" (on the command line, --encoding metric)'

@@ -14,9 +14,9 @@ from typing import Any, get_origin
 
 import yaml
 
-from keras_depth import resources
+from keras_depth import resources, tables
 from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_keywords, unknown_name
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Recipe:
 
     Attributes:
         architecture: a name of `list_architectures()`.
+        encoding: how the network is to write depth (see `encodings.py`); "": its architecture's.
         options: the builder's options, where they differ from its defaults.
-        weights: "none", "imagenet" (the encoder's), or the path of a trained model.
+        weights: see `create_model`; "none" are random ones.
         data: the reader's `name` (see `data.open_reader`), its folder `dir`, `frames` and
             `validation_frames` (null: all the reader has), and the reader's own options.
         size: (height, width) of a frame as the network sees it, and of the saved model's input.
@@ -48,6 +49,7 @@ class Recipe:
     data: dict[str, Any]
     size: tuple[int, int]
     loss: dict[str, Any]
+    encoding: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     weights: str = "none"
     augmentation: dict[str, Any] = field(default_factory=dict)
@@ -90,12 +92,14 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     """Reads a recipe.
 
     Args:
-        name: `paper/row`, the row's file name alone, or the path of a YAML file.
+        name: `paper/row`, the row's file name alone where one paper has it, or the path of a YAML
+            file.
         overrides: "key=value" or "section.key=value", the value in YAML.
         **changes: fields to set; None leaves the recipe's value.
 
     Where either sets `epochs` and not `steps`, the recipe's own `steps` no longer count. Of a
-    recipe that is given another data set, the options that this does not take are left out.
+    recipe that is given another data set, the options that this does not take are left out. Given
+    another data set or architecture, it stands for no published row.
 
     Raises:
         InputError: no such recipe, an unknown key (the nearest is named), a value of another type.
@@ -111,7 +115,7 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe is a list of `key: value` lines")
-    own_data = values.get("data")
+    own_architecture, own_data = values.get("architecture"), values.get("data")
     own_data = dict(own_data) if isinstance(own_data, dict) else {}
     changes = {key: value for key, value in changes.items() if value is not None}
     values.update(changes)
@@ -119,6 +123,8 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     if "epochs" in changed and "steps" not in changed:
         values["steps"] = 0
     recipe = _check(values, path)
+    if recipe.architecture != own_architecture or recipe.data["name"] != own_data.get("name"):
+        recipe = dataclasses.replace(recipe, published={})  # it stands for the row no longer
     return dataclasses.replace(recipe, data=_without_leftovers(recipe.data, own_data))
 
 
@@ -163,10 +169,13 @@ def _find(name: str) -> Path:
         if not path.is_file():
             raise InputError(f"recipe {name}: no such file")
         return path
-    for known in list_recipes():
-        if name in (known, known.split("/")[1]):
-            return resources.folder("training") / f"{known}.yaml"
-    raise unknown_name("recipe", name, [known.split("/")[1] for known in list_recipes()])
+    known = list_recipes()
+    found = [each for each in known if name in (each, each.split("/")[1])]
+    if len(found) > 1:
+        raise InputError(f"recipe {name}: there are {', '.join(found)}; give one of these")
+    if not found:
+        raise unknown_name("recipe", name, [each.split("/")[1] for each in known])
+    return resources.folder("training") / f"{found[0]}.yaml"
 
 
 def _override(values: dict[str, Any], text: str) -> str:
@@ -198,7 +207,8 @@ def _without_leftovers(data: dict[str, Any], own: dict[str, Any]) -> dict[str, A
     name = data["name"]
     if name == own.get("name", name):
         return data
-    taken = {"name", *_LIMITS.values(), *reader_options(name)}
+    # Two data sets may both have lists, but none in common.
+    taken = {"name", *_LIMITS.values(), *reader_options(name)} - {"list"}
     return {k: v for k, v in data.items() if k in taken or k not in own or v != own[k]}
 
 
@@ -237,4 +247,9 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
     for section in ("data", "loss", "optimizer", "schedule"):
         if section in values and "name" not in values[section]:
             raise InputError(f"{path}: section {section!r} lacks its `name`")
+    if published := values.get("published"):
+        check_keywords(f"key of published in {path.name}", tables.row, published)
+        if set(published) != {"paper", "row"}:
+            raise InputError(f"{path}: section 'published' needs `paper` and `row`")
+        tables.row(**published)
     return Recipe(**values)

@@ -99,7 +99,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--recipe", metavar="NAME", help="a published row's recipe, or a YAML file")
     add("--data", metavar="NAME", help="synthetic, drives, nyu, kitti, folder or prepared")
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
-    add("--weights", metavar="W", help="none, imagenet or the path of a trained model")
+    add("--weights", metavar="W", help="none, imagenet, a trained model, or an encoder's .pth file")
     add("--epochs", type=int, metavar="N")
     add("--batch-size", type=int, metavar="N")
     add("--seed", type=int, metavar="N")

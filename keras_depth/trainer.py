@@ -11,6 +11,7 @@ import dataclasses
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -100,6 +101,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
+        _warn_of_frozen_noise(recipe, state.model)
     first = _restore(state, folder)
     if first == total and folder.model_file.exists():
         return chief and validation.measured and not folder.report_file.exists()
@@ -117,7 +119,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     passes = f"{recipe.architecture}, {total / steps_per_epoch:.3g} epochs"
     bar = tqdm(total=total, initial=first, unit="step", desc=passes)
     with bar, _EventFile(folder.path / "tensorboard", enabled=chief) as events:
-        batches = _batches(recipe, state.loss, augmentation, frames, strategy, first, total)
+        batches = _batches(recipe, state, augmentation, frames, strategy, first, total)
         for step, batch in enumerate(batches, start=first + 1):
             window.append(_run(step_function, batch))
             if not math.isfinite(window[-1]):
@@ -147,6 +149,14 @@ def _keep_what_scores_need(folder: RunFolder, recipe: Recipe, frames: Reader) ->
     """Writes what evaluation is to know of the training frames: mean depth, and the camera."""
     if frames.measured and not folder.mean_depth_file.exists():
         mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
+        encoding = _encoding(recipe)
+        if mean.max() > encoding.farthest:
+            warnings.warn(
+                f"{recipe.architecture}: with encoding {encoding.name} nothing is farther than"
+                f" {encoding.farthest:g} m, and {frames.description} reach {mean.max():.0f} m on"
+                " average: give another encoding, or another network",
+                stacklevel=2,
+            )
         replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
     if frames.stereo and not folder.camera_file.exists():
         first = resize(frames.stored(0), recipe.size)
@@ -217,6 +227,15 @@ def _check_seen(loss: losses.DepthLoss, recipe: Recipe, frames: Reader) -> None:
         )
 
 
+def _warn_of_frozen_noise(recipe: Recipe, model: keras.Model) -> None:
+    if recipe.weights == "none" and not all(layer.trainable for layer in model.layers):
+        warnings.warn(
+            f"{recipe.architecture}: its encoder is frozen, and its weights are random: give"
+            " --weights, or --set options.frozen=false",
+            stacklevel=3,
+        )
+
+
 def _augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
     check_keywords("key of augmentation", Augmentation, recipe.augmentation)
     with _section("augmentation"):
@@ -276,7 +295,10 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
         shape = (size[0], size[1], 3)
         name, options = recipe.architecture, recipe.options
         with _section("options"):
-            return architectures.create_model(name, shape, weights, **options)
+            model = architectures.create_model(name, shape, weights, **options)
+        if recipe.encoding in ("", architectures.get(name).encoding):
+            return model
+        return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
 
     model = build(crop, recipe.weights)
     saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
@@ -320,17 +342,17 @@ def make_optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
 
 
 def _encoding(recipe: Recipe) -> encodings.Encoding:
-    return encodings.get(architectures.get(recipe.architecture).encoding)
+    return encodings.get(recipe.encoding or architectures.get(recipe.architecture).encoding)
 
 
-def _batches(recipe, loss, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
+def _batches(recipe, state, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
     """Yields what a training step takes, from step `first` on; every replica its share."""
     make = partial(
         training_batches,
         frames,
         size=recipe.size,
         augmentation=augmentation,
-        target=target_of(loss, _encoding(recipe)),
+        target=target_of(state.loss, _encoding(recipe), state.model),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         start_step=first,

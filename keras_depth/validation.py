@@ -19,11 +19,17 @@ METRICS = ("rel", "rmse", "mse", "delta1")
 _SHOWN = 4  # frames in a figure
 
 
-def target_of(loss: losses.DepthLoss, encoding: Encoding) -> Callable[[dict], tf.Tensor]:
-    """Returns what makes a loss's `y_true` of a batch, see `data.pipeline.Batches`."""
+def target_of(
+    loss: losses.DepthLoss, encoding: Encoding, model: keras.Model
+) -> Callable[[dict], tf.Tensor]:
+    """Returns what makes a loss's `y_true` of a batch, see `data.pipeline.Batches`.
+
+    Depth is brought to the size of the model's finest output.
+    """
     if loss.sees == "pair":
         return pair_target
-    return partial(depth_target, encode=encoding.encode)
+    size = keras.tree.flatten(model.outputs)[0].shape[1:3]
+    return partial(depth_target, encode=encoding.encode, size=size)
 
 
 class Validator:
@@ -51,12 +57,13 @@ class Validator:
         # Told now, and not by the first epoch's end.
         scoring.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
         self._sees_pairs = loss.sees == "pair"
-        self._target = target_of(loss, encoding)
+        self._target = target_of(loss, encoding, model)
 
         @tf.function(autograph=False)
         def compute(image, y_true, focal_baseline):
             outputs = model(image, training=False)
-            finest = keras.tree.flatten(outputs)[0]
+            # As `DepthEstimator` does: what the network writes, brought to the picture's size.
+            finest = keras.ops.image.resize(keras.tree.flatten(outputs)[0], image.shape[1:3])
             return loss(y_true, outputs), finest, encoding.decode(finest, focal_baseline)
 
         self._compute = compute

@@ -66,6 +66,9 @@ def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
     assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
     assert recipe.data == {"name": "nyu", "dir": str(tmp_path / "here")}, "found from anywhere"
     assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "synthetic"
+    for other in (["--data", "kitti"], ["--recipe", "row05_basic_deconv"]):
+        recipe = train.read_recipe(train.parse([*arguments, *other]))
+        assert recipe.published == {}, "another network, or other data: not the row"
 
 
 @pytest.mark.parametrize(

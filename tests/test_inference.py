@@ -133,6 +133,26 @@ def test_a_run_folder_and_its_file_load_alike(run_folder):
         np.testing.assert_array_equal(DepthEstimator.load(path)(picture), expected)
 
 
+def test_a_model_s_name_says_how_it_writes_depth(tmp_path):
+    """Its architecture's way; or the other one that it was trained to, wherever it is copied."""
+    white = np.full((10, 10, 3), 255, np.uint8)
+    for name, metres in (("basic_deconv", 10), ("basic_deconv-centimetres", 0.1)):
+        bright_is_far(name=name).save(tmp_path / "model.keras")
+        estimator = DepthEstimator.load(tmp_path / "model.keras")
+        np.testing.assert_allclose(estimator(white), metres, rtol=1e-5)
+        estimator = DepthEstimator.load(tmp_path / "model.keras", "unit")
+        np.testing.assert_allclose(estimator(white), 100, rtol=1e-5)
+    with pytest.raises(InputError, match="unknown encoding 'metrik'"):
+        DepthEstimator(bright_is_far(name="basic_deconv-metrik"))
+
+
+def test_nothing_is_behind_the_camera():
+    image = keras.Input((*SIZE, 3))
+    model = keras.Model(image, image[..., :1] - 0.5)
+    depth = DepthEstimator(model, "metric")(ramp(40, 60))
+    assert depth.min() == 0 and depth.max() == pytest.approx(0.5, abs=0.01)
+
+
 def test_a_network_of_another_name_needs_its_encoding():
     model = bright_is_far(name="mine")
     with pytest.raises(InputError, match="'mine' is none of the registered.*encoding=\"metric\""):

@@ -63,6 +63,7 @@ def test_a_row_matches_the_published_table(name):
         "adaptive_berhu": "adaptive BerHu",
         "mse_rel": "MSE+REL",
         "stereo": "left-right consistency",
+        "structural": "depth + gradient + SSIM",
     }
     assert kinds[recipe.loss["name"]] == row["loss"]
     title = (resources.folder("training") / f"{name}.yaml").read_text().splitlines()[0]
@@ -105,9 +106,9 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
 )
 def test_who_asks_for_epochs_gets_epochs(tmp_path, arguments, epochs, steps):
     """A recipe's own steps would silently outrank them."""
-    assert recipes.load("rooms").steps == 0
+    assert recipes.load("jetson_fcnn/rooms").steps == 0
     path = tmp_path / "mine.yaml"
-    path.write_text(recipes.load("rooms", ["steps=50"]).to_yaml())
+    path.write_text(recipes.load("jetson_fcnn/rooms", ["steps=50"]).to_yaml())
     recipe = train.read_recipe(train.parse(["--recipe", str(path), *arguments]))
     assert (recipe.epochs, recipe.steps) == (epochs, steps)
 
@@ -120,12 +121,14 @@ def test_every_architecture_has_its_recipe(name):
 
 def test_overrides():
     recipe = recipes.load(
-        "rooms", ["loss.alpha2=3", "epochs=5", "size=[64, 96]", "schedule={name: constant}"], seed=7
+        "jetson_fcnn/rooms",
+        ["loss.alpha2=3", "epochs=5", "size=[64, 96]", "schedule={name: constant}"],
+        seed=7,
     )
     assert recipe.loss == {"name": "mse_rel", "alpha1": 1.0, "alpha2": 3}
     assert (recipe.epochs, recipe.size, recipe.seed) == (5, (64, 96), 7)
     assert recipe.schedule == {"name": "constant"}
-    small = recipes.load("rooms", ["optimizer.learning_rate=1e-4"])
+    small = recipes.load("jetson_fcnn/rooms", ["optimizer.learning_rate=1e-4"])
     assert small.optimizer["learning_rate"] == 1e-4
 
 
@@ -146,7 +149,9 @@ def test_another_data_set_leaves_out_what_it_does_not_take(overrides, data):
 
 
 def test_options_of_a_data_set_without_any():
-    recipe = recipes.load("rooms", ["data.name=prepared", "data.lists=all", "data.dir=here"])
+    recipe = recipes.load(
+        "jetson_fcnn/rooms", ["data.name=prepared", "data.lists=all", "data.dir=here"]
+    )
     with pytest.raises(InputError, match="unknown option of prepared 'lists': there are none"):
         recipes.open_data(recipe, "train")
 
@@ -180,18 +185,27 @@ def test_yaml_round_trip(tmp_path):
 )
 def test_bad_overrides(overrides, message):
     with pytest.raises(InputError, match=message):
-        recipes.load("rooms", overrides)
+        recipes.load("jetson_fcnn/rooms", overrides)
+
+
+WHOLE = "{architecture: basic_deconv, data: {name: nyu}, size: [32, 32], loss: {name: mse}, "
 
 
 def test_bad_files(tmp_path):
     with pytest.raises(InputError, match="unknown recipe 'room': did you mean"):
         recipes.load("room")
+    with pytest.raises(InputError, match="recipe rooms: there are irv2_unet/rooms, jetson_fcnn/ro"):
+        recipes.load("rooms")
     with pytest.raises(InputError, match="missing.yaml: no such file"):
         recipes.load(str(tmp_path / "missing.yaml"))
     for text, message in [
         ("{", "not a YAML file"),
         ("- 1", "a recipe is a list of `key: value` lines"),
         ("architecture: basic_deconv", "the recipe lacks 'data'"),
+        (WHOLE + "published: {paper: irv2_unet}}", "'published' needs `paper` and `row`"),
+        (WHOLE + "published: {paper: irv2_unet, row: 9}}", "its table has no row 9"),
+        (WHOLE + "published: {paper: irv2, row: 1}}", "unknown paper 'irv2'"),
+        (WHOLE + "published: {papers: irv2_unet, row: 1}}", "did you mean 'paper'"),
         (
             "arch: basic_deconv",
             "unknown recipe key in bad.yaml 'arch': did you mean 'architecture'",
@@ -203,7 +217,9 @@ def test_bad_files(tmp_path):
 
 
 def test_frames_are_limited_and_spread():
-    recipe = recipes.load("rooms", ["data.frames=6", "data.validation_frames=3", "size=[16, 32]"])
+    recipe = recipes.load(
+        "jetson_fcnn/rooms", ["data.frames=6", "data.validation_frames=3", "size=[16, 32]"]
+    )
     assert len(recipes.open_data(recipe, "train")) == 6
     validation = recipes.open_data(recipe, "validation")
     assert len(validation) == 3

@@ -56,7 +56,7 @@ def one_step(network, size, batch, filters):
     """Returns a function that takes one step from one state, and gives the state after it."""
     loss = "stereo" if network == PAIR else "mse_rel"
     recipe = recipes.load(
-        "rooms",
+        "jetson_fcnn/rooms",
         [f"options={{filters: {filters}}}", f"loss={{name: {loss}}}"],
         architecture=network,
     )

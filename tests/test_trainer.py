@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import architectures, data, recipes, trainer
+from keras_depth import architectures, data, evaluation, recipes, trainer
 from keras_depth.architectures import Architecture
 from keras_depth.data.drives import Drives
 from keras_depth.data.prepared import prepare
@@ -50,7 +50,7 @@ def registered_network(monkeypatch):
 
 def recipe(*overrides):
     return recipes.load(
-        "rooms",
+        "jetson_fcnn/rooms",
         [
             "options={}",
             "data={name: synthetic, frames: 13, validation_frames: 5}",
@@ -92,6 +92,46 @@ def test_what_a_run_leaves(tmp_path):
         assert (folder.figures / name).stat().st_size > 10_000
     assert list((folder.path / "tensorboard").glob("events.out.tfevents.*"))
     assert np.load(folder.mean_depth_file).shape == (16, 32)
+
+
+def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatch):
+    def small(input_shape, weights):
+        image = keras.Input(input_shape, name="image")
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
+        bias = keras.initializers.Constant(500)
+        return keras.Model(image, keras.layers.Conv2D(1, 1, bias_initializer=bias)(x), name=TINY)
+
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", small, "rooms", (0, 0))
+    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    folder = RunFolder(tmp_path / "run")
+    assert trainer.train(recipe("encoding=centimetres", "epochs=1"), folder)
+    assert keras.saving.load_model(folder.model_file).name == f"{TINY}-centimetres"
+    row = folder.log_rows()[-1]
+    # The loss is of centimetres, the errors of metres.
+    assert 10 < row["val_loss"] and 0.1 < row["val_rmse"] < 5
+    np.testing.assert_allclose(DepthEstimator.load(folder.path)(np.zeros((9, 9, 3))), 5, rtol=0.2)
+    report, _ = evaluation.evaluate_run(folder.path)
+    assert report.scores["network"]["image"]["rel"] == pytest.approx(row["val_rel"], rel=0.1)
+
+
+def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
+    """A frozen encoder of random weights; frames beyond what the network can write."""
+
+    def frozen(input_shape, weights):
+        model = tiny(input_shape, weights)
+        model.layers[1].trainable = False
+        return model
+
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
+    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
+    with pytest.warns(UserWarning) as caught:
+        trainer.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
+    said = [str(warning.message) for warning in caught]
+    assert any(
+        "its encoder is frozen, and its weights are random: give --weights" in s for s in said
+    )
+    assert any("with encoding unit nothing is farther than 10 m, and" in s for s in said)
 
 
 @pytest.fixture(scope="module")
@@ -383,7 +423,7 @@ def build(input_shape, weights):
 entry = architectures.Architecture("plain", "jetson_fcnn", "for tests", build, "rooms", (0, 0))
 architectures.register(entry)
 recipe = recipes.load(
-    "rooms",
+    "jetson_fcnn/rooms",
     ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",
      "batch_size=4", "epochs=3", "loss={name: mse_rel}",
      # Adam would forgive gradients of the wrong scale, and magnify the rounding of right ones.

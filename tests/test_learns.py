@@ -1,0 +1,26 @@
+"""The supervised encoder-decoders learn depth on rendered rooms, by their own recipes."""
+
+import pytest
+
+from keras_depth import evaluation, recipes, trainer
+from keras_depth.run_folder import RunFolder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("paper", ["irv2_unet", "mobile_unet"])
+def test_rooms(paper, tmp_path):
+    """Half of the recipe's epochs, and already better than the mean depth of each pixel."""
+    folder = RunFolder(tmp_path / "run")
+    trainer.train(recipes.load(f"{paper}/rooms", ["epochs=2"]), folder)
+    rows = folder.log_rows()
+    losses = [row["loss"] for row in rows]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    for key in ("val_loss", "val_rel"):
+        first, last = (row[key] for row in rows if key in row)
+        assert last < first
+    report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
+    network, baseline = (
+        report.scores[name]["image"]["rel"] for name in ("network", "mean training depth")
+    )
+    assert network < baseline

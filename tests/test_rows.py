@@ -1,0 +1,36 @@
+"""Every row's recipe runs as it is written, on small rendered frames, for three steps."""
+
+import numpy as np
+import pytest
+
+from keras_depth import recipes, trainer
+from keras_depth.inference import DepthEstimator
+from keras_depth.run_folder import RunFolder
+
+pytestmark = pytest.mark.slow
+
+SUPERVISED = [
+    name
+    for name in recipes.list_recipes()
+    if name.split("/")[0] in ("irv2_unet", "mobile_unet") and not name.endswith("rooms")
+]
+SMALLEST = {"irv2_unet": 80}
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_three_steps(name, tmp_path):
+    size = SMALLEST.get(recipes.load(name).architecture, 64)
+    changes = [
+        "data={name: synthetic, frames: 6, validation_frames: 2}",
+        *(f"size=[{size}, {size + 16}]", "protocol=full"),
+        *("weights=none", "batch_size=2", "epochs=1", "steps=3"),
+    ]
+    recipe = recipes.load(name, changes)
+    folder = RunFolder(tmp_path / "run")
+    assert trainer.train(recipe, folder)
+    rows = folder.log_rows()
+    assert rows[-1]["step"] == 3
+    for key in ("loss", "val_loss", "val_rel"):
+        assert np.isfinite(rows[-1][key]) and rows[-1][key] > 0
+    depth = DepthEstimator.load(folder.path)(np.zeros((50, 70, 3), "uint8"))
+    assert depth.shape == (50, 70) and np.isfinite(depth).all()
