@@ -1,0 +1,79 @@
+"""What a network loses that learns each picture's own range of depth, as Das et al. train it.
+
+On rendered rooms, the same network trained twice:
+
+    python -m keras_depth.train --arch irv2_unet --output runs/unit
+    python -m keras_depth.train --arch irv2_unet --set encoding=minmax --output runs/minmax
+    python evaluation/minmax.py runs/unit runs/minmax
+
+Prints a table: both networks, the mean depth map of the training rooms, and depth
+maps that fit either target without error.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_depth import encodings, evaluation
+from keras_depth.run_folder import RunFolder
+
+PROTOCOLS = {
+    "das2024": ("das2024", {}),
+    "nyu_eigen": ("nyu_eigen", {}),
+    "nyu_eigen, aligned by the median": ("nyu_eigen", {"alignment": "median"}),
+}
+METRICS = ("rel", "rmse", "delta1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("unit", type=Path, help="the run trained to depth by 10 m")
+    parser.add_argument("minmax", type=Path, help="the run trained to each picture's own range")
+    runs = parser.parse_args()
+    rows: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for protocol, changes in PROTOCOLS.values():
+            for name in ("unit", "minmax"):
+                output = Path(folder) / "report"
+                report, _ = evaluation.evaluate_run(
+                    getattr(runs, name), protocol=protocol, changes=changes, output=output
+                )
+                add(rows, f"network, {name}", report.scores["network"])
+                if name == "unit":
+                    mean = report.scores["mean training depth"]
+                report, _ = evaluation.evaluate_predictions(
+                    perfect(name, runs.unit, Path(folder)),
+                    data="synthetic",
+                    data_options={"size": RunFolder(runs.unit).recipe().size},
+                    protocol=protocol,
+                    changes=changes,
+                    output=output,
+                )
+                add(rows, f"perfect fit, {name}", report.scores["network"])
+            add(rows, "mean depth of the training rooms", mean)
+    print("| | " + " | ".join(PROTOCOLS) + " |")
+    print("|---|" + "---:|" * len(PROTOCOLS))
+    for name, cells in sorted(rows.items()):
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def add(rows: dict[str, list[str]], name: str, scores: dict[str, dict[str, float]]) -> None:
+    cell = " / ".join(f"{scores['image'][metric]:.3f}" for metric in METRICS)
+    rows.setdefault(name, []).append(cell)
+
+
+def perfect(name: str, run: Path, folder: Path) -> Path:
+    """Writes the depth maps of a network that fits its target without error."""
+    encoding = encodings.get(name)
+    size = RunFolder(run).recipe().size
+    reader = evaluation.open_frames("synthetic", split="test", options={"size": size})
+    depth = np.stack([reader[index]["depth"] for index in range(len(reader))])
+    file = folder / f"{name}.npy"
+    np.save(file, np.array(encoding.decode(encoding.encode(depth)))[..., 0])
+    return file
+
+
+if __name__ == "__main__":
+    main()
