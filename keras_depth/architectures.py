@@ -39,6 +39,7 @@ class Architecture:
         parameters: of the default options, all and trainable.
         encoding: how the network writes depth (see `encodings.py`).
         multiple: the sides of the input must be multiples of this.
+        smallest: and no shorter than this.
         size: (height, width) of the input unless another is asked for.
     """
 
@@ -50,6 +51,7 @@ class Architecture:
     parameters: tuple[int, int]
     encoding: str = "metric"
     multiple: int = 16
+    smallest: int = 0
     size: tuple[int, int] = (240, 320)
 
     @property
@@ -149,8 +151,8 @@ def _load_weights(model: keras.Model, path: Path) -> None:
         path = path / "model.keras"  # a run folder
     if not path.is_file():
         raise InputError(
-            f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras or"
-            " .weights.h5 file"
+            f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras,"
+            " .weights.h5 or, of an encoder alone, .pth file"
         )
     try:
         if path.suffix == ".keras":
@@ -353,6 +355,7 @@ for _name, _description, _recipe, _parameters, _encoder in (
             parameters=_parameters,
             encoding="unit",
             multiple=irv2_unet.MULTIPLE,
+            smallest=irv2_unet.smallest(_encoder),
         )
     )
 
@@ -382,6 +385,7 @@ for _name, _description, _recipe, _parameters, _build in (
             parameters=_parameters,
             encoding="centimetres",
             multiple=mobile_unet.MULTIPLE,
+            smallest=mobile_unet.SMALLEST,
             size=(480, 640),
         )
     )

@@ -21,10 +21,13 @@ class Encoding:
         name: what recipes and architectures call it.
         encode: depth (B, h, w, 1) in metres -> target. Its value at depth 0, not measured, may be
             infinite or anything else: the mask goes along beside it.
-        decode: output (B, h, w, channels) -> depth (B, h, w, 1) in metres, finite everywhere.
+        decode: output (B, h, w, channels) -> depth (B, h, w, 1) in metres, finite and not below 0:
+            nothing is behind the camera, whatever a linear head writes.
         description: one line for people.
         stereo: focal_baseline is needed; elsewhere it may be None.
-        farthest: what it writes is nothing beyond, metres.
+        farthest: the farthest depth that it can write, metres.
+        bounded: targets lie in 0..1, as a sigmoid's outputs do.
+        relative: it tells near from far, and nothing of metres.
     """
 
     name: str
@@ -33,10 +36,16 @@ class Encoding:
     description: str
     stereo: bool = False
     farthest: float = math.inf
+    bounded: bool = False
+    relative: bool = False
 
 
-def _unchanged(x, focal_baseline=None):
-    return x
+def _metres(depth, focal_baseline=None):
+    return depth
+
+
+def _from_metres(output, focal_baseline=None):
+    return ops.maximum(ops.cast(output, "float32"), 0)
 
 
 # A disparity that no camera could tell from 0: keeps the depth of the sky finite.
@@ -81,7 +90,7 @@ def _minmax(depth, focal_baseline=None):
 
 
 def _from_unit(output, focal_baseline=None):
-    return _FARTHEST * ops.cast(output, "float32")
+    return _FARTHEST * _from_metres(output)
 
 
 def _centimetres(depth, focal_baseline=None):
@@ -89,19 +98,20 @@ def _centimetres(depth, focal_baseline=None):
 
 
 def _from_centimetres(output, focal_baseline=None):
-    return ops.cast(output, "float32") / 100
+    return _from_metres(output) / 100
 
 
 _ENCODINGS = {
     encoding.name: encoding
     for encoding in [
-        Encoding("metric", _unchanged, _unchanged, "the output is depth in metres"),
+        Encoding("metric", _metres, _from_metres, "the output is depth in metres"),
         Encoding(
             "unit",
             _unit,
             _from_unit,
             "the output is depth by 10 m, cut to 0..1",
             farthest=_FARTHEST,
+            bounded=True,
         ),
         Encoding(
             "minmax",
@@ -109,6 +119,8 @@ _ENCODINGS = {
             _from_unit,
             "the output is 0 at the nearest and 1 at the farthest point of each picture, whatever"
             " their metres (Das et al.); times 10 m, which is right by chance alone",
+            bounded=True,
+            relative=True,
         ),
         Encoding(
             "centimetres",

@@ -260,7 +260,8 @@ def _tallies(
         # Some papers publish one of the two, some the other.
         tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
     if mean_depth is not None:
-        tallies[BASELINE] = Tally(protocol)
+        # It is metres, whatever a protocol makes of a network's output.
+        tallies[BASELINE] = Tally(dataclasses.replace(protocol, scale=1.0))
     return tallies
 
 

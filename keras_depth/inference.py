@@ -1,5 +1,6 @@
 """A trained network in use: pictures in, metres out."""
 
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -44,6 +45,12 @@ class DepthEstimator:
         self._input_size = _input_size(model)
         self._encoding = encodings.get(encoding or _encoding_of(model))
         self._focal_baseline = focal_baseline
+        if self._encoding.relative:
+            warnings.warn(
+                f"{model.name} tells near from far within a picture; its metres are right by chance"
+                " alone",
+                stacklevel=2,
+            )
 
         # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
         @tf.function(input_signature=[tf.TensorSpec((None, *self._input_size, 3), tf.float32)])
@@ -120,7 +127,6 @@ class DepthEstimator:
         if self.stereo:
             focal_baseline = self._of_width(output.shape[2], focal_baseline, width)
         depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
-        depth = np.maximum(depth, 0)  # nothing is behind the camera, whatever a linear head writes
         return depth if images.ndim == 4 else depth[0]
 
     def _of_width(self, width: int, focal_baseline: float | None, of_picture: int) -> float:

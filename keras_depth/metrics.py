@@ -100,7 +100,7 @@ _DISPARITY_METRICS = {
 
 # These take more than pixels one by one, see `scoring`.
 _OF_MAPS = {
-    "r2_pooled": "r2 of an image's means of 7x7 pixels, every second; images outside 0..1 left out",
+    "r2_pooled": "r2 after average pooling, 7x7 with stride 2; images outside 0..1 left out",
 }
 
 

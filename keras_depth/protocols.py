@@ -187,9 +187,8 @@ _PROTOCOLS = {
             crop=(20, 461, 24, 617),  # one row and one column more than DenseDepth's
             scale=0.75,
             pooled_r2=True,
-            warning="386 of the 654 images are official training images; the authors' code, not"
-            " their paper, has the 0.75; r2_pooled leaves out images outside 0..1; compare these"
-            " numbers with no others",
+            warning="the authors' code, not their paper, has the 0.75, for networks that write 10 m"
+            " as 1; r2_pooled leaves out images outside 0..1; compare these numbers with no others",
         ),
         Protocol(
             # It also masks nothing, and scores depth that was halved by interpolation.
@@ -198,8 +197,9 @@ _PROTOCOLS = {
             source="D. Wang et al. (MobileNetV2 and SqueezeNet), the authors' data.py and utils.py",
             resize=0.5,
             reduction="batch",
-            warning="its RMS is rms_rel here, a relative error without unit; frames of the training"
-            " sequences; compare these numbers with no others",
+            warning="its RMS is rms_rel here, a relative error without unit; holes are left out and"
+            " truth is of the nearest pixels, where the authors' code scores holes as 0.1 m and"
+            " interpolates; compare these numbers with no others",
         ),
         Protocol(
             name="kitti_eigen_garg",

@@ -18,7 +18,9 @@ NETWORK = "network"
 POST_PROCESSED = "network, flip ramp"
 BASELINE = "mean training depth"
 
-_SUMMARY = ("rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3", "d1")
+_SUMMARY = (
+    *("rel", "rms_rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3", "d1", "r2_pooled"),
+)
 _SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
 _NAMED = 3  # missing frames in the text; report.json has them all
 
@@ -78,6 +80,10 @@ class Report:
                 numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
                 lines.append(f"  {name}, {REDUCTIONS[reduction]}: {numbers}")
         lines += [f"  {key}: {text}" for key, text in self._facts().items()]
+        if self.published:
+            numbers = "  ".join(f"{key} {v:g}" for key, v in self.published.metrics.items())
+            lines.append(f"  published, {self.published.title}: {numbers}")
+            lines.append(f"  what can be reproduced: {self.published.reproducible}")
         if self.synthetic:
             lines.append(f"  {_SYNTHETIC}")
         return "\n".join(lines)
@@ -130,14 +136,18 @@ class Report:
     def _beside(self, row: Row) -> list[str]:
         """The published row beside these scores, and what keeps them apart."""
         here = self.scores[NETWORK][self.protocol.reduction]
-        lines = [f"## Published: {row.name}, row {row.row} of {row.paper}", ""]
+        lines = [f"## Published: {row.title}", ""]
         lines += ["| | published | here |", "|---|---:|---:|"]
         for key, value in row.metrics.items():
             lines.append(f"| {key} | {value:g} | {f'{here[key]:.4f}' if key in here else ''} |")
-        apart = [_SYNTHETIC] if self.synthetic else []
+        apart = [f"Scored here: {self.data}.", f"What can be reproduced: {row.reproducible}"]
         if self.protocol.name != row.protocol or self.protocol.changed:
-            apart.append(f"The row's protocol comes nearest to {row.protocol}, this is another.")
-        return [*lines, "", *apart, f"What can be reproduced: {row.reproducible}", row.note]
+            apart.insert(
+                0,
+                f"The paper's scoring comes nearest to {row.protocol}; these numbers are under"
+                " another.",
+            )
+        return [*lines, "", *(f"- {text}" for text in [*apart, row.note] if text)]
 
     def _facts(self) -> dict[str, str]:
         share = self.valid_pixels / self.all_pixels
@@ -155,7 +165,8 @@ class Report:
         if self.protocol.pooled_r2:
             values = [frame["r2_pooled"] for frame in self.frames]
             kept = sum(value is not None and 0 <= value <= 1 for value in values)
-            facts["r2_pooled"] = f"of {kept} of {len(values)} images, the others' are not in 0..1"
+            others = "the others' are undefined or not in 0..1"
+            facts["r2_pooled"] = f"of {kept} of {len(values)} images, {others}"
         if self.ratios:
             facts["scale ratios"] = (
                 f"median {self.ratios['median']:.3f}, std of ratio / median"

@@ -36,6 +36,8 @@ def _linear(rate: float, steps: int, parts: int):
             f"schedule linear: parts={parts!r}: give a whole number of parts, the epochs for one"
         )
     parts = min(parts, steps)
+    if parts == 1:
+        return rate
     lasts = [round(part * steps / parts) - 1 for part in range(1, parts)]
     return schedules.PiecewiseConstantDecay(lasts, [rate * (1 - p / parts) for p in range(parts)])
 

@@ -72,9 +72,9 @@ def apply(
 
 
 def pooled_r2(scored: Scored) -> float:
-    """Returns R² of what is left of both maps by means of 7x7 pixels, at every second place.
+    """Returns R² after average pooling of both maps, 7x7 with a stride of 2, over valid pixels.
 
-    Of the valid pixels; NaN where none is, or where the truth does not vary.
+    NaN where none is valid, or where the truth does not vary.
 
     Source: Das et al. 2024, the authors' notebook. It leaves out images whose value is not in 0..1.
     """

@@ -29,6 +29,10 @@ class Row:
     reproducible: str
     note: str
 
+    @property
+    def title(self) -> str:
+        return f"{self.name}, row {self.row} of {self.paper}"
+
 
 def papers() -> list[str]:
     """Returns the papers whose tables are here."""

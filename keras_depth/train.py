@@ -33,8 +33,7 @@ def main() -> int:
     from keras_depth.run_folder import RunFolder
 
     recipe = read_recipe(arguments)
-    name = Path(arguments.recipe or f"{recipe.architecture}-{recipe.data['name']}").stem
-    folder = RunFolder(arguments.output or Path("runs") / name)
+    folder = RunFolder(arguments.output or Path("runs") / run_name(arguments.recipe, recipe))
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if not trainer.train(recipe, folder, arguments.checkpoint_every):
         if folder.report_file.exists():
@@ -49,6 +48,15 @@ def main() -> int:
     print(report.summary())
     print(f"report: {folder.report_file}\npictures: {folder.figures}")
     return 0
+
+
+def run_name(asked: str | None, recipe: recipes.Recipe) -> str:
+    """Names a run by the recipe that was asked for; by its network, where that says too little."""
+    if not asked:
+        return f"{recipe.architecture}-{recipe.data['name']}"
+    name = Path(asked).stem
+    namesakes = [known for known in recipes.list_recipes() if known.split("/")[1] == name]
+    return f"{recipe.architecture}-{name}" if len(namesakes) > 1 else name
 
 
 def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:

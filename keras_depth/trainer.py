@@ -94,15 +94,19 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     steps_per_epoch = _steps_per_epoch(recipe, frames, strategy.num_replicas_in_sync)
     total = recipe.steps or steps_per_epoch * recipe.epochs
     augmentation = _augmentation(recipe, frames.stereo)
+    latest = tf.train.latest_checkpoint(folder.checkpoints)
     with strategy.scope():
         loss = _loss(recipe)
+        _check_encoding(recipe)
         _check_seen(loss, recipe, frames)
-        state = _build(recipe, loss, augmentation.crop or recipe.size, total)
+        # What a checkpoint replaces need not be there any more.
+        weights = "none" if latest else recipe.weights
+        state = _build(recipe, loss, augmentation.crop or recipe.size, total, weights)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
         _warn_of_frozen_noise(recipe, state.model)
-    first = _restore(state, folder)
+    first = _restore(state, folder, latest)
     if first == total and folder.model_file.exists():
         return chief and validation.measured and not folder.report_file.exists()
     if chief:
@@ -149,14 +153,7 @@ def _keep_what_scores_need(folder: RunFolder, recipe: Recipe, frames: Reader) ->
     """Writes what evaluation is to know of the training frames: mean depth, and the camera."""
     if frames.measured and not folder.mean_depth_file.exists():
         mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
-        encoding = _encoding(recipe)
-        if mean.max() > encoding.farthest:
-            warnings.warn(
-                f"{recipe.architecture}: with encoding {encoding.name} nothing is farther than"
-                f" {encoding.farthest:g} m, and {frames.description} reach {mean.max():.0f} m on"
-                " average: give another encoding, or another network",
-                stacklevel=2,
-            )
+        _warn_of_far_frames(recipe, frames, float(mean.max()))
         replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
     if frames.stereo and not folder.camera_file.exists():
         first = resize(frames.stored(0), recipe.size)
@@ -202,6 +199,17 @@ def _loss(recipe: Recipe) -> losses.DepthLoss:
         return losses.get(arguments.pop("name"), **arguments)
 
 
+def _check_encoding(recipe: Recipe) -> None:
+    """Raises InputError where a network's last activation cannot write the recipe's encoding."""
+    own = encodings.get(architectures.get(recipe.architecture).encoding)
+    if own.bounded and not _encoding(recipe).bounded:
+        writable = [name for name in encodings.names() if encodings.get(name).bounded]
+        raise InputError(
+            f"{recipe.architecture} writes 0..1, and encoding {recipe.encoding} has no such bounds;"
+            f" give one of {', '.join(writable)}"
+        )
+
+
 def _check_seen(loss: losses.DepthLoss, recipe: Recipe, frames: Reader) -> None:
     """Raises InputError unless the frames hold what the loss is to see, and the network fits it."""
     data, name = frames.description, recipe.loss["name"]
@@ -236,6 +244,17 @@ def _warn_of_frozen_noise(recipe: Recipe, model: keras.Model) -> None:
         )
 
 
+def _warn_of_far_frames(recipe: Recipe, frames: Reader, farthest: float) -> None:
+    encoding = _encoding(recipe)
+    if farthest > encoding.farthest:
+        warnings.warn(
+            f"{recipe.architecture}: with encoding {encoding.name} nothing is farther than"
+            f" {encoding.farthest:g} m, and {frames.description} reach {farthest:.0f} m on"
+            " average: give another encoding, or another network",
+            stacklevel=4,
+        )
+
+
 def _augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
     check_keywords("key of augmentation", Augmentation, recipe.augmentation)
     with _section("augmentation"):
@@ -258,9 +277,8 @@ def _section(name: str) -> Iterator[None]:
         ) from error
 
 
-def _restore(state: _State, folder: RunFolder) -> int:
+def _restore(state: _State, folder: RunFolder, latest: str | None) -> int:
     """Takes up the last checkpoint, where there is one; returns the step it was made after."""
-    latest = tf.train.latest_checkpoint(folder.checkpoints)
     if latest:
         try:
             state.checkpoint.restore(latest).assert_consumed()
@@ -283,7 +301,9 @@ def _save(checkpoints: tf.train.CheckpointManager, state: _State, step: int) -> 
         ) from error
 
 
-def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int) -> _State:
+def _build(
+    recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int, weights: str
+) -> _State:
     """Makes model and optimizer of a recipe, and the checkpoint of all that training changes."""
     protocol = protocols.get(recipe.protocol)
     if recipe.precision not in _PRECISIONS:
@@ -300,7 +320,7 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
             return model
         return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
 
-    model = build(crop, recipe.weights)
+    model = build(crop, weights)
     saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
     with _section("optimizer"):
         optimizer = make_optimizer(recipe, total)

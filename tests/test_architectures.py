@@ -22,7 +22,6 @@ LOSSES = {
     "centimetres": "structural",
 }
 CHANNELS = {"metric": 1, "disparity": 2, "unit": 1, "centimetres": 1}
-SMALLEST = {"irv2_unet": 80}
 SHRINKS = {"mobile_unet": 2}  # how many times smaller than the picture the output is
 
 # With the 3x3 head of the published counts; the paper's 5x5 head adds its 16 more taps a channel.
@@ -51,7 +50,7 @@ VARIANTS = [
 
 def small(name):
     """The smallest size that says something; the smallest there is where the multiple is large."""
-    smallest = max(get(name).multiple, SMALLEST.get(name, 0))
+    smallest = max(get(name).multiple, get(name).smallest)
     return (*(max(side, smallest) for side in SMALL[:2]), 3)
 
 

@@ -213,7 +213,7 @@ def test_ground_truth_scored_as_predictions(tmp_path, capsys):
     assert "3 frames of 24x32, seed 0; 16-bit PNG, metres * 256" in capsys.readouterr().out
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms]) == 0
     printed = capsys.readouterr().out
-    assert "full: no crop;" in printed and "rel 0.000  rmse 0.001" in printed
+    assert "full: no crop;" in printed and "rel 0.000 " in printed and "rmse 0.001 " in printed
     assert "delta1 1.000" in printed
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms, "--png-units", 128]) == 0
     assert "rel 1.00" in capsys.readouterr().out, "twice as far is 100 % too far"

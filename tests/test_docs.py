@@ -14,6 +14,7 @@ PAGES = [
     "docs/protocols.md",
     "docs/prepare.md",
     "evaluation/benchmarks/README.md",
+    "evaluation/minmax.md",
     "custom_ops/interleave/README.md",
 ]
 

@@ -32,7 +32,15 @@ def test_metric_is_metres_as_they_are():
     metric = encodings.get("metric")
     assert not metric.stereo
     np.testing.assert_array_equal(metric.encode(depth), depth)
-    np.testing.assert_array_equal(metric.decode(-depth), -depth)
+    np.testing.assert_array_equal(metric.decode(depth), depth)
+
+
+@pytest.mark.parametrize("name", [n for n in encodings.names() if n != "disparity"])
+def test_nothing_is_behind_the_camera(name):
+    """A linear head may write less than 0."""
+    output = np.array([-3.0, -1e-9, 0.5], "float32").reshape(1, 1, 3, 1)
+    decoded = np.ravel(encodings.get(name).decode(output))
+    assert decoded[0] == decoded[1] == 0 < decoded[2]
 
 
 def test_disparity_is_a_fraction_of_the_width():

@@ -145,11 +145,17 @@ def test_the_published_row_stands_beside(tmp_path):
     assert (
         f"| rel | {row.metrics['rel']:g} | {report.scores['network']['image']['rel']:.4f} |" in text
     )
-    assert "comes nearest to das2024, this is another" in text
-    assert "What can be reproduced: " + row.reproducible in text
+    assert (
+        "- The paper's scoring comes nearest to das2024; these numbers are under another." in text
+    )
+    assert "- Scored here: two frames." in text
+    assert "- What can be reproduced: " + row.reproducible in text
+    summary = report.summary()
+    assert "published, Inception-ResNet-v2, row 4 of irv2_unet: rel 0.064  rmse 0.228" in summary
+    assert "what can be reproduced: " + row.reproducible in summary
     assert json.loads((tmp_path / "report.json").read_text())["published"]["row"] == 4
     evaluate(tmp_path, row=row, protocol="das2024")
-    assert "this is another" not in (tmp_path / "report.md").read_text()
+    assert "are under another" not in (tmp_path / "report.md").read_text()
 
 
 def test_images_that_r2_leaves_out_are_counted(tmp_path, monkeypatch):
@@ -165,7 +171,7 @@ def test_images_that_r2_leaves_out_are_counted(tmp_path, monkeypatch):
     assert "r2_pooled" not in known.scores["mean training depth"]["image"]
     assert [frame["r2_pooled"] is None for frame in known.frames] == [False, True]
     text = (tmp_path / "report.md").read_text()
-    assert "of 1 of 2 images, the others' are not in 0..1" in text
+    assert "of 1 of 2 images, the others' are undefined or not in 0..1" in text
     assert "| r2_pooled | 1.0000 |  |" in text
 
 
@@ -177,7 +183,10 @@ def test_das2024_takes_7_5_metres_for_1(tmp_path):
     report = evaluate(tmp_path, network, protocol="das2024")
     rel = [5.5 / 2, 3.5 / 4]
     assert [frame["rel"] for frame in report.frames] == pytest.approx(rel)
-    assert "386 of the 654 images are official training images" in report.line
+    report = evaluate(tmp_path, network, protocol="das2024", mean_depth=np.full((H, W), 3.0))
+    mean = report.scores["mean training depth"]["image"]["rel"]
+    assert mean == pytest.approx((1 / 2 + 1 / 4) / 2), "the mean map is metres, not times 0.75"
+    assert "beware: the authors' code, not their paper, has the 0.75" in report.line
 
 
 def test_wang_s_batches_are_of_eight_frames(tmp_path, monkeypatch):

@@ -146,6 +146,13 @@ def test_a_model_s_name_says_how_it_writes_depth(tmp_path):
         DepthEstimator(bright_is_far(name="basic_deconv-metrik"))
 
 
+def test_metres_that_are_right_by_chance_alone_are_said():
+    with pytest.warns(
+        UserWarning, match="basic_deconv-minmax tells near from far within a picture"
+    ):
+        DepthEstimator(bright_is_far(name="basic_deconv-minmax"))
+
+
 def test_nothing_is_behind_the_camera():
     image = keras.Input((*SIZE, 3))
     model = keras.Model(image, image[..., :1] - 0.5)

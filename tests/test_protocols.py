@@ -21,13 +21,13 @@ LINES = {
     " resized as depth; alignment none; mean of images, root last",
     "das2024": "crop 20:461, 24:617 of 480x640; depth > 0 m; flip none; resized as depth;"
     " prediction times 0.75; alignment none; mean of images;"
-    " beware: 386 of the 654 images are official training images; the authors' code, not their"
-    " paper, has the 0.75; r2_pooled leaves out images outside 0..1; compare these"
-    " numbers with no others",
+    " beware: the authors' code, not their paper, has the 0.75, for networks that write 10 m as 1;"
+    " r2_pooled leaves out images outside 0..1; compare these numbers with no others",
     "wang_relative": "truth resized by 0.5; no crop; depth > 0 m; flip none; resized as depth;"
     " alignment none; mean of batches of 8 images;"
-    " beware: its RMS is rms_rel here, a relative error without unit; frames of the training"
-    " sequences; compare these numbers with no others",
+    " beware: its RMS is rms_rel here, a relative error without unit; holes are left out and truth"
+    " is of the nearest pixels, where the authors' code scores holes as 0.1 m and interpolates;"
+    " compare these numbers with no others",
     "kitti_eigen_garg": "crop 0.40810811:0.99189189, 0.03594771:0.96405229 of the size;"
     " 0.001 < depth < 80 m; flip none; resized as disparity; alignment none;"
     " prediction clipped to 0.001..80 m; mean of images",

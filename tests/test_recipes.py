@@ -89,6 +89,7 @@ def test_optidepthnet_trains_all_its_networks_alike():
 def test_a_network_without_data_trains_on_rendered_frames(name):
     recipe = train.read_recipe(train.parse(["--arch", name]))
     assert recipe.data["name"] in RENDERED and recipe.architecture == name
+    assert not set(recipe.options) - set(architectures.get(name).options)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,13 @@ def test_bad_files(tmp_path):
         recipes.load("room")
     with pytest.raises(InputError, match="recipe rooms: there are irv2_unet/rooms, jetson_fcnn/ro"):
         recipes.load("rooms")
+    for asked, folder in (
+        ("irv2_unet/rooms", "irv2_unet-rooms"),
+        ("mobile_unet/rooms", "mobilenet_v2_unet-rooms"),
+        ("irv2_unet/row4_irv2", "row4_irv2"),
+    ):
+        assert train.run_name(asked, recipes.load(asked)) == folder
+    assert train.run_name(None, recipes.load("irv2_unet/rooms")) == "irv2_unet-synthetic"
     with pytest.raises(InputError, match="missing.yaml: no such file"):
         recipes.load(str(tmp_path / "missing.yaml"))
     for text, message in [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_depth import recipes, trainer
+from keras_depth import architectures, recipes, trainer
 from keras_depth.inference import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
@@ -14,12 +14,11 @@ SUPERVISED = [
     for name in recipes.list_recipes()
     if name.split("/")[0] in ("irv2_unet", "mobile_unet") and not name.endswith("rooms")
 ]
-SMALLEST = {"irv2_unet": 80}
 
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_three_steps(name, tmp_path):
-    size = SMALLEST.get(recipes.load(name).architecture, 64)
+    size = max(64, architectures.get(recipes.load(name).architecture).smallest)
     changes = [
         "data={name: synthetic, frames: 6, validation_frames: 2}",
         *(f"size=[{size}, {size + 16}]", "protocol=full"),

@@ -76,6 +76,9 @@ def test_linear_falls_by_the_epoch():
     assert float(schedules.get(1.0, 5, "linear", parts=5)(4)) == pytest.approx(0.2)
     rate = schedules.get(1.0, 3, "linear", parts=15)
     assert [float(rate(step)) for step in range(3)] == pytest.approx([1, 2 / 3, 1 / 3])
+    assert (
+        schedules.get(1.0, 1, "linear", parts=15) == schedules.get(1.0, 9, "linear", parts=1) == 1
+    )
     for parts in (0, 1.5, "3", True):
         with pytest.raises(InputError, match="parts=.*: give a whole number of parts"):
             schedules.get(1.0, 5, "linear", parts=parts)

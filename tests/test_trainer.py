@@ -114,6 +114,17 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
     assert report.scores["network"]["image"]["rel"] == pytest.approx(row["val_rel"], rel=0.1)
 
 
+def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
+    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    for encoding in ("centimetres", "metric"):
+        with pytest.raises(
+            InputError, match=f"writes 0..1, and encoding {encoding} .* one of unit, minmax"
+        ):
+            trainer.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
     """A frozen encoder of random weights; frames beyond what the network can write."""
 
@@ -238,6 +249,17 @@ def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
     with pytest.raises(InputError, match="rows apart; set augmentation.rotate=0"):
         trainer.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
     assert not (tmp_path / "r").exists()
+
+
+def test_the_first_weights_are_not_needed_to_go_on(tmp_path):
+    """A checkpoint has them; and which published row it stands for trains nothing."""
+    folder, weights = RunFolder(tmp_path / "run"), tmp_path / "first.weights.h5"
+    tiny((16, 32, 3), None).save_weights(weights)
+    wanted = dataclasses.replace(recipe("epochs=1"), weights=str(weights))
+    assert trainer.train(wanted, folder)
+    weights.unlink()
+    row = {"paper": "jetson_fcnn", "row": 5}
+    assert trainer.train(dataclasses.replace(wanted, published=row), folder)
 
 
 def test_a_finished_run_is_left_alone(tmp_path):

@@ -52,6 +52,12 @@ def of_metres(metres):
     return constant(metres, channels=1, scales=1)
 
 
+def test_metres_below_0_count_as_0():
+    """As in every report: or the best epoch would be chosen by other numbers."""
+    result, _ = look(of_metres(-3), "mse", "metric")
+    assert result["val_rel"] == pytest.approx(1)
+
+
 def look(network, loss, encoding, protocol="full", reader=None, batch_size=2):
     validator = Validator(
         network, losses.get(loss), encodings.get(encoding), protocols.get(protocol)

@@ -81,7 +81,7 @@ def open_nyu(
         if hold_out:
             raise InputError(f"list {list} has its own validation frames; leave out data.hold_out")
         layout.frames, layout.missing = choose(layout, list)
-        layout.remark += f", list {list}"
+        layout.remark += LISTS[list]
     return NyuReader(layout, split, hold_out, max_missing)
 
 
@@ -130,7 +130,7 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
     train, test = frames.get("train"), frames.get("test", [])
     # Test frames that all lack a file are an error, not a reason to take the training frames.
     tested = test or files.get("test")
-    if split is None and not tested:
+    if split is None and not tested and "validation" not in frames:
         return sum(frames.values(), []), sum(files.values(), []), "all"
     if split == "validation" and not hold_out and "validation" not in frames:
         if not tested:

@@ -14,13 +14,21 @@ the same as a whole one.
 """
 
 import hashlib
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
 from keras_depth.data.nyu_layouts import DenseDepth, Labelled, Layout
 from keras_depth.errors import InputError
 
-LISTS = ("official", "das2024", "wang", "wang_small")
+# What the description of frames of a list must not hide.
+LISTS = {
+    "official": "",
+    "das2024": ", list das2024: frames drawn from the training sequences, or the first 654 labelled"
+    " images, of which 386 are official training images",
+    "wang": ", list wang: every split is drawn from the training sequences",
+    "wang_small": ", list wang_small: every split is drawn from the training sequences",
+}
 _DAS_TEST = 654
 _WANG_SMALL = 0.04
 
@@ -40,22 +48,26 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
             f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
             " give data.list=official (evaluate: --data-option list=official)"
         )
-    drawn = _in_an_order_of_their_own(layout)
-    if name == "das2024":
-        cuts = [int(0.7 * len(drawn)), len(drawn)]
-    else:
-        if name == "wang_small":
-            drawn = drawn[: round(_WANG_SMALL * len(drawn))]
-        cuts = [int(len(drawn) * 0.99 * part) for part in (0.8, 0.2)]
-        cuts = [cuts[0], sum(cuts), len(drawn)]
+    drawn = iter(_in_an_order_of_their_own(layout))
     frames: dict[str, list[Any]] = {}
     missing: dict[str, list[str]] = {}
-    first = 0
-    for split, last in zip(("train", "validation", "test"), cuts, strict=False):
-        frames[split] = [frame for frame, _ in drawn[first:last] if frame is not None]
-        missing[split] = [file for _, file in drawn[first:last] if file is not None]
-        first = last
+    all_frames = sum(len(each.get("train", [])) for each in (layout.frames, layout.missing))
+    for split, count in sizes(name, all_frames).items():
+        rows = list(islice(drawn, count))
+        frames[split] = [frame for frame, _ in rows if frame is not None]
+        missing[split] = [file for _, file in rows if file is not None]
     return frames, missing
+
+
+def sizes(name: str, frames: int) -> dict[str, int]:
+    """Returns how many of the DenseDepth layout's training frames are in each split of a list."""
+    if name == "das2024":
+        train = int(0.7 * frames)
+        return {"train": train, "validation": frames - train}
+    if name == "wang_small":
+        frames = round(_WANG_SMALL * frames)
+    train, validation = (int(frames * 0.99 * part) for part in (0.8, 0.2))
+    return {"train": train, "validation": validation, "test": frames - train - validation}
 
 
 def _in_an_order_of_their_own(layout: DenseDepth) -> list[tuple[Any, str | None]]:

@@ -38,7 +38,7 @@ MODES = {"caffe": _caffe, "torch": _torch, "tf": _tf, "minmax": _minmax}
 class Preprocessing(keras.layers.Layer):
     """Turns an RGB picture in [0, 1] into what a backbone was trained on.
 
-    It is the first layer of every model, so that no caller can get it wrong.
+    It is the first layer of a model on such a backbone, so that no caller can get it wrong.
 
     Args:
         mode: the first three are those of keras.applications:

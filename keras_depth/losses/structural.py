@@ -79,7 +79,7 @@ class StructuralLoss(DepthLoss):
     def terms(self, y_true, y_pred):
         """Returns the terms, unweighted: (B,) each, by name."""
         target, prediction, valid = select_valid(y_true, y_pred)
-        if min(prediction.shape[1:3]) < _WINDOW:
+        if any(side is not None and side < _WINDOW for side in prediction.shape[1:3]):
             raise InputError(
                 f"maps of shape {tuple(prediction.shape)} are smaller than SSIM's window of"
                 f" {_WINDOW}x{_WINDOW}: give larger pictures, or another loss"

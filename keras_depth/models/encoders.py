@@ -1,6 +1,7 @@
 """Backbones and the places where decoders tap them."""
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -65,14 +66,13 @@ MOBILENET_V2 = Taps(
     eighth="block_5_add",
     sixteenth="block_12_add",
 )
-# Keras numbers the activations of Inception-ResNet-v2 in the order they are made, and goes on
-# counting with the next one in the process: taps by that order, with the rows and columns of
-# zeros that bring its unpadded maps to a half, a quarter ... of sides that are multiples of 16.
-INCEPTION_RESNET_V2 = {
-    "half": (0, ((1, 0), (1, 0))),
-    "quarter": (3, ((1, 1), (1, 1))),
-    "eighth": (74, ((2, 1), (2, 1))),
-    "end": (161, ((1, 1), (1, 1))),
+# The rows and columns of zeros that bring the unpadded maps of Inception-ResNet-v2 to a half, a
+# quarter ... of sides that are multiples of 16.
+_PADDINGS = {
+    "half": ((1, 0), (1, 0)),
+    "quarter": ((1, 1), (1, 1)),
+    "eighth": ((2, 1), (2, 1)),
+    "end": ((1, 1), (1, 1)),
 }
 
 _APPLICATIONS: dict[str, tuple[Callable, str]] = {  # builder, and the mode of `Preprocessing`
@@ -113,7 +113,10 @@ def application(encoder, image, weights=None, scaling=None):
     x = image if mode == "none" else Preprocessing(mode, name="preprocessing")(image)
     arguments = {"include_top": False, "input_tensor": x, "name": encoder}
     try:
-        return build(weights=weights, **arguments)
+        with warnings.catch_warnings():
+            # Of weights trained on 224x224, which a convolution does not mind.
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+            return build(weights=weights, **arguments)
     except Exception as error:
         # keras.utils.get_file raises a bare Exception when a download fails.
         known = ("fetch failure", "corrupted")
@@ -135,17 +138,30 @@ def tapped(backbone, taps, *scales):
 
 
 def tapped_inception_resnet_v2(backbone, *scales):
-    """Returns padded maps of Inception-ResNet-v2, for "half", "quarter", "eighth" or "end"."""
-    numbered = re.compile(r"activation(?:_(\d+))?")
-    activations = {
-        int(match[1] or 0): layer
-        for layer in backbone.layers
-        if (match := numbered.fullmatch(layer.name))
+    """Returns padded maps of Inception-ResNet-v2, for "half", "quarter", "eighth" or "end".
+
+    Keras numbers its layers on from one network of a process to the next, so they are found by
+    where they stand: the first and the fourth activation of the stem, which has no branches; and
+    what goes into the strided convolution of the branch with three convolutions, of either
+    reduction.
+    """
+    stem = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Activation)]
+    makers = {id(layer.output): layer for layer in backbone.layers}
+
+    def before_the_last_convolution(reduction, branch):
+        x = backbone.get_layer(reduction).input[branch]
+        for _ in ("activation", "batch norm", "convolution"):
+            x = makers[id(x)].input
+        return x
+
+    maps = {
+        "half": stem[0].output,
+        "quarter": stem[3].output,
+        "eighth": before_the_last_convolution("mixed_6a", 1),
+        "end": before_the_last_convolution("mixed_7a", 2),
     }
-    in_order = [activations[number] for number in sorted(activations)]
-    maps = []
-    for scale in scales:
-        place, padding = INCEPTION_RESNET_V2[scale]
-        pad = keras.layers.ZeroPadding2D(padding, name=f"{scale}_padding")
-        maps.append(pad(in_order[place].output))
-    return maps
+    pads = {
+        scale: keras.layers.ZeroPadding2D(_PADDINGS[scale], name=f"{scale}_padding")
+        for scale in scales
+    }
+    return [pads[scale](maps[scale]) for scale in scales]

@@ -14,8 +14,6 @@ from keras_depth.models import encoders
 from keras_depth.models.blocks import check_sides
 
 MULTIPLE = 16
-# Inception-ResNet-v2 pads nothing: of less than 80 rows its second reduction leaves none.
-SMALLEST = {"inception_resnet_v2": 80}
 
 _WIDTHS = (256, 128, 64, 32)  # of the decoder's blocks, coarsest first
 _SCALES = ("eighth", "quarter", "half")  # where it takes up the encoder's maps
@@ -39,7 +37,7 @@ def unet(input_shape, weights, *, name, encoder, scaling="imagenet"):
     Raises:
         InputError: a size or an option the network cannot take.
     """
-    check_sides(input_shape, MULTIPLE, name, SMALLEST.get(encoder, 32))
+    check_sides(input_shape, MULTIPLE, name, smallest(encoder))
     if scaling not in ("imagenet", "minmax"):
         raise unknown_name(f"value of scaling for {name}:", scaling, ("imagenet", "minmax"))
     image = keras.Input(input_shape, name="image")
@@ -63,6 +61,12 @@ def unet(input_shape, weights, *, name, encoder, scaling="imagenet"):
         1, 3, padding="same", activation="sigmoid", dtype="float32", name="depth"
     )(x)
     return keras.Model(image, depth, name=name)
+
+
+def smallest(encoder):
+    """Returns the shortest side of a picture that an encoder takes."""
+    # Inception-ResNet-v2 pads nothing: of less than 80 rows its second reduction leaves none.
+    return 80 if encoder == "inception_resnet_v2" else 32
 
 
 def _block(x, skip, width, name):

@@ -15,8 +15,12 @@ from keras_depth.models.blocks import check_sides
 from keras_depth.models.squeezenet import SOURCE, load_torchvision, squeezenet
 
 MULTIPLE = 16
+SMALLEST = 32
 
 _SCALINGS = ("imagenet", "none", "torch")
+# Of batch norm, where the encoder is trained. keras.applications' 0.999 takes thousands of steps to
+# follow weights that start at random.
+_MOMENTUM = 0.98
 
 
 def mobilenet_v2_unet(
@@ -27,7 +31,6 @@ def mobilenet_v2_unet(
     frozen=True,
     scaling="imagenet",
     align_corners=False,
-    batch_norm_momentum=0.999,
 ):
     """Builds the network on MobileNetV2: four blocks, from a 32nd on.
 
@@ -41,8 +44,6 @@ def mobilenet_v2_unet(
             the authors give it to PyTorch's weights; "torch": by ImageNet's means and deviations,
             their normalisation.
         align_corners: how maps are enlarged, see `BilinearResize`; True as in the authors' code.
-        batch_norm_momentum: of an encoder that is trained; keras.applications' takes more than a
-            thousand steps to follow weights that start at random.
 
     Returns:
         A functional model from `image` (B, H, W, 3), RGB in [0, 1], to (B, H / 2, W / 2, 1),
@@ -56,7 +57,7 @@ def mobilenet_v2_unet(
     backbone = encoders.application("mobilenet_v2", image, weights, mode)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = batch_norm_momentum
+            layer.momentum = _MOMENTUM
     scales = ("end", "sixteenth", "eighth", "quarter", "half")
     maps = encoders.tapped(backbone, encoders.MOBILENET_V2, *scales)
     return _decode(image, maps, frozen, align_corners, name)
@@ -103,7 +104,7 @@ def squeezenet_unet(
 
 
 def _picture(input_shape, name, scaling):
-    check_sides(input_shape, MULTIPLE, name, 32)
+    check_sides(input_shape, MULTIPLE, name, SMALLEST)
     if scaling not in _SCALINGS:
         raise unknown_name(f"value of scaling for {name}:", scaling, _SCALINGS)
     return keras.Input(input_shape, name="image")

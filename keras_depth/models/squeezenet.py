@@ -30,8 +30,8 @@ def squeezenet(image, padding="valid"):
     Args:
         image: (B, H, W, 3), as `Preprocessing("torch")` gives it; sides multiples of 16.
         padding: of the first convolution and the pools: "valid", as in torchvision, or "same",
-            whose maps are exactly a half, a quarter ... and hold the same values and one more row
-            and column.
+            whose maps are exactly a half, a quarter ...: conv1 has one more row and column, and
+            from there on values differ near the lower and the right edge.
 
     Returns:
         The maps by layer: "conv1" at a half, "fire3" at a quarter, "fire5" at an eighth, "fire9"

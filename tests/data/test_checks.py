@@ -258,6 +258,16 @@ def test_nyu_is_counted_against_the_published_copy(tmp_path, others, layout, cou
         assert held is None and official("nyu", tmp_path, {"hold_out": 0.1}, "test") == (654, False)
 
 
+def test_nyu_is_counted_against_the_list_that_is_asked_for(tmp_path):
+    write_layout(Rooms(8, SIZE), tmp_path, "densedepth", Rooms(3, SIZE, split="test"))
+    counts = {"train": 40_144, "validation": 10_036, "test": 508}
+    report = check("nyu", tmp_path, options={"list": "wang"})
+    assert {split.name: split.official for split in report.splits} == counts
+    for split, count in (("train", 35_481), ("validation", 15_207)):
+        assert official("nyu", tmp_path, {"list": "das2024"}, split) == (count, False)
+    assert official("nyu", tmp_path, {"list": "das2024"}, "test") is None
+
+
 def test_a_count_that_is_only_about_right():
     bts = official("nyu", None, {}, "train")
     assert bts is None

@@ -55,7 +55,8 @@ def test_the_first_654_labelled_images(tmp_path):
     labelled(tmp_path, count=660)
     reader = open_nyu(tmp_path, list="das2024")
     assert [reader.key(index) for index in (0, 1, 653)] == ["00000", "00001", "00653"]
-    assert len(reader) == 654 and reader.description.endswith(", list das2024")
+    assert len(reader) == 654
+    assert reader.description.endswith("images, of which 386 are official training images")
     with pytest.raises(InputError, match="no train frames in the labelled layout"):
         open_nyu(tmp_path, "train", list="das2024")
 
@@ -66,6 +67,16 @@ def test_frames_of_a_list_are_read(tmp_path):
     assert [len(part) for part in parts] == [23, 5, 2]
     assert len({part.key(index) for part in parts for index in range(len(part))}) == 30
     assert parts[1][0]["depth"].shape == (48, 64, 1)
+
+
+def test_a_list_without_test_frames_there(tmp_path):
+    """Frames to score are not quietly those to train on."""
+    write_layout(Rooms(30, (48, 64), split="train"), tmp_path, "densedepth", Rooms(2, (48, 64)))
+    assert len(open_nyu(tmp_path, "validation", list="das2024")) == 9
+    with pytest.raises(
+        InputError, match="no test frames in the DenseDepth layout .21 train, 9 val"
+    ):
+        open_nyu(tmp_path, list="das2024")
 
 
 def test_errors(tmp_path):

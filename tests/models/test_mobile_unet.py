@@ -76,10 +76,11 @@ def test_a_frozen_encoder_stays_as_it_is(name, tmp_path):
 
 
 def test_an_encoder_that_is_trained():
-    model = create_model("mobilenet_v2_unet", SMALL, frozen=False, batch_norm_momentum=0.9)
+    """Its batch statistics follow within a hundred steps, not keras.applications' thousands."""
+    model = create_model("mobilenet_v2_unet", SMALL, frozen=False)
     assert all(layer.trainable for layer in model.layers)
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
-    assert len(norms) == 52 and {layer.momentum for layer in norms} == {0.9}
+    assert len(norms) == 52 and {layer.momentum for layer in norms} == {0.98}
 
 
 def test_scaling():
@@ -116,8 +117,8 @@ def test_squeezenet_has_its_published_count():
     assert shapes["fire5"] == (59, 79, 256) and shapes["fire9"] == (29, 39, 512)
 
 
-def test_both_paddings_are_one_network():
-    """The unpadded first map is the padded one without its last row and column."""
+def test_the_first_map_of_both_paddings():
+    """The unpadded one is the padded one without its last row and column."""
     valid, same = backbone("valid"), backbone("same")
     same.set_weights(valid.get_weights())
     image = picture()

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_depth.data import kitti_lists
+from keras_depth.data import kitti_lists, nyu_lists
 from keras_depth.data.kitti_files import drives_there, has_splits
 from keras_depth.data.nyu_layouts import LAYOUTS
 from keras_depth.data.reader import Reader
@@ -68,7 +68,10 @@ def official(
         return None
     path = Path(data_dir).expanduser().absolute()
     title = next((layout.title for layout in LAYOUTS if layout.find(path)), "")
-    count = _NYU.get(title, {}).get(split or "")
+    counts, listed = _NYU.get(title, {}), str(options.get("list", "official"))
+    if listed != "official" and title == "DenseDepth":
+        counts = nyu_lists.sizes(listed, counts["train"])
+    count = counts.get(split or "")
     return Official(count, about=(title, split) == ("BTS", "train")) if count else None
 
 

@@ -1,0 +1,37 @@
+"""The experiment of evaluation/minmax.py: its table holds both networks and both perfect fits."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_depth import recipes, trainer
+from keras_depth.run_folder import RunFolder
+
+SCRIPT = Path(__file__).resolve().parent.parent / "evaluation" / "minmax.py"
+
+
+def test_its_table(tmp_path):
+    for encoding in ("unit", "minmax"):
+        changes = [
+            *("size=[32, 48]", f"encoding={encoding}", "batch_size=2", "epochs=1"),
+            "data={name: synthetic, frames: 2, validation_frames: 2}",
+            "loss={name: structural}",
+        ]
+        recipe = recipes.load("jetson_fcnn/rooms", changes)
+        trainer.train(recipe, RunFolder(tmp_path / encoding))
+    command = [sys.executable, SCRIPT, tmp_path / "unit", tmp_path / "minmax"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    table = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if " / " in line]
+    rows = {
+        name: [tuple(map(float, cell.split(" / "))) for cell in cells] for name, *cells in table
+    }
+    assert set(rows) == {
+        *("network, unit", "network, minmax", "perfect fit, unit", "perfect fit, minmax"),
+        "mean depth of the training rooms",
+    }
+    das2024, nyu_eigen, aligned = rows["perfect fit, unit"]
+    assert das2024 == pytest.approx((0.25, das2024[1], 0), abs=1e-3), "7.5 m where there are 10"
+    assert nyu_eigen == aligned == pytest.approx((0, 0, 1), abs=1e-3)
+    assert all(rel > 0.1 for rel, _, _ in rows["perfect fit, minmax"])
