@@ -43,7 +43,7 @@ def test_check_values(arguments, target, terms, total):
     values = loss.terms(with_valid(target), prediction)
     for key, expected in zip(("depth", "gradient", "ssim"), terms, strict=True):
         assert float(values[key][0]) == pytest.approx(expected, rel=1e-3)
-    # The last digits of 1 - SSIM are float32's rounding: 4e-7 in TensorFlow's own, whence 0.0138520;
+    # The last digits of 1 - SSIM are float32's rounding: 4e-7 in TensorFlow's, whence 0.0138520;
     # in float64 it is 0.0138523.
     value = float(loss(with_valid(target), prediction))
     assert value == pytest.approx(total, rel=2e-5, abs=5e-7)
