@@ -18,9 +18,7 @@ NETWORK = "network"
 POST_PROCESSED = "network, flip ramp"
 BASELINE = "mean training depth"
 
-_SUMMARY = (
-    *("rel", "rms_rel", "rmse", "mse", "log10", "delta1", "delta2", "delta3", "d1", "r2_pooled"),
-)
+_SUMMARY = "rel rms_rel rmse mse log10 delta1 delta2 delta3 d1 r2_pooled".split()
 _SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
 _NAMED = 3  # missing frames in the text; report.json has them all
 
