@@ -100,8 +100,8 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         _check_encoding(recipe)
         _check_seen(loss, recipe, frames)
         # What a checkpoint replaces need not be there any more.
-        weights = "none" if latest else recipe.weights
-        state = _build(recipe, loss, augmentation.crop or recipe.size, total, weights)
+        built = dataclasses.replace(recipe, weights="none") if latest else recipe
+        state = _build(built, loss, augmentation.crop or recipe.size, total)
     chief = _is_chief(strategy)
     if chief:
         folder.begin(recipe)
@@ -301,9 +301,7 @@ def _save(checkpoints: tf.train.CheckpointManager, state: _State, step: int) -> 
         ) from error
 
 
-def _build(
-    recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int, weights: str
-) -> _State:
+def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: int) -> _State:
     """Makes model and optimizer of a recipe, and the checkpoint of all that training changes."""
     protocol = protocols.get(recipe.protocol)
     if recipe.precision not in _PRECISIONS:
@@ -320,7 +318,7 @@ def _build(
             return model
         return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
 
-    model = build(crop, weights)
+    model = build(crop, recipe.weights)
     saved_model = model if tuple(crop) == recipe.size else build(recipe.size, "none")
     with _section("optimizer"):
         optimizer = make_optimizer(recipe, total)

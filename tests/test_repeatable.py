@@ -103,7 +103,8 @@ def test_no_sum_of_a_step_has_more_than_two_terms(tmp_path, network):
         for graph in graphs_run(tmp_path, one_step(network, (32, 48), 2, 4))
         for node in graph.node
     ]
-    assert len([node for node in nodes if node.op.startswith("Conv2DBackprop")]) > 20
+    # oneDNN, which TensorFlow takes on some CPUs, has names of its own around it.
+    assert len([node for node in nodes if "Conv2DBackprop" in node.op]) > 20
     sums = [node for node in nodes if node.op in ("AddN", "AccumulateNV2")]
     assert [node.name for node in sums if node.attr["N"].i > 2] == []
     assert len(sums) > 5
