@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, optidepthnet
+from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, msfnet, optidepthnet
 
 CITATIONS = {
     "jetson_fcnn": "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with"
@@ -23,6 +23,8 @@ CITATIONS = {
     " Encoder-Decoder Architecture. 2024, arXiv:2410.11610",
     "mobile_unet": "D. Wang, R. Wang, S. Chen, Y. Qiu: Monocular Depth Estimation Based on"
     " Convolutional Neural Networks. University of Michigan, 2021",
+    "msfnet": "Pei: MSFNet: Multi-scale Features Network for Monocular Depth Estimation. 2021,"
+    " arXiv:2107.06445",
 }
 
 
@@ -387,5 +389,54 @@ for _name, _description, _recipe, _parameters, _build in (
             multiple=mobile_unet.MULTIPLE,
             smallest=mobile_unet.SMALLEST,
             size=(480, 640),
+        )
+    )
+
+for _name, _description, _recipe, _parameters, _attention, _fusion in (
+    (
+        "msfnet",
+        "SENet154, edge attention, five scales fused, to half the picture's size",
+        "row1_nyu",
+        (139_274_614, 139_026_838),
+        "eda",
+        True,
+    ),
+    (
+        "msfnet_baseline",
+        "the same without attention and fusion: SENet154 with DenseDepth's decoder",
+        "row3_baseline",
+        (131_055_409, 130_807_857),
+        None,
+        False,
+    ),
+    (
+        "msfnet_usf",
+        "the same with fusion alone",
+        "row4_usf",
+        (139_274_002, 139_026_226),
+        None,
+        True,
+    ),
+    (
+        "msfnet_usf_cbam",
+        "the same with CBAM's spatial attention",
+        "row5_usf_cbam",
+        (139_274_614, 139_026_838),
+        "cbam",
+        True,
+    ),
+):
+    register(
+        Architecture(
+            name=_name,
+            paper="msfnet",
+            description=_description,
+            build=partial(msfnet.msfnet, name=_name, attention=_attention, fusion=_fusion),
+            recipe=_recipe,
+            parameters=_parameters,
+            encoding="inverse",
+            multiple=1,
+            smallest=msfnet.SMALLEST,
+            size=(228, 304),
         )
     )

@@ -93,6 +93,18 @@ def _from_unit(output, focal_baseline=None):
     return _FARTHEST * _from_metres(output)
 
 
+_SCALE, _NEAREST = 10.0, 0.1  # metres that `inverse` writes as 1, and as 100
+
+
+def _inverse(depth, focal_baseline=None):
+    return _SCALE / ops.clip(depth, _NEAREST, _FARTHEST)
+
+
+def _from_inverse(output, focal_baseline=None):
+    highest = _SCALE / _NEAREST
+    return _SCALE / ops.clip(ops.cast(output, "float32"), _SCALE / _FARTHEST, highest)
+
+
 def _centimetres(depth, focal_baseline=None):
     return ops.clip(100 * depth, 10, 100 * _FARTHEST)
 
@@ -127,6 +139,13 @@ _ENCODINGS = {
             _centimetres,
             _from_centimetres,
             "the output is depth in centimetres, cut to 10..1000 (Wang et al.)",
+            farthest=_FARTHEST,
+        ),
+        Encoding(
+            "inverse",
+            _inverse,
+            _from_inverse,
+            "the output is 10 m by depth, cut to 1..100, that is to 10..0.1 m (DenseDepth)",
             farthest=_FARTHEST,
         ),
         Encoding(

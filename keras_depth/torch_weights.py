@@ -40,15 +40,24 @@ def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
         ) from error
 
 
-def load_convolutions(
-    model: keras.Model, path: str | Path, source: str, names: Mapping[str, str]
-) -> None:
-    """Loads convolutions with biases; nothing is changed unless all of them fit.
+# PyTorch's names of what convolutions and batch norms keep.
+_PIECES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def load(model: keras.Model, path: str | Path, source: str, names: Mapping[str, str]) -> None:
+    """Loads convolutions and batch norms; nothing is changed unless all of them fit.
 
     Args:
         model: the network.
         path, source: see `read`.
-        names: layer -> name in the file, whose `.weight` is (out, in, h, w) and `.bias` (out,).
+        names: layer -> name in the file, whose kernels are (out, in of a group, h, w).
 
     Raises:
         InputError: as `read`, or a weight is missing or of another shape.
@@ -57,14 +66,15 @@ def load_convolutions(
     values = {}
     for layer, name in names.items():
         arrays = []
-        for key, variable in zip(("weight", "bias"), model.get_layer(layer).weights, strict=True):
-            array = state.get(f"{name}.{key}")
-            if key == "weight" and array is not None:
-                array = array.transpose(2, 3, 1, 0)  # (out, in, h, w) -> (h, w, in, out)
+        for variable in model.get_layer(layer).weights:
+            key = f"{name}.{_PIECES[variable.name]}"
+            array = state.get(key)
+            if array is not None and array.ndim == 4:
+                array = array.transpose(2, 3, 1, 0)  # -> (h, w, in of a group, out)
             if array is None or array.shape != tuple(variable.shape):
                 found = "is not there" if array is None else f"has the shape {array.shape}"
                 raise InputError(
-                    f"weights {path}: {name}.{key} {found}, where {model.name} takes"
+                    f"weights {path}: {key} {found}, where {model.name} takes"
                     f" {tuple(variable.shape)}; give {source}"
                 )
             arrays.append(array)

@@ -42,6 +42,7 @@ from keras_depth.data.pipeline import (
 from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError, check_keywords, unknown_name
 from keras_depth.files import replace_file
+from keras_depth.optimizers import AdamL2
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
 from keras_depth.training_step import training_step
@@ -53,6 +54,7 @@ _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
+    "adam_l2": AdamL2,
     "adamw": keras.optimizers.AdamW,
     "sgd": keras.optimizers.SGD,
     "rmsprop": keras.optimizers.RMSprop,
@@ -331,7 +333,7 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
         loss=_values(loss.state.values()),
         step=step,
     )
-    validator = Validator(saved_model, loss, _encoding(recipe), protocol)
+    validator = Validator(saved_model, loss, _encoding(recipe), protocol, recipe.target)
     return _State(model, saved_model, optimizer, loss, validator, step, checkpoint)
 
 
@@ -370,7 +372,7 @@ def _batches(recipe, state, augmentation, frames, strategy, first, total) -> Ite
         frames,
         size=recipe.size,
         augmentation=augmentation,
-        target=target_of(state.loss, _encoding(recipe), state.model),
+        target=target_of(state.loss, _encoding(recipe), state.model, recipe.target),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         start_step=first,

@@ -20,16 +20,17 @@ _SHOWN = 4  # frames in a figure
 
 
 def target_of(
-    loss: losses.DepthLoss, encoding: Encoding, model: keras.Model
+    loss: losses.DepthLoss, encoding: Encoding, model: keras.Model, takes: str = "pixel"
 ) -> Callable[[dict], tf.Tensor]:
     """Returns what makes a loss's `y_true` of a batch, see `data.pipeline.Batches`.
 
-    Depth is brought to the size of the model's finest output.
+    Depth is brought to the size of the model's finest output; `takes` says how, see
+    `data.pipeline.depth_target`.
     """
     if loss.sees == "pair":
         return pair_target
     size = keras.tree.flatten(model.outputs)[0].shape[1:3]
-    return partial(depth_target, encode=encoding.encode, size=size)
+    return partial(depth_target, encode=encoding.encode, size=size, takes=takes)
 
 
 class Validator:
@@ -41,6 +42,7 @@ class Validator:
         encoding: how it writes depth.
         protocol: which pixels are scored. At the network's size, and never with a mirrored
             picture: this only compares one epoch with the next.
+        takes: how the loss's target is made, see `target_of`.
 
     Raises:
         InputError: the protocol leaves no pixel of a map of that size.
@@ -52,12 +54,13 @@ class Validator:
         loss: losses.DepthLoss,
         encoding: Encoding,
         protocol: Protocol,
+        takes: str = "pixel",
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         # Told now, and not by the first epoch's end.
         scoring.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
         self._sees_pairs = loss.sees == "pair"
-        self._target = target_of(loss, encoding, model)
+        self._target = target_of(loss, encoding, model, takes)
 
         @tf.function(autograph=False)
         def compute(image, y_true, focal_baseline):

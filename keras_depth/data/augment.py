@@ -7,14 +7,17 @@ import cv2
 import numpy as np
 
 from keras_depth.data.reader import PICTURES, Sample
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, unknown_name
+
+CROP_AT = ("random", "middle")
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """What may be done to a frame.
 
-    crop: (height, width) cut out at a random place; None keeps the frame.
+    crop: (height, width) cut out; None keeps the frame.
+    crop_at: "random", a random place, or "middle".
     mirror: probability of a left-right mirror image.
     rotate: rotation about the middle by up to this many degrees either way.
     colour: brightness, contrast and saturation change by up to this part either way.
@@ -30,6 +33,7 @@ class Augmentation:
     """
 
     crop: tuple[int, int] | None = None
+    crop_at: str = "random"
     mirror: float = 0.5
     rotate: float = 0.0
     colour: float = 0.0
@@ -40,6 +44,8 @@ class Augmentation:
     def __post_init__(self):
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"augmentation: crop={self.crop}: give a (height, width) in pixels")
+        if self.crop_at not in CROP_AT:
+            raise unknown_name("value of crop_at", self.crop_at, CROP_AT)
         highest = {"mirror": 1, "rotate": 180, "colour": 0.99}
         highest |= dict.fromkeys(("colour_shift", "swap", "grey"), 1)
         for key, high in highest.items():
@@ -84,6 +90,8 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     swap, grey = rng.random(2)
     order = rng.permutation(3)
     maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
+    if augmentation.crop_at == "middle":
+        place = [0.5, 0.5]
     window = _window(sample["image"].shape[:2], augmentation.crop, place)
     if augmentation.rotate:
         maps = _rotate(maps, math.radians(augmentation.rotate) * (2 * turn - 1), window)

@@ -5,18 +5,23 @@ import inspect
 from keras_depth.errors import unknown_name
 from keras_depth.losses.adaptive_berhu import AdaptiveBerHu, LogLossState
 from keras_depth.losses.base import DepthLoss, WeightedSum
+from keras_depth.losses.batch_loss import BatchLoss
 from keras_depth.losses.masked import MaskedLoss
-from keras_depth.losses.regression import BerHu, MaskedMSE, MSEPlusREL
+from keras_depth.losses.msfnet import MSFNetLoss
+from keras_depth.losses.regression import BerHu, MaskedL1, MaskedMSE, MSEPlusREL
 from keras_depth.losses.stereo import StereoLoss
 from keras_depth.losses.structural import StructuralLoss
 from keras_depth.losses.warp import warp
 
 __all__ = [
     "AdaptiveBerHu",
+    "BatchLoss",
     "BerHu",
     "DepthLoss",
     "LogLossState",
     "MSEPlusREL",
+    "MSFNetLoss",
+    "MaskedL1",
     "MaskedLoss",
     "MaskedMSE",
     "StereoLoss",
@@ -28,12 +33,15 @@ __all__ = [
 ]
 
 _LOSSES: dict[str, type[DepthLoss]] = {
+    "l1": MaskedL1,
     "mse": MaskedMSE,
     "mse_rel": MSEPlusREL,
     "berhu": BerHu,
     "adaptive_berhu": AdaptiveBerHu,
     "stereo": StereoLoss,
     "structural": StructuralLoss,
+    "batch": BatchLoss,
+    "msfnet": MSFNetLoss,
 }
 
 

@@ -1,4 +1,4 @@
-"""Pixel-wise regression losses: squared error, squared + relative error, BerHu."""
+"""Pixel-wise regression losses: absolute, squared, squared + relative error, BerHu."""
 
 import keras
 from keras import ops
@@ -32,6 +32,20 @@ def batch_threshold(error, fraction, highest=None):
     if highest is not None:
         c = ops.minimum(c, highest)
     return ops.stop_gradient(ops.maximum(c, 1e-6))  # a perfect batch must not divide by 0
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class MaskedL1(MaskedLoss):
+    """Mean absolute error over the valid pixels.
+
+    Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1).
+    """
+
+    def __init__(self, name="l1", reduction="sum_over_batch_size"):
+        super().__init__(name=name, reduction=reduction)
+
+    def error(self, target, prediction):
+        return ops.abs(prediction - target)
 
 
 @keras.saving.register_keras_serializable("keras_depth")

@@ -18,6 +18,7 @@ from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import masked_mean, select_valid
 
 DIFFERENCES = ("forward", "sobel")
+HOLES = ("left_out", "zero")
 _WINDOW, _SIGMA = 11, 1.5  # of SSIM
 
 
@@ -28,8 +29,8 @@ class StructuralLoss(DepthLoss):
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1); h and w of 11
     or more.
 
-    A slope counts where all pixels that it is taken from are valid; a window of SSIM counts as far
-    as it is valid, by its Gaussian weights. Where all is valid, these are the papers' terms.
+    A slope counts where all pixels that it is taken from are valid. Where all is valid, these are
+    the papers' terms.
 
     Args:
         depth: weight of the absolute error. Defaults to 0.3.
@@ -38,6 +39,9 @@ class StructuralLoss(DepthLoss):
         differences: "forward", of a pixel and the next, or "sobel", 3x3 with zeros around the
             frame. Defaults to "forward".
         ssim_range: what SSIM takes for the range of values. Defaults to 1.
+        holes: what SSIM makes of invalid pixels. "left_out": a window is that of its valid pixels,
+            and counts as far as it has some, by its Gaussian weights. "zero": they are 0 in both
+            maps, and the windows around valid pixels count. Defaults to "left_out".
 
     Raises:
         InputError: a negative weight, a range that is not above 0, an unknown name, or maps that
@@ -54,6 +58,7 @@ class StructuralLoss(DepthLoss):
         ssim=1.0,
         differences="forward",
         ssim_range=1.0,
+        holes="left_out",
         name="structural",
         reduction="sum_over_batch_size",
     ):
@@ -65,11 +70,14 @@ class StructuralLoss(DepthLoss):
             raise InputError(f"StructuralLoss: ssim_range={ssim_range!r}: give a number above 0")
         if differences not in DIFFERENCES:
             raise unknown_name("value of differences:", differences, DIFFERENCES)
+        if holes not in HOLES:
+            raise unknown_name("value of holes:", holes, HOLES)
         self.depth = depth
         self.gradient = gradient
         self.ssim = ssim
         self.differences = differences
         self.ssim_range = ssim_range
+        self.holes = holes
 
     def call(self, y_true, y_pred):
         terms = self.terms(y_true, y_pred)
@@ -89,7 +97,7 @@ class StructuralLoss(DepthLoss):
         return {
             "depth": masked_mean(ops.abs(error), valid),
             "gradient": sum(masked_mean(ops.abs(s), counts) for s, counts in slopes(error, valid)),
-            "ssim": dissimilarity(target, prediction, valid, self.ssim_range),
+            "ssim": dissimilarity(target, prediction, valid, self.ssim_range, self.holes),
         }
 
     def get_config(self):
@@ -100,6 +108,7 @@ class StructuralLoss(DepthLoss):
             "ssim": self.ssim,
             "differences": self.differences,
             "ssim_range": self.ssim_range,
+            "holes": self.holes,
         }
 
 
@@ -123,10 +132,10 @@ def _sobel(error, valid):
         yield _filter(error, kernel, "same"), whole
 
 
-def dissimilarity(target, prediction, valid, value_range):
+def dissimilarity(target, prediction, valid, value_range, holes="left_out"):
     """Returns the mean of (1 - SSIM) / 2, 0 to 1, over each sample's windows: (B,).
 
-    Where all is valid it is what `tf.image.ssim` gives.
+    Where all is valid it is what `tf.image.ssim` gives; elsewhere see `StructuralLoss`.
     """
     products = [target * target, prediction * prediction, target * prediction]
     maps = [valid, target, prediction, *products]
@@ -136,7 +145,12 @@ def dissimilarity(target, prediction, valid, value_range):
     gaussian = (gaussian / gaussian.sum()).astype("float32")
     moments = _filter(_filter(moments, gaussian[:, None], "valid"), gaussian[None], "valid")
     share, moments = moments[..., :1], moments[..., 1:]
-    x, y, xx, yy, xy = ops.split(moments / ops.maximum(share, 1e-6), 5, axis=-1)
+    if holes == "zero":
+        middle = slice(_WINDOW // 2, -(_WINDOW // 2))
+        share = valid[:, middle, middle]
+    else:
+        moments = moments / ops.maximum(share, 1e-6)
+    x, y, xx, yy, xy = ops.split(moments, 5, axis=-1)
     c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
     luminance = (2 * x * y + c1) / (x * x + y * y + c1)
     structure = (2 * (xy - x * y) + c2) / ((xx - x * x) + (yy - y * y) + c2)

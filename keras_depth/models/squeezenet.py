@@ -73,4 +73,4 @@ def load_torchvision(model, path):
         else:
             for piece in ("squeeze", "expand1x1", "expand3x3"):
                 names[f"{part}_{piece}"] = f"features.{index}.{piece}"
-    torch_weights.load_convolutions(model, path, SOURCE, names)
+    torch_weights.load(model, path, SOURCE, names)

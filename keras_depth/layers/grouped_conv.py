@@ -1,0 +1,55 @@
+"""Grouped convolution at the speed that its multiplications take.
+
+Keras sends it through XLA, whose gradient on a CPU takes a thousand times longer than needed
+(`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too, and where it has
+their gradient (GPUs, CPUs with oneDNN) nothing is faster.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_depth.errors import InputError
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class GroupedConv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D(groups=...)`: the same arguments, the same weights, the same result.
+
+    Raises:
+        InputError: channels are not last.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.data_format != "channels_last":
+            raise InputError(
+                f"GroupedConv2D: data_format={self.data_format!r}: give maps as (B, H, W, channels)"
+            )
+        # `fit` would compile with XLA, and its gradient be the slow one again.
+        self.supports_jit = False
+
+    def convolution_op(self, inputs, kernel):
+        if has_native_gradient(self.compute_dtype):
+            return tf.nn.conv2d(
+                inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate
+            )
+        parts = zip(
+            ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1), strict=True
+        )
+        return ops.concatenate([super(GroupedConv2D, self).convolution_op(*p) for p in parts], -1)
+
+
+@functools.cache
+def has_native_gradient(dtype: str) -> bool:
+    """Tells whether TensorFlow's own operator has a gradient here, by taking one."""
+    with tf.init_scope(), tf.GradientTape() as tape:
+        image, kernel = tf.ones((1, 3, 3, 2), dtype), tf.ones((3, 3, 1, 2), dtype)
+        tape.watch([image, kernel])
+        try:
+            tape.gradient(tf.nn.conv2d(image, kernel, 1, "VALID"), [image, kernel])
+        except tf.errors.OpError:
+            return False
+    return True

@@ -1,0 +1,30 @@
+"""Upsampling by channels that become pixels."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class SubPixel(keras.layers.Layer):
+    """Lays factor x factor channels out as that many pixels (ESPCN, Shi et al. 2016).
+
+    Args:
+        factor: how many times higher and wider the result is.
+
+    Input: (B, h, w, factor² C). Output: (B, factor h, factor w, C).
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return ops.depth_to_space(x, self.factor)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        f = self.factor
+        return (batch, f * height, f * width, channels // f**2)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}

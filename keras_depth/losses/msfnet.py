@@ -1,0 +1,75 @@
+"""The loss of MSFNet: of its depth the batch-loss, edges and structure; of its other heads L1."""
+
+import keras
+
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.losses.base import DepthLoss
+from keras_depth.losses.batch_loss import ACROSS, BatchLoss
+from keras_depth.losses.regression import MaskedL1
+from keras_depth.losses.structural import StructuralLoss
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class MSFNetLoss(DepthLoss):
+    """depth * L_batch + L_gradient + L_SSIM of the first map, auxiliary * L1 of each other one.
+
+    Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1), or a list of
+    such maps, depth first; h and w of 11 or more.
+
+    With `fit`, Keras takes one loss for each output: give this one to the first and a weighted L1
+    to the others, `[MSFNetLoss(), *[0.1 * MaskedL1()] * 2]`, and the target to each.
+
+    Args:
+        depth: weight of the batch-loss, λ in the paper: 0.1 on NYU, 1 on KITTI. Defaults to 0.1.
+        auxiliary: weight of the auxiliary heads, μ: the same. Defaults to 0.1.
+        weights: across what the batch-loss weighs its errors, "samples" or "pixels", see
+            `BatchLoss`; "none": L1 in its place, as in the first four arms of Table III. Defaults
+            to "samples".
+        ssim_range, holes: see `StructuralLoss`. Default to 100, of 10 / depth, and "zero".
+
+    Raises:
+        InputError: a negative weight, an unknown name, or maps that are smaller than SSIM's window.
+
+    Source: MSFNet (Pei 2021), section III-D, equations 3 to 7; what is not there is DenseDepth's.
+    """
+
+    def __init__(
+        self,
+        depth=0.1,
+        auxiliary=0.1,
+        weights="samples",
+        ssim_range=100.0,
+        holes="zero",
+        name="msfnet",
+        reduction="sum_over_batch_size",
+    ):
+        super().__init__(name=name, reduction=reduction)
+        for key, weight in (("depth", depth), ("auxiliary", auxiliary)):
+            if type(weight) not in (int, float) or not weight >= 0:
+                raise InputError(f"MSFNetLoss: {key}={weight!r}: give a number of 0 or more")
+        if weights not in (*ACROSS, "none"):
+            raise unknown_name("value of weights:", weights, (*ACROSS, "none"))
+        self.depth = depth
+        self.auxiliary = auxiliary
+        self.weights = weights
+        self.ssim_range = ssim_range
+        self.holes = holes
+        errors = MaskedL1() if weights == "none" else BatchLoss(weights)
+        structure = StructuralLoss(depth=0.0, ssim_range=ssim_range, holes=holes)
+        self._of_depth = self.depth * errors + structure
+        self._of_others = self.auxiliary * MaskedL1()
+
+    def call(self, y_true, y_pred):
+        depth, *others = keras.tree.flatten(y_pred)
+        auxiliary = (self._of_others.call(y_true, other) for other in others)
+        return sum(auxiliary, start=self._of_depth.call(y_true, depth))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "auxiliary": self.auxiliary,
+            "weights": self.weights,
+            "ssim_range": self.ssim_range,
+            "holes": self.holes,
+        }
