@@ -337,14 +337,14 @@ def depth_target(
 def _nearest_points(depth: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Reduces depth to its smallest values in square cells; the last ones may be incomplete."""
     side = math.ceil(depth.shape[1] / size[0])
-    negative = tf.where(depth > 0, -depth, -math.inf)
-    nearest = -tf.nn.max_pool2d(negative, side, side, "SAME")
-    if tuple(nearest.shape[1:3]) != tuple(size):
+    none = depth.dtype.min  # what the pool begins with, so that a cell without a point keeps it
+    negative = tf.nn.max_pool2d(tf.where(depth > 0, -depth, none), side, side, "SAME")
+    if tuple(negative.shape[1:3]) != tuple(size):
         raise InputError(
             f"target point: depth of {tuple(depth.shape[1:3])} has no square cells for"
             f" {tuple(size)}; give target=pixel"
         )
-    return tf.where(tf.math.is_finite(nearest), nearest, 0.0)
+    return tf.where(negative > none, -negative, 0.0)
 
 
 def pair_target(batch: dict) -> tf.Tensor:
