@@ -66,7 +66,7 @@ def row(paper: str, row: int) -> Row:
                 row=row,
                 name=entry["name"],
                 metrics=entry["metrics"],
-                protocol=content["protocol"],
+                protocol=entry.get("protocol", content["protocol"]),
                 reproducible=content["reproducible"],
                 note=entry.get("note", ""),
             )

@@ -71,7 +71,10 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         paper, row = architecture.paper, architecture.recipe
         # Without a data set, on the paper's rendered frames; with one, as its row says.
         if arguments.data in (None, *RENDERED):
-            row = "rooms" if f"{paper}/rooms" in recipes.list_recipes() else "drives"
+            wanted, other = (
+                ("drives", "rooms") if arguments.data == "drives" else ("rooms", "drives")
+            )
+            row = wanted if f"{paper}/{wanted}" in recipes.list_recipes() else other
         name = f"{paper}/{row}"
     overrides = list(arguments.set)
     if arguments.data:

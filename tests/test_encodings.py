@@ -8,7 +8,13 @@ from keras_depth import encodings
 from keras_depth.errors import InputError
 
 # Metres that an encoding can hold; `minmax` forgets them.
-RANGES = {"metric": (0.1, 80), "disparity": (0.1, 80), "unit": (0.1, 10), "centimetres": (0.1, 10)}
+RANGES = {
+    "metric": (0.1, 80),
+    "disparity": (0.1, 80),
+    "unit": (0.1, 10),
+    "centimetres": (0.1, 10),
+    "inverse": (0.1, 10),
+}
 
 
 def test_every_encoding_is_tried_here():
@@ -35,7 +41,9 @@ def test_metric_is_metres_as_they_are():
     np.testing.assert_array_equal(metric.decode(depth), depth)
 
 
-@pytest.mark.parametrize("name", [n for n in encodings.names() if n != "disparity"])
+@pytest.mark.parametrize(
+    "name", [n for n in RANGES if n not in ("disparity", "inverse")] + ["minmax"]
+)
 def test_nothing_is_behind_the_camera(name):
     """A linear head may write less than 0."""
     output = np.array([-3.0, -1e-9, 0.5], "float32").reshape(1, 1, 3, 1)
@@ -78,6 +86,17 @@ def test_unit_and_centimetres_are_cut():
     half = np.full((1, 1, 1, 1), 0.5, "float16")
     assert unit.decode(half).dtype == "float32" and float(unit.decode(half)[0, 0, 0, 0]) == 5
     assert float(centimetres.decode(half)[0, 0, 0, 0]) == pytest.approx(0.005)
+
+
+def test_inverse_is_cut_at_both_ends():
+    """10 m / depth, 1 to 100; a linear head may write anything."""
+    inverse = encodings.get("inverse")
+    depth = np.array([0.0, 0.05, 0.1, 2.5, 12.0], "float32").reshape(1, 1, 5, 1)
+    np.testing.assert_allclose(np.ravel(inverse.encode(depth)), [100, 100, 100, 4, 1], rtol=1e-6)
+    output = np.array([-5.0, 0.0, 1.0, 4.0, 100.0, 3e4], "float16").reshape(1, 1, 6, 1)
+    decoded = inverse.decode(output)
+    assert decoded.dtype == "float32"
+    np.testing.assert_allclose(np.ravel(decoded), [10, 10, 10, 2.5, 0.1, 0.1], rtol=1e-6)
 
 
 def test_minmax_is_each_picture_s_own_range():

@@ -322,7 +322,7 @@ def depth_target(
     """
     if takes not in TARGETS:
         raise unknown_name("target", takes, TARGETS)
-    depth = batch["depth"]
+    depth = tf.convert_to_tensor(batch["depth"])
     if size is not None and tuple(depth.shape[1:3]) != tuple(size):
         if takes == "point":
             depth = _nearest_points(depth, size)

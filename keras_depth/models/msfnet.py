@@ -63,7 +63,7 @@ def msfnet(
     _check_options(name, attention, attention_sees, blocks, width, groups)
     if weights == "imagenet":
         raise InputError(
-            f"weights imagenet: Keras has none of SENet154; for {name} give {senet.SOURCE}"
+            f"weights imagenet: keras.applications has no SENet154: give the path of {senet.SOURCE}"
         )
     image = keras.Input(input_shape, name="image")
     picture = Preprocessing("torch", name="preprocessing")(image)

@@ -55,6 +55,17 @@ def test_crop_cuts_both_alike_and_everywhere():
     assert corners == {(y, x) for y in range(3) for x in range(3)}
 
 
+def test_crop_of_the_middle():
+    """As Hu et al. cut NYU at half size: from row 6, column 8, of 240x320 to 228x304."""
+    for k in range(5):
+        middle = Augmentation(crop=(H - 12, W - 16), crop_at="middle", mirror=0.0)
+        seen, measured = coordinates(*run(middle, (k, 7)))
+        np.testing.assert_array_equal(seen, measured)
+        assert tuple(measured[0]) == (6, 8)
+    with pytest.raises(InputError, match="unknown value of crop_at 'center': known are middle, ra"):
+        Augmentation(crop_at="center")
+
+
 def test_crop_of_the_whole_frame_is_the_frame():
     image, _ = run(Augmentation(crop=(H, W), mirror=0.0))
     np.testing.assert_array_equal(image, painted()["image"])

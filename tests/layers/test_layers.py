@@ -6,10 +6,13 @@ import pytest
 from keras import ops
 
 from keras_depth.errors import InputError
+from keras_depth.layers.attention import STATISTICS, ChannelStatistics
 from keras_depth.layers.crop_like import CropLike
+from keras_depth.layers.grouped_conv import GroupedConv2D
 from keras_depth.layers.interleave import Interleave
 from keras_depth.layers.preprocessing import MODES, Preprocessing
 from keras_depth.layers.resize import BilinearResize
+from keras_depth.layers.sub_pixel import SubPixel
 from keras_depth.layers.unpool import Unpool, unpool
 from keras_depth.layers.up_convolution import (
     InterleavedConvolution,
@@ -139,7 +142,33 @@ LAYERS = [
     *((lambda mode=mode: Preprocessing(mode), 1) for mode in MODES),
     (lambda: BilinearResize((7, 9)), 1),
     (lambda: BilinearResize((7, 9), align_corners=True), 1),
+    (lambda: GroupedConv2D(6, 3, groups=3, padding="same"), 1),
+    (lambda: GroupedConv2D(6, 3, groups=3, strides=2, activation="relu"), 1),
+    *((lambda kind=kind: ChannelStatistics(kind), 1) for kind in STATISTICS),
+    (lambda: SubPixel(2), 1),
 ]
+
+
+def test_channel_statistics():
+    x = random(2, 3, 4, 5)
+    mean, highest, lowest = x.mean(-1), x.max(-1), x.min(-1)
+    cbam, eda = (np.array(ChannelStatistics(kind)(x)) for kind in ("cbam", "eda"))
+    np.testing.assert_allclose(cbam, np.stack([mean, highest], -1), atol=1e-6)
+    np.testing.assert_allclose(eda, np.stack([mean - lowest, highest - lowest], -1), atol=1e-6)
+    with pytest.raises(InputError, match="unknown kind of ChannelStatistics 'eca': did you mean"):
+        ChannelStatistics("eca")
+
+
+def test_sub_pixel_fills_each_square_from_one_place():
+    """Channel (row * factor + column) * C + c is the square's pixel (row, column), channel c."""
+    x = np.arange(2 * 3 * 18, dtype="float32").reshape(1, 2, 3, 18)
+    result = np.array(SubPixel(3)(x))
+    assert result.shape == (1, 6, 9, 2)
+    for row, column, c in ((0, 0, 0), (4, 7, 1), (5, 8, 1), (2, 3, 0)):
+        channel = (row % 3 * 3 + column % 3) * 2 + c
+        assert result[0, row, column, c] == x[0, row // 3, column // 3, channel]
+    with pytest.raises(InputError, match="SubPixel: factor=1: give a whole number of 2 or more"):
+        SubPixel(1)
 
 
 @pytest.mark.parametrize("after", [(8, 12), (5, 7), (1, 3), (3, 1)])
@@ -186,7 +215,8 @@ def test_every_layer(make, inputs, policy, size, tmp_path):
     keras.config.set_dtype_policy(policy)
     try:
         layer = make()
-        symbols = [keras.Input((*size, 3)) for _ in range(inputs)]
+        channels = 4 if isinstance(layer, SubPixel) else 3
+        symbols = [keras.Input((*size, channels)) for _ in range(inputs)]
         model = keras.Model(symbols, layer(symbols if inputs > 1 else symbols[0]))
     finally:
         keras.config.set_dtype_policy("float32")
@@ -196,7 +226,7 @@ def test_every_layer(make, inputs, policy, size, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "layer.keras")
     height, width = (side or 5 for side in size)
     for batch in (1, 3):
-        data = [random(batch, height, width, 3, seed=i) for i in range(inputs)]
+        data = [random(batch, height, width, channels, seed=i) for i in range(inputs)]
         output = model(data)
         static = model.output_shape
         assert all(s in (None, o) for s, o in zip(static, output.shape, strict=True))

@@ -1,7 +1,6 @@
 """The two networks with a frozen encoder, SqueezeNet 1.1, and its weights from PyTorch."""
 
 import sys
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -143,21 +142,6 @@ def state_dict(seed=0):
             state[f"{name}.bias"] = rng.normal(0, 0.1, outer)
     state["classifier.1.weight"] = np.zeros((1000, 512, 1, 1))
     return {key: value.astype("float32") for key, value in state.items()}
-
-
-@pytest.fixture
-def pytorch(monkeypatch):
-    """PyTorch as far as it is used: a module whose `load` gives tensors, by file name."""
-    files = {}
-
-    def load(path, map_location, weights_only):
-        assert map_location == "cpu" and weights_only, "a pickle may run any code"
-        if path.name not in files:
-            raise RuntimeError("invalid magic number\nand more")
-        return {k: SimpleNamespace(numpy=lambda v=v: v) for k, v in files[path.name].items()}
-
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
-    return files
 
 
 def test_weights_of_torchvision_s_shape(tmp_path, pytorch):

@@ -1,0 +1,164 @@
+"""The batch-loss in both readings, and the loss of MSFNet that holds it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_depth import losses
+from keras_depth.errors import InputError
+from keras_depth.losses import BatchLoss, MaskedL1, MSFNetLoss, StructuralLoss
+
+
+def maps(errors, valid=None):
+    """Targets of 10 and predictions that are wrong by `errors`: (B, h, w, 2) and (B, h, w, 1)."""
+    errors = np.asarray(errors, "float32")[..., None]
+    valid = np.ones_like(errors) if valid is None else np.asarray(valid, "float32")[..., None]
+    return np.concatenate([10 * valid, valid], -1), 10 + errors
+
+
+def flat(means, size=12):
+    """Images whose error is the same everywhere."""
+    return np.asarray(means, "float32")[:, None, None] * np.ones((1, size, size), "float32")
+
+
+def softmax(x):
+    powers = np.exp(x - x.max())
+    return powers / powers.sum()
+
+
+def gradient(loss, y_true, y_pred):
+    y_pred = tf.constant(y_pred)
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        value = loss(y_true, y_pred)
+    return float(value), tape.gradient(value, y_pred).numpy()
+
+
+def test_samples():
+    """sum of w l + mean of l: as large as the mean, and larger where the batch is uneven."""
+    means = np.array([0.2, 0.5, 1.0, 3.0])
+    value = float(BatchLoss()(*maps(flat(means))))
+    assert value == pytest.approx(softmax(means) @ means + means.mean(), rel=1e-5)
+
+
+def test_the_papers_example_of_sixteen_samples():
+    """Errors from 0.38 to 0.98 m, whose mean is 0.68: 0.73 are added, all but evenly."""
+    means = np.linspace(0.38, 0.98, 16)
+    value = float(BatchLoss()(*maps(flat(means))))
+    assert value - means.mean() == pytest.approx(0.73, abs=0.02)
+
+
+def test_weights_of_samples_are_constants():
+    """Pixels of one image pull alike, by 1 / (pixels B) + w / pixels."""
+    means = np.array([0.5, 2.0])
+    _, slope = gradient(BatchLoss(), *maps(flat(means)))
+    for image, weight in enumerate(softmax(means)):
+        np.testing.assert_allclose(slope[image], (0.5 + weight) / 144, rtol=1e-5)
+
+
+def test_one_image_is_twice_l1():
+    y_true, y_pred = maps(np.random.default_rng(0).normal(size=(1, 5, 6)))
+    assert float(BatchLoss()(y_true, y_pred)) == pytest.approx(
+        2 * float(MaskedL1()(y_true, y_pred))
+    )
+
+
+def test_images_without_valid_pixels_are_left_out():
+    """Of the weights; and the mean over the batch has them as 0, like that of every loss."""
+    means = np.array([0.5, 2.0, 7.0])
+    valid = flat([1, 1, 0])
+    value = float(BatchLoss(reduction="sum")(*maps(flat(means), valid)))
+    expected = 2 * softmax(means[:2]) @ means[:2] + means[:2].sum()
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_pixels_are_the_formula():
+    """Of the weights' 1/n nothing is left: 1e-4 of the mean error."""
+    rng = np.random.default_rng(0)
+    errors = rng.exponential(0.5, (2, 114, 152))
+    value = float(BatchLoss("pixels")(*maps(errors)))
+    expected = np.mean([softmax(e.ravel()) @ e.ravel() / e.size + e.mean() for e in errors])
+    assert value == pytest.approx(expected, rel=1e-5)
+    plain = float(MaskedL1()(*maps(errors)))
+    assert 0 < value - plain < 1e-3 * plain
+
+
+@pytest.mark.parametrize("across", ["samples", "pixels"])
+def test_large_errors_are_finite(across):
+    """80 m in 7,000 pixels: exp(80), summed, is more than float32 holds."""
+    errors = np.random.default_rng(0).uniform(79, 80, (3, 100, 100))
+    errors[0] *= 100
+    value, slope = gradient(BatchLoss(across), *maps(errors))
+    assert np.isfinite(value) and np.isfinite(slope).all() and np.all(slope > 0)
+
+
+def image_and_heads(seed=0, size=(3, 16, 20)):
+    rng = np.random.default_rng(seed)
+    valid = (rng.uniform(size=(*size, 1)) < 0.3).astype("float32")
+    depth = rng.uniform(1, 80, (*size, 1)).astype("float32")
+    predictions = [depth + rng.normal(0, 4, depth.shape).astype("float32") for _ in range(3)]
+    return np.concatenate([depth * valid, valid], -1), predictions
+
+
+@pytest.mark.parametrize(("weights", "error"), [("none", MaskedL1()), ("samples", BatchLoss())])
+def test_msfnet_is_the_sum_of_its_parts(weights, error):
+    """Equation 3, with the weights of KITTI."""
+    y_true, predictions = image_and_heads()
+    loss = MSFNetLoss(2.0, 0.5, weights=weights, ssim_range=80)
+    structure = StructuralLoss(0.0, ssim_range=80, holes="zero")
+    l1 = MaskedL1()
+    main = 2 * float(error(y_true, predictions[0])) + float(structure(y_true, predictions[0]))
+    others = sum(float(l1(y_true, prediction)) for prediction in predictions[1:])
+    assert float(loss(y_true, predictions)) == pytest.approx(main + 0.5 * others, rel=1e-5)
+    assert float(loss(y_true, predictions[0])) == pytest.approx(main, rel=1e-5)
+
+
+def test_sparse_depth_alone_decides():
+    """Of every term, auxiliary ones too: what is predicted elsewhere changes nothing."""
+    y_true, predictions = image_and_heads()
+    loss = MSFNetLoss(1.0, 1.0, ssim_range=80)
+    before = float(loss(y_true, predictions))
+    for number in range(3):
+        other = [p.copy() for p in predictions]
+        other[number] = np.where(y_true[..., 1:] > 0, other[number], np.nan)
+        assert float(loss(y_true, other)) == before
+    assert float(loss(np.zeros_like(y_true), predictions)) == 0
+
+
+def test_ssim_of_zeroed_holes_is_tensorflow_s():
+    """Averaged over the windows around valid pixels."""
+    y_true, (prediction, *_) = image_and_heads(size=(1, 24, 30))
+    valid = y_true[..., 1:]
+    target = y_true[..., :1]
+    value = float(StructuralLoss(0, 0, 1, ssim_range=80, holes="zero")(y_true, prediction))
+    similar = tf.image.ssim(target, prediction * valid, 80.0, return_index_map=True)
+    counts = valid[0, 5:-5, 5:-5, 0]
+    expected = (counts * (1 - similar[0].numpy()) / 2).sum() / counts.sum()
+    assert value == pytest.approx(expected, rel=1e-4)
+
+
+def test_fit_takes_one_loss_for_each_output():
+    y_true, _ = image_and_heads(size=(2, 16, 20))
+    picture = keras.Input((16, 20, 3))
+    heads = [keras.layers.Conv2D(1, 1)(picture) for _ in range(3)]
+    model = keras.Model(picture, heads)
+    x = np.random.default_rng(1).uniform(size=(2, 16, 20, 3)).astype("float32")
+    expected = float(MSFNetLoss()(y_true, model(x)))
+    model.compile("sgd", [MSFNetLoss(), *[0.1 * MaskedL1()] * 2], jit_compile=False)
+    history = model.fit(x, [y_true] * 3, verbose=0)
+    assert history.history["loss"] == [pytest.approx(expected, rel=1e-4)]
+
+
+def test_bad_arguments():
+    with pytest.raises(InputError, match="unknown value of across: 'sample': did you mean"):
+        losses.get("batch", across="sample")
+    with pytest.raises(InputError, match="unknown value of weights: 'pixel': did you mean"):
+        losses.get("msfnet", weights="pixel")
+    with pytest.raises(InputError, match="MSFNetLoss: auxiliary=-1: give a number of 0 or more"):
+        losses.get("msfnet", auxiliary=-1)
+    with pytest.raises(InputError, match="unknown value of holes: 'left': did you mean"):
+        losses.get("msfnet", holes="left")
+    with pytest.raises(InputError, match="smaller than SSIM's window"):
+        y_true, y_pred = maps(np.zeros((1, 8, 12)))
+        MSFNetLoss()(y_true, y_pred)

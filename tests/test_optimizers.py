@@ -1,0 +1,70 @@
+"""Adam with L2 in the gradient: PyTorch's formula, and what it is not."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth.errors import InputError
+from keras_depth.optimizers import AdamL2
+
+
+def pytorch_adam(weight, gradients, rate, decay, epsilon=1e-8, betas=(0.9, 0.95)):
+    """torch.optim.Adam with weight_decay, by its documentation."""
+    m = v = 0.0
+    for t, gradient in enumerate(gradients, start=1):
+        gradient = gradient + decay * weight
+        m = betas[0] * m + (1 - betas[0]) * gradient
+        v = betas[1] * v + (1 - betas[1]) * gradient**2
+        step = (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + epsilon)
+        weight = weight - rate * step
+    return weight
+
+
+def test_is_pytorch_s_weight_decay():
+    """l2 of half the decay; gradients are as small, so that it shows."""
+    rng = np.random.default_rng(0)
+    weight, gradients = rng.uniform(1, 2, 20), 3e-5 * rng.normal(size=(30, 20))
+    variable = keras.Variable(weight.astype("float32"))
+    optimizer = AdamL2(1e-3, l2=5e-5, beta_2=0.95)  # 1 - 0.999 has too few digits in float32
+    for gradient in gradients:
+        optimizer.apply([gradient.astype("float32")], [variable])
+    expected = pytorch_adam(weight, gradients, 1e-3, 1e-4)
+    np.testing.assert_allclose(variable, expected, rtol=1e-5)
+    assert np.abs(pytorch_adam(weight, gradients, 1e-3, 0.0) - expected).max() > 0.01
+
+
+def test_without_l2_it_is_adam():
+    values = []
+    for optimizer in (AdamL2(0.01), keras.optimizers.Adam(0.01, epsilon=1e-8)):
+        variable = keras.Variable([1.0, -2.0])
+        for _ in range(3):
+            optimizer.apply([np.array([0.3, 0.1], "float32")], [variable])
+        values.append(variable.numpy())
+    np.testing.assert_array_equal(*values)
+
+
+def test_the_penalty_is_not_scaled_with_the_loss():
+    """Under mixed_float16: gradients are brought down first."""
+    plain, scaled = keras.Variable([1.0, -2.0]), keras.Variable([1.0, -2.0])
+    gradient = np.array([1e-5, 2e-5], "float32")
+    AdamL2(0.01, l2=1e-4).apply([gradient], [plain])
+    wrapped = keras.optimizers.LossScaleOptimizer(AdamL2(0.01, l2=1e-4), initial_scale=1024.0)
+    wrapped.apply([1024 * gradient], [scaled])
+    np.testing.assert_allclose(scaled, plain, rtol=1e-6)
+
+
+def test_fit_and_config(tmp_path):
+    picture = keras.Input((3,))
+    model = keras.Model(picture, keras.layers.Dense(1)(picture))
+    model.compile(AdamL2(0.01, l2=0.3, beta_1=0.8), "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    optimizer = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    assert type(optimizer) is AdamL2 and optimizer.get_config() == model.optimizer.get_config()
+    assert (optimizer.l2, optimizer.beta_1, optimizer.epsilon) == (0.3, 0.8, 1e-8)
+
+
+@pytest.mark.parametrize("l2", [-1e-4, "much", None, True])
+def test_bad_l2(l2):
+    with pytest.raises(InputError, match="optimizer adam_l2: l2=.*: give a number of 0 or more"):
+        AdamL2(l2=l2)
