@@ -8,7 +8,7 @@ from keras_depth.run_folder import RunFolder
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("paper", ["irv2_unet", "mobile_unet"])
+@pytest.mark.parametrize("paper", ["irv2_unet", "mobile_unet", "msfnet"])
 def test_rooms(paper, tmp_path):
     """Half of the recipe's epochs, and already better than the mean depth of each pixel."""
     folder = RunFolder(tmp_path / "run")

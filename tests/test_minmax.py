@@ -11,6 +11,8 @@ from keras_depth.run_folder import RunFolder
 
 SCRIPT = Path(__file__).resolve().parent.parent / "evaluation" / "minmax.py"
 
+pytestmark = pytest.mark.slow
+
 
 def test_its_table(tmp_path):
     for encoding in ("unit", "minmax"):

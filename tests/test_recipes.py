@@ -6,7 +6,16 @@ import re
 import pytest
 import yaml
 
-from keras_depth import architectures, losses, protocols, recipes, resources, train, trainer
+from keras_depth import (
+    architectures,
+    losses,
+    protocols,
+    recipes,
+    resources,
+    tables,
+    train,
+    trainer,
+)
 from keras_depth.data import RENDERED
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
@@ -58,7 +67,12 @@ def test_a_row_matches_the_published_table(name):
     row = published(recipe.published["paper"])[recipe.published["row"]]
     assert recipe.architecture == row["architecture"]
     assert list(recipe.size) == row["size"]
+    if recipe.loss["name"] == "msfnet":
+        depth = "L1" if recipe.loss["weights"] == "none" else "batch-loss"
+        assert row["loss"] == f"{depth} + gradient + SSIM + auxiliary"
+        assert row["crop"] == list(recipe.augmentation["crop"])
     kinds = {
+        "msfnet": row["loss"],
         "berhu": "BerHu",
         "adaptive_berhu": "adaptive BerHu",
         "mse_rel": "MSE+REL",
@@ -71,6 +85,45 @@ def test_a_row_matches_the_published_table(name):
     assert [float(number) for number in printed.groups()] == [
         row["metrics"][key] for key in ("rel", "delta1")
     ]
+
+
+def test_the_seven_rows_of_msfnet():
+    rows = {r.published["row"]: r for r in map(recipes.load, ROWS) if "msfnet" in r.architecture}
+    assert sorted(rows) == list(range(1, 8)) == list(published("msfnet"))
+    # The ablation: each arm changes what it is named after, and nothing else.
+    alike = [
+        dataclasses.replace(rows[row], architecture="", loss={}, published={})
+        for row in range(3, 8)
+    ]
+    assert all(recipe == alike[0] for recipe in alike)
+    assert [(rows[row].architecture, rows[row].loss["weights"]) for row in range(3, 8)] == [
+        ("msfnet_baseline", "none"),
+        ("msfnet_usf", "none"),
+        ("msfnet_usf_cbam", "none"),
+        ("msfnet", "none"),
+        ("msfnet", "samples"),
+    ]
+    assert rows[1].loss == rows[7].loss and rows[1].encoding == "inverse"
+    kitti = rows[2]
+    assert (kitti.loss["depth"], kitti.loss["auxiliary"], kitti.encoding) == (1, 1, "metric")
+    assert tables.row("msfnet", 2).protocol == kitti.protocol == "msfnet_kitti"
+
+
+@pytest.mark.parametrize(
+    ("row", "steps", "epochs"),
+    [("row1_nyu", 20 * 3168, 20), ("row2_kitti", 20 * 2825, 20), ("row7_batch_loss", 40 * 49, 40)],
+)
+def test_msfnet_s_rate_falls_every_five_epochs(row, steps, epochs):
+    """To 5 % each time, and with another factor where one is given."""
+    for factor in (0.05, 0.95):
+        recipe = recipes.load(f"msfnet/{row}", [f"schedule.factor={factor}"])
+        assert recipe.epochs == epochs
+        optimizer = trainer.make_optimizer(recipe, steps)
+        assert (optimizer.l2, optimizer.epsilon) == (5e-5, 1e-8)
+        for epoch in range(epochs):
+            optimizer.iterations.assign(epoch * steps // epochs + 1)
+            expected = 1e-4 * factor ** (epoch // 5)
+            assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
 
 
 def test_optidepthnet_trains_all_its_networks_alike():
@@ -90,6 +143,12 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
     recipe = train.read_recipe(train.parse(["--arch", name]))
     assert recipe.data["name"] in RENDERED and recipe.architecture == name
     assert not set(recipe.options) - set(architectures.get(name).options)
+
+
+@pytest.mark.parametrize(("data", "row"), [("drives", "drives"), ("synthetic", "rooms")])
+def test_a_paper_of_rooms_and_drives(data, row):
+    recipe = train.read_recipe(train.parse(["--arch", "msfnet_usf", "--data", data]))
+    assert recipe == recipes.load(f"msfnet/{row}", architecture="msfnet_usf")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,16 @@ pytestmark = pytest.mark.slow
 SUPERVISED = [
     name
     for name in recipes.list_recipes()
-    if name.split("/")[0] in ("irv2_unet", "mobile_unet") and not name.endswith("rooms")
+    if name.split("/")[0] in ("irv2_unet", "mobile_unet", "msfnet")
+    and not name.endswith(("rooms", "drives"))
 ]
+# What else must shrink with the frames.
+SMALL = {
+    "msfnet": [
+        "options={blocks: [1, 1, 1, 1], width: 8, groups: 8}",
+        "augmentation.crop=[48, 64]",
+    ]
+}
 
 
 @pytest.mark.parametrize("name", SUPERVISED)
@@ -23,6 +31,7 @@ def test_three_steps(name, tmp_path):
         "data={name: synthetic, frames: 6, validation_frames: 2}",
         *(f"size=[{size}, {size + 16}]", "protocol=full"),
         *("weights=none", "batch_size=2", "epochs=1", "steps=3"),
+        *SMALL.get(name.split("/")[0], []),
     ]
     recipe = recipes.load(name, changes)
     folder = RunFolder(tmp_path / "run")

@@ -19,9 +19,9 @@ def check_sides(input_shape, multiple, name, smallest=0):
     """
     height, width, channels = input_shape
     if channels != 3 or not height or not width or height % multiple or width % multiple:
+        sides = f" with sides that are multiples of {multiple}" if multiple > 1 else ""
         raise InputError(
-            f"{name}: input_shape must be (height, width, 3) with sides that are multiples of"
-            f" {multiple}, got {tuple(input_shape)}"
+            f"{name}: input_shape must be (height, width, 3){sides}, got {tuple(input_shape)}"
         )
     if min(height, width) < smallest:
         raise InputError(

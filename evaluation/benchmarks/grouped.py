@@ -1,0 +1,151 @@
+"""Times the ways to compute SENet154's grouped 3x3 convolutions, and the networks with and without.
+
+All are the same function of the same weights. "Keras" is keras.layers.Conv2D(groups=64), which goes
+through XLA; "native", TensorFlow's own operator, is what GroupedConv2D uses.
+
+    python evaluation/benchmarks/grouped.py --network senet
+"""
+
+import argparse
+
+from keras_depth.command import load_tensorflow, run
+
+GROUPS = 64
+# Of a block of each layer at 228x304: height, width, channels in and out, and the stride.
+BLOCKS = {
+    "layer1": (57, 76, 128, 256, 1),
+    "layer2": (29, 38, 256, 512, 1),
+    "layer3, first": (29, 38, 512, 1024, 2),
+    "layer3": (15, 19, 512, 1024, 1),
+    "layer4": (8, 10, 1024, 2048, 1),
+}
+NETWORKS = {"none": None, "senet": "msfnet_baseline", "msfnet": "msfnet"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument(
+        "--network", choices=NETWORKS, default="none", help="time its training step too: minutes"
+    )
+    parser.add_argument("--size", default="228,304", help="height,width, of the network's picture")
+    arguments = parser.parse_args()
+    load_tensorflow()
+
+    print(f"batch {arguments.batch}, medians of {arguments.repeats}, ms\n")
+    names = [f"{name}{part}" for name in ways() for part in ("", ", step")]
+    print(f"| | {' | '.join(names)} |\n|---|{'---:|' * len(names)}", flush=True)
+    for block in BLOCKS:
+        times = of_block(BLOCKS[block], arguments.batch, arguments.repeats)
+        print(f"| {block} | {' | '.join(f'{time:.2f}' for time in times)} |", flush=True)
+    if arguments.network != "none":
+        shape = (*(int(side) for side in arguments.size.split(",")), 3)
+        whole(NETWORKS[arguments.network], shape, arguments.batch)
+
+
+def ways():
+    """Returns functions of a padded map, a kernel and a stride, by name."""
+    import tensorflow as tf
+    from keras import ops
+
+    def by_group(x, kernel, stride):
+        parts = zip(tf.split(x, GROUPS, -1), tf.split(kernel, GROUPS, -1), strict=True)
+        return tf.concat([tf.nn.conv2d(*part, stride, "VALID") for part in parts], -1)
+
+    def matmul(x, kernel, stride):
+        """All nine taps of a group side by side: one product for each group."""
+        inner, outer = kernel.shape[2], kernel.shape[3] // GROUPS
+        batch, height, width, _ = x.shape
+        x = tf.transpose(tf.reshape(x, (batch, height, width, GROUPS, inner)), (3, 0, 1, 2, 4))
+        rows, columns = ((side - 3) // stride + 1 for side in (height, width))
+        taps = [
+            x[:, :, i : i + height - 2 : stride, j : j + width - 2 : stride]
+            for i in range(3)
+            for j in range(3)
+        ]
+        taps = tf.reshape(tf.concat(taps, -1), (GROUPS, batch * rows * columns, 9 * inner))
+        kernel = tf.transpose(tf.reshape(kernel, (9 * inner, GROUPS, outer)), (1, 0, 2))
+        y = tf.transpose(taps @ kernel, (1, 0, 2))
+        return tf.reshape(y, (batch, rows, columns, GROUPS * outer))
+
+    def depthwise(x, kernel, stride):
+        """The n-th channels of all groups at once, as many times as a group has channels."""
+        inner, outer = kernel.shape[2], kernel.shape[3] // GROUPS
+        channels = tf.unstack(tf.reshape(x, (*x.shape[:3], GROUPS, inner)), axis=-1)
+        kernels = tf.unstack(tf.reshape(kernel, (3, 3, inner, GROUPS, outer)), axis=2)
+        strides = (1, stride, stride, 1)
+        return sum(
+            tf.nn.depthwise_conv2d(*pair, strides, "VALID")
+            for pair in zip(channels, kernels, strict=True)
+        )
+
+    return {
+        "Keras": lambda x, kernel, stride: ops.conv(x, kernel, stride, "valid"),
+        "by group": by_group,
+        "matmul": matmul,
+        "depthwise": depthwise,
+        "native": lambda x, kernel, stride: tf.nn.conv2d(x, kernel, stride, "VALID"),
+    }
+
+
+def of_block(block, batch, repeats):
+    """Returns the milliseconds of each way: forward, and forward with both gradients."""
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_depth import timing
+
+    height, width, inner, outer, stride = block
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(batch, height + 2, width + 2, inner)).astype("float32"))
+    kernel = rng.normal(size=(3, 3, inner // GROUPS, outer)).astype("float32")
+    kernel = tf.constant(kernel / np.sqrt(9 * inner // GROUPS))
+    functions, results = {}, {}
+    for name, way in ways().items():
+        forward = tf.function(lambda x, k, way=way: way(x, k, stride), autograph=False)
+
+        def gradients(x, k, way=way):
+            y = way(x, k, stride)
+            return tf.gradients(tf.reduce_sum(y * y), [x, k])
+
+        step = tf.function(gradients, autograph=False)
+        results[name] = [forward(x, kernel), *step(x, kernel)]
+        functions[name] = lambda f=forward: f(x, kernel).numpy()
+        functions[f"{name}, step"] = lambda f=step: [one.numpy() for one in f(x, kernel)]
+    for name, values in results.items():
+        for value, expected in zip(values, results["by group"], strict=True):
+            tolerance = 1e-4 * np.abs(expected).max()
+            np.testing.assert_allclose(value, expected, atol=tolerance, err_msg=name)
+    return [1000 * np.median(times) for times in timing.seconds(functions, repeats).values()]
+
+
+def whole(name, shape, batch):
+    """Prints the time of a network's training step with Keras' convolutions, and with ours."""
+    import keras
+    import numpy as np
+
+    from keras_depth import losses, timing
+    from keras_depth.architectures import create_model
+    from keras_depth.layers.grouped_conv import GroupedConv2D
+
+    def plain(layer):
+        kind = keras.layers.Conv2D if isinstance(layer, GroupedConv2D) else type(layer)
+        return kind.from_config(layer.get_config())
+
+    after = create_model(name, shape)
+    before = keras.models.clone_model(after, clone_function=plain)
+    functions = {
+        title: timing.training_step(model, losses.get("msfnet"), batch)
+        for title, model in (("Keras", before), ("native", after))
+    }
+    times = timing.seconds(functions, repeats=3)
+    old, new = (np.median(seconds) for seconds in times.values())
+    title = f"{name}, {shape[0]}x{shape[1]}, training step of {batch}"
+    print(
+        f"\n{title}: {old:.1f} s with Keras' convolutions, {new:.1f} s with ours, {old / new:.0f} x"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,56 @@
+"""The five arms of MSFNet's ablation learn, on a small SENet; and KITTI's row on sparse depth."""
+
+import numpy as np
+import pytest
+
+from keras_depth import evaluation, recipes, trainer
+from keras_depth.data.drives import Drives
+from keras_depth.data.write_kitti import write_kitti
+from keras_depth.inference import DepthEstimator
+from keras_depth.run_folder import RunFolder
+
+pytestmark = pytest.mark.slow
+
+ARMS = ("row3_baseline", "row4_usf", "row5_usf_cbam", "row6_usf_eda", "row7_batch_loss")
+SMALL = "options={blocks: [1, 1, 1, 1], width: 8, groups: 8}"
+SIZES = {"rooms": ["size=[64, 96]"], "drives": ["size=[65, 160]", "augmentation.crop=[65, 97]"]}
+
+
+@pytest.mark.parametrize("frames", SIZES)
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_arm_learns(arm, frames, tmp_path):
+    row = recipes.load(f"msfnet/{arm}")
+    changes = [
+        *(SMALL, *SIZES[frames], f"loss.weights={row.loss['weights']}"),
+        *("data.frames=200", "data.validation_frames=8", "epochs=1"),
+    ]
+    recipe = recipes.load(f"msfnet/{frames}", changes, architecture=row.architecture)
+    folder = RunFolder(tmp_path / "run")
+    assert trainer.train(recipe, folder)
+    rows = folder.log_rows()
+    losses = [row["loss"] for row in rows]
+    assert rows[-1]["step"] == 50 and np.isfinite(losses).all()
+    assert losses[-1] < 0.8 * losses[0]
+    assert np.isfinite([rows[-1]["val_loss"], rows[-1]["val_rel"]]).all()
+    depth = DepthEstimator.load(folder.path)(np.zeros((50, 70, 3), "uint8"))
+    assert depth.shape == (50, 70) and np.isfinite(depth).all()
+    # Rooms are trained as inverse depth, 10 m at most, and drives as metres.
+    assert depth.max() <= (10 if frames == "rooms" else 200)
+
+
+def test_kitti_s_row_on_sparse_depth(tmp_path):
+    """As it is written, but for the network's depth and the sizes: LiDAR of rendered drives."""
+    data = write_kitti(Drives(8, (97, 320), frames_per_drive=2), tmp_path / "kitti")
+    changes = [
+        *(SMALL, "size=[97, 320]", "augmentation.crop=[97, 129]", "weights=none", "batch_size=2"),
+        f"data={{name: kitti, dir: {data}, list: all, hold_out: 0.5}}",
+        *("epochs=1", "steps=3"),
+    ]
+    folder = RunFolder(tmp_path / "run")
+    recipe = recipes.load("msfnet/row2_kitti", changes)
+    trainer.train(recipe, folder)
+    rows = folder.log_rows()
+    assert rows[-1]["step"] == 3
+    assert np.isfinite([rows[-1][key] for key in ("loss", "val_loss", "val_rel")]).all()
+    report, _ = evaluation.evaluate_run(folder.path, split="validation", output=folder.path)
+    assert report.protocol.name == "msfnet_kitti" and 0 < report.valid_pixels < report.all_pixels
