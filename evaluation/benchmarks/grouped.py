@@ -99,8 +99,9 @@ def of_block(block, batch, repeats):
     height, width, inner, outer, stride = block
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(size=(batch, height + 2, width + 2, inner)).astype("float32"))
-    kernel = rng.normal(size=(3, 3, inner // GROUPS, outer)).astype("float32")
-    kernel = tf.constant(kernel / np.sqrt(9 * inner // GROUPS))
+    spread = np.sqrt(GROUPS / (9 * inner))
+    kernel = rng.normal(0, spread, (3, 3, inner // GROUPS, outer)).astype("float32")
+    kernel = tf.constant(kernel)
     functions, results = {}, {}
     for name, way in ways().items():
         forward = tf.function(lambda x, k, way=way: way(x, k, stride), autograph=False)
