@@ -45,8 +45,8 @@ def msfnet(
         attention: at the third stage: "eda", the paper's; "cbam", CBAM's; or None.
         fusion: USF, the fusion of all stages, which joins the decoder at its end. Without it the
             attention's result, if any, is the decoder's skip of the third stage.
-        attention_sees: what "eda" looks at: the third stage "before_relu", or "after_relu". The
-            paper does not say, but after it some channel is always 0, and "eda" is "cbam".
+        attention_sees: what "eda" looks at: the third stage "before_relu", or "after_relu", which
+            is equation 2 to the letter; but there some channel is always 0, and "eda" is "cbam".
         blocks, width, groups: of SENet154, see `senet.senet`; the decoder's widths follow `width`.
 
     Returns:
@@ -178,9 +178,9 @@ def _check_options(name, attention, attention_sees, blocks, width, groups):
         raise unknown_name(f"value of attention for {name}:", attention, STATISTICS)
     if attention_sees not in _SEES:
         raise unknown_name(f"value of attention_sees for {name}:", attention_sees, _SEES)
-    numbers = [*blocks, width, groups]
+    numbers = [*(blocks if isinstance(blocks, list | tuple) else []), width, groups]
     whole = all(type(number) is int and number > 0 for number in numbers)
-    if len(blocks) != 4 or not whole or 2 * width % groups:
+    if len(numbers) != 6 or not whole or 2 * width % groups:
         raise InputError(
             f"{name}: blocks={blocks!r}, width={width!r}, groups={groups!r}: give blocks of four"
             " layers, a width, and groups that divide twice the width, all 1 or more"

@@ -96,6 +96,7 @@ def test_smaller_ones_and_other_options_are_refused():
         ({"attention": "edan"}, "unknown value of attention for msfnet: 'edan': did you mean"),
         ({"attention_sees": "relu"}, "unknown value of attention_sees for msfnet: 'relu'"),
         ({"blocks": (3, 8, 36)}, r"blocks=\(3, 8, 36\), width=64, groups=64: give blocks of four"),
+        ({"blocks": 3}, "blocks=3, width=64"),
         ({"width": 24, "groups": 32}, "groups that divide twice the width"),
         ({"blocks": (1, 1, 0, 1)}, "all 1 or more"),
     ]:
