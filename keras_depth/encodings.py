@@ -145,7 +145,7 @@ _ENCODINGS = {
             "inverse",
             _inverse,
             _from_inverse,
-            "the output is 10 m by depth, cut to 1..100, that is to 10..0.1 m (DenseDepth)",
+            "the output is 10 m / depth, cut to 1..100, that is to 10..0.1 m (DenseDepth)",
             farthest=_FARTHEST,
         ),
         Encoding(

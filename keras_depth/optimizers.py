@@ -16,8 +16,10 @@ class AdamL2(keras.optimizers.Adam):
     Args:
         learning_rate: number or schedule. Defaults to 0.001.
         l2: 0 or more. Defaults to 0.
-        beta_1, beta_2, epsilon: Adam's. Epsilon defaults to PyTorch's 1e-8.
-        **kwargs: of `keras.optimizers.Adam`.
+        beta_1, beta_2, epsilon: Adam's. Epsilon defaults to PyTorch's 1e-8; but Keras adds it
+            before it corrects the second moment, so that it counts for more in the first steps:
+            32 times in the very first.
+        **kwargs: what else `keras.optimizers.Adam` keeps in its config.
 
     Raises:
         InputError: `l2` is no such number.

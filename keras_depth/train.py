@@ -61,21 +61,12 @@ def run_name(asked: str | None, recipe: recipes.Recipe) -> str:
 
 def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
     """Finds the recipe that the arguments ask for, with their changes."""
-    from keras_depth import architectures, protocols
-    from keras_depth.data import RENDERED
+    from keras_depth import protocols
 
     if arguments.recipe:
         name = arguments.recipe
     else:
-        architecture = architectures.get(arguments.arch)
-        paper, row = architecture.paper, architecture.recipe
-        # Without a data set, on the paper's rendered frames; with one, as its row says.
-        if arguments.data in (None, *RENDERED):
-            wanted, other = (
-                ("drives", "rooms") if arguments.data == "drives" else ("rooms", "drives")
-            )
-            row = wanted if f"{paper}/{wanted}" in recipes.list_recipes() else other
-        name = f"{paper}/{row}"
+        name = _recipe_of(arguments.arch, arguments.data)
     overrides = list(arguments.set)
     if arguments.data:
         overrides.append(f"data.name={arguments.data}")
@@ -96,6 +87,25 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
         # The recipe's protocol is for its own data.
         recipe = dataclasses.replace(recipe, protocol=protocols.usual(*frames))
     return recipe
+
+
+def _recipe_of(network: str, data: str | None) -> str:
+    """Returns the recipe of a network: on rendered frames, or its row on a data set."""
+    from keras_depth import architectures
+    from keras_depth.data import RENDERED
+
+    architecture = architectures.get(network)
+    paper = architecture.paper
+    own = [name for name in recipes.list_recipes() if name.startswith(f"{paper}/")]
+    if data in (None, *RENDERED):
+        wanted, other = ("drives", "rooms") if data == "drives" else ("rooms", "drives")
+        return f"{paper}/{wanted}" if f"{paper}/{wanted}" in own else f"{paper}/{other}"
+    default = f"{paper}/{architecture.recipe}"
+    for name in (default, *own):  # a paper may have a row of this data set beside its first one
+        recipe = recipes.load(name)
+        if (recipe.architecture, recipe.data["name"]) == (network, data):
+            return name
+    return default
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

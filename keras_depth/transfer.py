@@ -92,9 +92,9 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 def _foldable_pairs(model):
     """Returns {name of a convolution: the batch norm that alone reads it}."""
     readers: dict[int, list] = {id(output): [None] for output in model.outputs}
-    for layer in model.layers:
-        for tensor in keras.tree.flatten(layer.input):
-            readers.setdefault(id(tensor), []).append(layer)
+    for operation in model.operations:  # layers, and what of keras.ops stands between them
+        for tensor in keras.tree.flatten(operation.input):
+            readers.setdefault(id(tensor), []).append(operation)
     pairs = {}
     for layer in model.layers:
         if isinstance(layer, _FOLDABLE):

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth import losses, protocols, scoring
-from keras_depth.data.pipeline import depth_target, evaluation_batches, pair_target
+from keras_depth.data.pipeline import TARGETS, depth_target, evaluation_batches, pair_target
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import Encoding
+from keras_depth.errors import unknown_name
 from keras_depth.protocols import Protocol
 from keras_depth.tally import Tally
 
@@ -26,9 +27,14 @@ def target_of(
 
     Depth is brought to the size of the model's finest output; `takes` says how, see
     `data.pipeline.depth_target`.
+
+    Raises:
+        InputError: an unknown `takes`.
     """
     if loss.sees == "pair":
         return pair_target
+    if takes not in TARGETS:
+        raise unknown_name("target", takes, TARGETS)
     size = keras.tree.flatten(model.outputs)[0].shape[1:3]
     return partial(depth_target, encode=encoding.encode, size=size, takes=takes)
 

@@ -67,12 +67,10 @@ def test_a_row_matches_the_published_table(name):
     row = published(recipe.published["paper"])[recipe.published["row"]]
     assert recipe.architecture == row["architecture"]
     assert list(recipe.size) == row["size"]
-    if recipe.loss["name"] == "msfnet":
-        depth = "L1" if recipe.loss["weights"] == "none" else "batch-loss"
-        assert row["loss"] == f"{depth} + gradient + SSIM + auxiliary"
-        assert row["crop"] == list(recipe.augmentation["crop"])
+    depth = "L1" if recipe.loss.get("weights") == "none" else "batch-loss"
+    assert row.get("crop", []) in ([], list(recipe.augmentation.get("crop", [])))
     kinds = {
-        "msfnet": row["loss"],
+        "msfnet": f"{depth} + gradient + SSIM + auxiliary",
         "berhu": "BerHu",
         "adaptive_berhu": "adaptive BerHu",
         "mse_rel": "MSE+REL",

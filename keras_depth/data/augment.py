@@ -90,9 +90,8 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     swap, grey = rng.random(2)
     order = rng.permutation(3)
     maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
-    if augmentation.crop_at == "middle":
-        place = [0.5, 0.5]
-    window = _window(sample["image"].shape[:2], augmentation.crop, place)
+    middle = augmentation.crop_at == "middle"
+    window = _window(sample["image"].shape[:2], augmentation.crop, None if middle else place)
     if augmentation.rotate:
         maps = _rotate(maps, math.radians(augmentation.rotate) * (2 * turn - 1), window)
     else:
@@ -113,8 +112,10 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
 
 
 def _window(size, crop, place) -> tuple[int, int, int, int]:
-    """Returns top, left, height and width of the crop; `place` is in [0, 1) both ways."""
+    """Returns top, left, height and width of the crop; `place` in [0, 1) both ways, or None."""
     (height, width), (h, w) = size, crop or size
+    if place is None:
+        return (height - h) // 2, (width - w) // 2, h, w
     return int(place[0] * (height - h + 1)), int(place[1] * (width - w + 1)), h, w
 
 

@@ -73,6 +73,7 @@ class Batches:
         # more time on waiting for Python's lock than a fast reader on reading.
         dataset = tf.data.Dataset.from_generator(self._arrays, output_signature=signature)
 
+        @tf.autograph.experimental.do_not_convert  # it would wrap an InputError in its own
         def finish(batch):
             batch = {
                 k: tf.cast(v, tf.float32) / 255 if k in PICTURES else v for k, v in batch.items()

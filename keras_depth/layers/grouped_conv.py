@@ -1,8 +1,9 @@
 """Grouped convolution at the speed that its multiplications take.
 
-Keras sends it through XLA, whose gradient on a CPU takes a thousand times longer than needed
-(`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too, and where it has
-their gradient (GPUs, CPUs with oneDNN) nothing is faster.
+Keras sends it through XLA, whose gradient takes hundreds of times longer on a CPU
+(`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too, and on CPUs where
+it has their gradient, with oneDNN, nothing that was tried is faster. `keras.ops` has no way to it,
+so this layer, unlike the others, calls TensorFlow.
 """
 
 import functools
@@ -28,8 +29,6 @@ class GroupedConv2D(keras.layers.Conv2D):
             raise InputError(
                 f"GroupedConv2D: data_format={self.data_format!r}: give maps as (B, H, W, channels)"
             )
-        # `fit` would compile with XLA, and its gradient be the slow one again.
-        self.supports_jit = False
 
     def convolution_op(self, inputs, kernel):
         if has_native_gradient(self.compute_dtype):

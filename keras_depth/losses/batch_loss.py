@@ -26,8 +26,9 @@ class BatchLoss(DepthLoss):
 
     Of "pixels" the first term is some 1e-4 of the second: it has no effect. Of "samples" the
     weights are constants to the gradient, by which the easy images would otherwise lose twice, and
-    an image's value is l (1 + n w), so that the mean over a batch of such is the loss. Replicas
-    that train together weigh each the images of its own share.
+    an image's value is l (1 + n w), so that the mean over a batch of such is the loss; an image
+    without valid pixels counts as 0 in that mean, as in every loss. Replicas that train together
+    weigh each the images of its own share.
 
     Args:
         across: "samples" or "pixels". Defaults to "samples".

@@ -1,15 +1,15 @@
 """MSFNet: SENet154, attention at an eighth, all scales fused, and a decoder like DenseDepth's.
 
-Pei: MSFNet: Multi-scale Features Network for Monocular Depth Estimation, arXiv:2107.06445. There
-is no public code, and the paper gives no widths but the encoder's: those of the fusion and of the
-decoder are ours. Its names: EDA, enhanced diverse attention; USF, upsample-stage fusion.
+Pei: MSFNet: Multi-scale Features Network for Monocular Depth Estimation, arXiv:2107.06445. No
+public code was found, and the paper gives no widths but the encoder's: those of the fusion and of
+the decoder are ours. Its names: EDA, enhanced diverse attention; USF, upsample-stage fusion.
 """
 
 import keras
 from keras import layers, ops
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.layers.attention import STATISTICS, ChannelStatistics
+from keras_depth.layers.attention import ChannelStatistics
 from keras_depth.layers.preprocessing import Preprocessing
 from keras_depth.layers.resize import BilinearResize
 from keras_depth.layers.sub_pixel import SubPixel
@@ -21,7 +21,7 @@ SMALLEST = 32  # pixels of a side; no multiple is asked for
 _FACTORS = {"s1": 2, "s2": 2, "s3": 4, "s4": 8, "s5": 16}  # by which fusion enlarges each stage
 _BRANCH = 16  # channels of each stage in the fusion
 _FUSED = 64  # channels of its result
-_SEES = ("before_relu", "after_relu")  # the third stage's last
+_ATTENTION = {"eda": "eda", "eda_after_relu": "eda", "cbam": "cbam"}  # kinds of statistics
 
 
 def msfnet(
@@ -31,7 +31,6 @@ def msfnet(
     name,
     attention="eda",
     fusion=True,
-    attention_sees="before_relu",
     blocks=senet.BLOCKS,
     width=senet.WIDTH,
     groups=senet.GROUPS,
@@ -42,11 +41,11 @@ def msfnet(
         input_shape: (height, width, 3), any size from 32x32.
         weights: None, or the path of SENet154's published PyTorch file.
         name: the architecture's name, which the model carries.
-        attention: at the third stage: "eda", the paper's; "cbam", CBAM's; or None.
+        attention: at the third stage: "eda", the paper's, which sees the stage before its last
+            ReLU; "eda_after_relu", equation 2 to the letter, but there some channel is always 0
+            and it comes to "cbam"; "cbam", CBAM's; or None.
         fusion: USF, the fusion of all stages, which joins the decoder at its end. Without it the
             attention's result, if any, is the decoder's skip of the third stage.
-        attention_sees: what "eda" looks at: the third stage "before_relu", or "after_relu", which
-            is equation 2 to the letter; but there some channel is always 0, and "eda" is "cbam".
         blocks, width, groups: of SENet154, see `senet.senet`; the decoder's widths follow `width`.
 
     Returns:
@@ -60,7 +59,7 @@ def msfnet(
     Source: section III, equation 2.
     """
     check_sides(input_shape, 1, name, SMALLEST)
-    _check_options(name, attention, attention_sees, blocks, width, groups)
+    _check_options(name, attention, blocks, width, groups)
     if weights == "imagenet":
         raise InputError(
             f"weights imagenet: keras.applications has no SENet154: give the path of {senet.SOURCE}"
@@ -73,8 +72,8 @@ def msfnet(
     auxiliary = []
     attended = stages["s3"]
     if attention:
-        before = attention == "eda" and attention_sees == "before_relu"
-        attended = _attend(stages["s3"], stages["s3_sum" if before else "s3"], attention)
+        seen = stages["s3_sum" if attention == "eda" else "s3"]
+        attended = _attend(stages["s3"], seen, _ATTENTION[attention])
         auxiliary.append(_head(attended, size, "attention_head"))
     if fusion:
         fused = _fuse({**skips, "s3": attended}, size)
@@ -123,13 +122,15 @@ def _enlarge(x, factor, name):
 def _refine(x):
     """RDR: half of the channels is normalised by picture, half by batch, as in IBN-Net."""
     squeezed = layers.Conv2D(_FUSED, 1, name="rdr_squeeze")(x)
-    by_picture = layers.GroupNormalization(-1, epsilon=1e-5, name="rdr_in_norm")
     halves = []
     for part, y in zip(("in", "bn"), ops.split(squeezed, 2, axis=-1), strict=True):
         for kernel in ((3, 1), (1, 3)):
             label = f"rdr_{part}_conv_{kernel[0]}x{kernel[1]}"
             y = layers.Conv2D(_FUSED // 2, kernel, padding="same", use_bias=False, name=label)(y)
-        y = by_picture(y) if part == "in" else _batch_norm(y, "rdr_bn_norm")
+        if part == "in":
+            y = layers.GroupNormalization(-1, epsilon=1e-5, name="rdr_in_norm")(y)
+        else:
+            y = _batch_norm(y, "rdr_bn_norm")
         halves.append(_leaky(y, f"rdr_{part}_relu"))
     y = layers.Concatenate(name="rdr_halves")(halves)
     y = layers.Conv2D(_FUSED, 3, padding="same", name="rdr_conv")(y)
@@ -173,11 +174,9 @@ def _leaky(x, name):
     return layers.LeakyReLU(0.2, name=name)(x)
 
 
-def _check_options(name, attention, attention_sees, blocks, width, groups):
-    if attention is not None and attention not in STATISTICS:
-        raise unknown_name(f"value of attention for {name}:", attention, STATISTICS)
-    if attention_sees not in _SEES:
-        raise unknown_name(f"value of attention_sees for {name}:", attention_sees, _SEES)
+def _check_options(name, attention, blocks, width, groups):
+    if attention is not None and attention not in _ATTENTION:
+        raise unknown_name(f"value of attention for {name}:", attention, _ATTENTION)
     numbers = [*(blocks if isinstance(blocks, list | tuple) else []), width, groups]
     whole = all(type(number) is int and number > 0 for number in numbers)
     if len(numbers) != 6 or not whole or 2 * width % groups:

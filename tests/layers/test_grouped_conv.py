@@ -80,12 +80,10 @@ def test_half_precision_trains(policy):
     assert gradient.dtype == "float32" and np.isfinite(gradient).all() and np.any(gradient)
 
 
-def test_fit_does_not_take_it_through_xla():
-    """There its gradient is the slow one."""
+def test_fit():
     picture = keras.Input((8, 8, 4))
     model = keras.Model(picture, GroupedConv2D(4, 3, groups=2)(picture))
     model.compile("sgd", "mse")
-    assert not model.jit_compile
     before = model.layers[1].kernel.numpy()
     model.fit(image((8, 8), 4), np.zeros((2, 6, 6, 4)), verbose=0)
     assert not np.array_equal(model.layers[1].kernel, before)

@@ -94,7 +94,6 @@ def test_smaller_ones_and_other_options_are_refused():
     for options, message in [
         ({"input_shape": (31, 64, 3)}, "msfnet: the sides of input_shape must be 32 or more"),
         ({"attention": "edan"}, "unknown value of attention for msfnet: 'edan': did you mean"),
-        ({"attention_sees": "relu"}, "unknown value of attention_sees for msfnet: 'relu'"),
         ({"blocks": (3, 8, 36)}, r"blocks=\(3, 8, 36\), width=64, groups=64: give blocks of four"),
         ({"blocks": 3}, "blocks=3, width=64"),
         ({"width": 24, "groups": 32}, "groups that divide twice the width"),
@@ -104,9 +103,9 @@ def test_smaller_ones_and_other_options_are_refused():
             create_model("msfnet", **{"input_shape": (64, 64, 3), **options})
 
 
-def scale(attention, sees, weights=None):
+def scale(attention, weights=None):
     """The attention's map, of a network with these weights."""
-    model = create_model("msfnet", (64, 96, 3), attention=attention, attention_sees=sees, **SMALL)
+    model = create_model("msfnet", (64, 96, 3), attention=attention, **SMALL)
     if weights is not None:
         model.set_weights(weights)
     name = "attention_conv"
@@ -116,9 +115,9 @@ def scale(attention, sees, weights=None):
 
 def test_literal_eda_is_cbam():
     """After a ReLU the least channel is 0: subtracting it changes nothing; before it, it does."""
-    weights, cbam = scale("cbam", "before_relu")
-    _, literal = scale("eda", "after_relu", weights)
-    _, eda = scale("eda", "before_relu", weights)
+    weights, cbam = scale("cbam")
+    _, literal = scale("eda_after_relu", weights)
+    _, eda = scale("eda", weights)
     np.testing.assert_allclose(literal, cbam, atol=1e-6)
     assert np.abs(eda - cbam).max() > 0.05
 
