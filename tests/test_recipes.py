@@ -143,10 +143,19 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
     assert not set(recipe.options) - set(architectures.get(name).options)
 
 
-@pytest.mark.parametrize(("data", "row"), [("drives", "drives"), ("synthetic", "rooms")])
-def test_a_paper_of_rooms_and_drives(data, row):
-    recipe = train.read_recipe(train.parse(["--arch", "msfnet_usf", "--data", data]))
-    assert recipe == recipes.load(f"msfnet/{row}", architecture="msfnet_usf")
+@pytest.mark.parametrize(
+    ("network", "data", "row"),
+    [
+        ("msfnet_usf", "drives", "drives"),
+        ("msfnet_usf", "synthetic", "rooms"),
+        ("msfnet", "nyu", "row1_nyu"),
+        ("msfnet", "kitti", "row2_kitti"),
+        ("msfnet_usf", "nyu", "row4_usf"),
+    ],
+)
+def test_a_paper_of_several_data_sets(network, data, row):
+    recipe = train.read_recipe(train.parse(["--arch", network, "--data", data]))
+    assert recipe == recipes.load(f"msfnet/{row}", architecture=network)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_depth import transfer
-from keras_depth.architectures import create_model
+from keras_depth.architectures import create_model, list_architectures
 from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution
 
 SIZE = (96, 112, 3)
@@ -78,6 +78,19 @@ def test_batch_norm_before_a_convolution_stays():
     left = [x.name for x in folded.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert left == [f"block{number}_leading_bn" for number in (1, 2, 3)]
     assert relative_difference(model, folded) <= 2e-5
+
+
+@pytest.mark.parametrize("name", list_architectures("msfnet"))
+def test_networks_with_operations_between_their_layers(name):
+    """A convolution that such an operation reads; grouped ones; and every output, not one."""
+    model = randomise(create_model(name, SIZE, blocks=(1, 1, 1, 1), width=8, groups=8))
+    folded = transfer.fold_batch_norm(model)
+    assert len(folded.layers) < len(model.layers) - 10
+    image = np.random.default_rng(1).uniform(size=(2, *SIZE)).astype("float32")
+    pairs = zip(*(keras.tree.flatten(m(image)) for m in (model, folded)), strict=True)
+    for expected, actual in pairs:
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=2e-5 * largest)
 
 
 def test_batch_norm_of_a_shared_convolution_stays():

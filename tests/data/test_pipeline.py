@@ -146,6 +146,9 @@ def test_targets_that_cannot_be():
         depth_target(depth, None, (6, 4), "point")
     with pytest.raises(InputError, match="unknown target 'points': did you mean 'point'"):
         depth_target(depth, None, (6, 9), "points")
+    # As it was raised, where the batches are made too.
+    with pytest.raises(InputError, match="^target point: depth of .* has no square cells for"):
+        train(Numbered(3), 1, target=lambda batch: depth_target(batch, None, (3, 1), "point"))
 
 
 def test_rotation_uncovers_invalid_pixels():

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from keras_depth.architectures import create_model
 from keras_depth.errors import InputError
@@ -119,51 +120,71 @@ def test_weights_that_do_not_fit(tmp_path, pytorch):
         create_model(**options_of(), weights=file)
 
 
-def test_what_pytorch_computes(tmp_path):
-    """Against PyTorch itself, where it is installed: its file, and the same maps."""
-    torch = pytest.importorskip("torch")
-    functional = torch.nn.functional
-    state = state_dict(create_model(**options_of()))
-    file = tmp_path / "senet.pth"
-    torch.save({key: torch.from_numpy(value) for key, value in state.items()}, file)
-    weights = {key: torch.from_numpy(value) for key, value in state.items()}
+def convolve(x, kernel, stride=1, padding=0, groups=1):
+    """PyTorch's convolution, by its definition: (B, C, H, W), kernel (out, in of a group, h, w)."""
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = sliding_window_view(x, kernel.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    parts = zip(np.split(windows, groups, 1), np.split(kernel, groups), strict=True)
+    return np.concatenate([np.einsum("bcyxij,ocij->boyx", *part) for part in parts], 1)
+
+
+def pool(x):
+    """3x3 maxima with a stride of 2, ceil mode."""
+    x = np.pad(x, [(0, 0), (0, 0), *((0, (n - 3) % 2) for n in x.shape[2:])], constant_values=-9e9)
+    return sliding_window_view(x, (3, 3), (2, 3))[:, :, ::2, ::2].max((4, 5))
+
+
+def stages_by_definition(state, image):
+    """SENet's stages of pretrained-models.pytorch, from a state dict: (B, C, H, W) each."""
 
     def convolution(x, name, norm, **options):
-        x = functional.conv2d(x, weights[f"{name}.weight"], **options)
-        mean, variance = (weights[f"{norm}.{key}"] for key in ("running_mean", "running_var"))
-        scale, shift = (weights[f"{norm}.{key}"] for key in ("weight", "bias"))
-        return functional.batch_norm(x, mean, variance, scale, shift, eps=1e-5)
+        x = convolve(x, state[f"{name}.weight"], **options)
+        pieces = ("running_mean", "running_var", "weight", "bias")
+        mean, variance, scale, shift = (state[f"{norm}.{p}"][:, None, None] for p in pieces)
+        return (x - mean) / np.sqrt(variance + 1e-5) * scale + shift
+
+    def relu(x):
+        return np.maximum(x, 0)
 
     def block(x, name, stride, projects):
-        y = torch.relu(convolution(x, f"{name}.conv1", f"{name}.bn1"))
+        y = relu(convolution(x, f"{name}.conv1", f"{name}.bn1"))
         y = convolution(y, f"{name}.conv2", f"{name}.bn2", stride=stride, padding=1, groups=4)
-        y = convolution(torch.relu(y), f"{name}.conv3", f"{name}.bn3")
-        z = functional.adaptive_avg_pool2d(y, 1)
-        for part, after in (("fc1", torch.relu), ("fc2", torch.sigmoid)):
-            kernel, bias = (weights[f"{name}.se_module.{part}.{k}"] for k in ("weight", "bias"))
-            z = after(functional.conv2d(z, kernel, bias))
+        y = convolution(relu(y), f"{name}.conv3", f"{name}.bn3")
+        z = y.mean((2, 3), keepdims=True)
+        for part, after in (("fc1", relu), ("fc2", lambda x: 1 / (1 + np.exp(-x)))):
+            kernel, bias = (state[f"{name}.se_module.{part}.{k}"] for k in ("weight", "bias"))
+            z = after(convolve(z, kernel) + bias[:, None, None])
         if projects:
-            padding = 1 if stride == 2 else 0
             names = f"{name}.downsample.0", f"{name}.downsample.1"
-            x = convolution(x, *names, stride=stride, padding=padding)
-        return torch.relu(y * z + x)
+            x = convolution(x, *names, stride=stride, padding=stride - 1)
+        return relu(y * z + x)
 
-    image = np.random.default_rng(0).uniform(size=(2, *SHAPE)).astype("float32")
     means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    x = torch.from_numpy(((image - means) / deviations).astype("float32").transpose(0, 3, 1, 2))
+    x = ((image - means) / deviations).transpose(0, 3, 1, 2)
     for number, stride in ((1, 2), (2, 1), (3, 1)):
         names = f"layer0.conv{number}", f"layer0.bn{number}"
-        x = torch.relu(convolution(x, *names, stride=stride, padding=1))
+        x = relu(convolution(x, *names, stride=stride, padding=1))
     maps = [x]
-    x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+    x = pool(x)
     for layer, count in enumerate(TINY["blocks"], start=1):
         for number in range(count):
-            stride = 2 if layer > 1 and number == 0 else 1
-            x = block(x, f"layer{layer}.{number}", stride, number == 0)
+            x = block(x, f"layer{layer}.{number}", min(layer, 2) if number == 0 else 1, number == 0)
         maps.append(x)
-    model = create_model(**options_of(), weights=file)
+    return maps
+
+
+@pytest.mark.parametrize("size", [(45, 70), (48, 68)], ids=["pool closed", "pool open at the end"])
+def test_what_pytorch_computes(size, tmp_path, pytorch):
+    """By the definition of each of its layers; PyTorch itself agreed when this was written."""
+    file = tmp_path / "senet.pth"
+    file.touch()
+    options = {**options_of(), "input_shape": (*size, 3)}
+    pytorch[file.name] = state = state_dict(create_model(**options))
+    model = create_model(**options, weights=file)
     ends = ["stem3_relu", "layer1_block0_out", "layer2_block1_out", "layer3_block0_out"]
     outputs = [model.get_layer(end).output for end in [*ends, "layer4_block0_out"]]
-    for ours, theirs in zip(keras.Model(model.input, outputs)(image), maps, strict=True):
-        expected = theirs.numpy().transpose(0, 2, 3, 1)
-        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    image = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype("float32")
+    expected = stages_by_definition(state, image)
+    for ours, theirs in zip(keras.Model(model.input, outputs)(image), expected, strict=True):
+        theirs = theirs.transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
