@@ -395,7 +395,7 @@ for _name, _description, _recipe, _parameters, _build in (
 for _name, _description, _recipe, _parameters, _attention, _fusion in (
     (
         "msfnet",
-        "SENet154, edge attention, five scales fused, to half the picture's size",
+        "SENet154, spatial attention (EDA), five scales fused, to half the size",
         "row1_nyu",
         (139_274_614, 139_026_838),
         "eda",
