@@ -9,10 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth import losses, protocols, scoring
-from keras_depth.data.pipeline import TARGETS, depth_target, evaluation_batches, pair_target
+from keras_depth.data.pipeline import (
+    check_target,
+    depth_target,
+    evaluation_batches,
+    pair_target,
+)
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import Encoding
-from keras_depth.errors import unknown_name
 from keras_depth.protocols import Protocol
 from keras_depth.tally import Tally
 
@@ -33,8 +37,7 @@ def target_of(
     """
     if loss.sees == "pair":
         return pair_target
-    if takes not in TARGETS:
-        raise unknown_name("target", takes, TARGETS)
+    check_target(takes)  # told now, and not by the first batch
     size = keras.tree.flatten(model.outputs)[0].shape[1:3]
     return partial(depth_target, encode=encoding.encode, size=size, takes=takes)
 

@@ -301,6 +301,12 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
 TARGETS = ("pixel", "point")
 
 
+def check_target(name: str) -> None:
+    """Raises InputError unless `name` is one of `TARGETS`."""
+    if name not in TARGETS:
+        raise unknown_name("target", name, TARGETS)
+
+
 def depth_target(
     batch: dict,
     encode: Callable | None = None,
@@ -321,8 +327,7 @@ def depth_target(
     Raises:
         InputError: `takes` is neither, or the depth has no whole cells of "point".
     """
-    if takes not in TARGETS:
-        raise unknown_name("target", takes, TARGETS)
+    check_target(takes)
     depth = tf.convert_to_tensor(batch["depth"])
     if size is not None and tuple(depth.shape[1:3]) != tuple(size):
         if takes == "point":

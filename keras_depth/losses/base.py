@@ -49,6 +49,13 @@ class DepthLoss(keras.losses.Loss):
             self.state[key].assign(store[key])
 
 
+def check_weights(loss: str, **weights: float) -> None:
+    """Raises InputError unless each weight of a loss is a number of 0 or more."""
+    for key, weight in weights.items():
+        if type(weight) not in (int, float) or not weight >= 0:
+            raise InputError(f"{loss}: {key}={weight!r}: give a number of 0 or more")
+
+
 @keras.saving.register_keras_serializable("keras_depth")
 class WeightedSum(DepthLoss):
     """Several losses as one; what `+` and `*` of losses make.

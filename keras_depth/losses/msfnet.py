@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_depth.errors import InputError, unknown_name
-from keras_depth.losses.base import DepthLoss
+from keras_depth.errors import unknown_name
+from keras_depth.losses.base import DepthLoss, check_weights
 from keras_depth.losses.batch_loss import ACROSS, BatchLoss
 from keras_depth.losses.regression import MaskedL1
 from keras_depth.losses.structural import StructuralLoss
@@ -44,9 +44,7 @@ class MSFNetLoss(DepthLoss):
         reduction="sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        for key, weight in (("depth", depth), ("auxiliary", auxiliary)):
-            if type(weight) not in (int, float) or not weight >= 0:
-                raise InputError(f"MSFNetLoss: {key}={weight!r}: give a number of 0 or more")
+        check_weights("MSFNetLoss", depth=depth, auxiliary=auxiliary)
         if weights not in (*ACROSS, "none"):
             raise unknown_name("value of weights:", weights, (*ACROSS, "none"))
         self.depth = depth

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.losses.base import DepthLoss
+from keras_depth.losses.base import DepthLoss, check_weights
 from keras_depth.losses.masked import masked_mean, select_valid
 
 DIFFERENCES = ("forward", "sobel")
@@ -63,9 +63,7 @@ class StructuralLoss(DepthLoss):
         reduction="sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        for key, weight in (("depth", depth), ("gradient", gradient), ("ssim", ssim)):
-            if type(weight) not in (int, float) or not weight >= 0:
-                raise InputError(f"StructuralLoss: {key}={weight!r}: give a number of 0 or more")
+        check_weights("StructuralLoss", depth=depth, gradient=gradient, ssim=ssim)
         if type(ssim_range) not in (int, float) or not ssim_range > 0:
             raise InputError(f"StructuralLoss: ssim_range={ssim_range!r}: give a number above 0")
         if differences not in DIFFERENCES:

@@ -106,7 +106,7 @@ def _fuse(stages, size):
         x = layers.Conv2D(_BRANCH, 3, padding="same", use_bias=False, name=f"fusion_{stage}_conv")(
             x
         )
-        x = _batch_norm(x, f"fusion_{stage}_bn")
+        x = senet.batch_norm(x, f"fusion_{stage}_bn")
         branches.append(_leaky(x, f"fusion_{stage}_relu"))
     return _refine(layers.Concatenate(name="fusion_concat")(branches))
 
@@ -130,7 +130,7 @@ def _refine(x):
         if part == "in":
             y = layers.GroupNormalization(-1, epsilon=1e-5, name="rdr_in_norm")(y)
         else:
-            y = _batch_norm(y, "rdr_bn_norm")
+            y = senet.batch_norm(y, "rdr_bn_norm")
         halves.append(_leaky(y, f"rdr_{part}_relu"))
     y = layers.Concatenate(name="rdr_halves")(halves)
     y = layers.Conv2D(_FUSED, 3, padding="same", name="rdr_conv")(y)
@@ -163,11 +163,6 @@ def _head(x, size, name):
     """A map of the depth's size from what is to be trained on its own too."""
     x = layers.Conv2D(1, 1, dtype="float32", name=name)(x)
     return BilinearResize(size, dtype="float32", name=f"{name}_resize")(x)
-
-
-def _batch_norm(x, name):
-    # PyTorch's constants, which the encoder has too.
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _leaky(x, name):

@@ -77,8 +77,13 @@ def _convolution(x, channels, size, name, strides=1, groups=1, activation=True):
         # Where "same" pads at the end alone, PyTorch pads at both.
         x, padding = layers.ZeroPadding2D(1, name=f"{name}_pad")(x), "valid"
     x = kind(channels, size, strides, padding, use_bias=False, name=name, **more)(x)
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+    x = batch_norm(x, f"{name}_bn")
     return layers.ReLU(name=f"{name}_relu")(x) if activation else x
+
+
+def batch_norm(x, name):
+    """Batch normalisation with PyTorch's constants."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _pool(x):
