@@ -25,7 +25,7 @@ clean:
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx,litert,serve]"
 	touch $@
 
 # Returns at once where this TensorFlow's library of these sources is there.

@@ -42,7 +42,8 @@ setup(
     ],
     extras_require={
         "torch": ["torch"],  # reads published weights that exist as PyTorch's files alone
-        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],
+        "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],  # writes, checks and runs ONNX
+        "litert": ["ai-edge-litert>=2"],  # runs LiteRT; TensorFlow's own interpreter is leaving it
         "serve": ["kserve>=0.21"],
         "benchmarks": ["torch", "scikit-image", "psutil"],  # what input_pipeline.py compares with
         "notebooks": ["jupyter", "nbclient", "nbmake"],

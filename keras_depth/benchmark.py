@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def measure(model: Any, batch: int, repeats: int, training: bool = False) -> dic
     """
     import tensorflow as tf
 
-    from keras_depth import multiplications, timing
+    from keras_depth import memory, multiplications, timing
     from keras_depth.run_folder import environment
 
     loss = _loss(model) if training else None
@@ -79,7 +78,7 @@ def measure(model: Any, batch: int, repeats: int, training: bool = False) -> dic
             result["training"] = {"loss": loss.name, **_times(step, batch, repeats)}
     except tf.errors.ResourceExhaustedError as error:
         raise InputError(f"a batch of {batch} does not fit into memory; lower --batch") from error
-    result["peak_memory"] = _peak_memory()
+    result["peak_memory"] = memory.peak()
     result["threads"] = _threads()
     result["environment"] = environment()
     return result
@@ -144,13 +143,6 @@ def _loss(model):
         )
     arguments = dict(recipes.load(f"{architecture.paper}/{architecture.recipe}").loss)
     return losses.get(arguments.pop("name"), **arguments)
-
-
-def _peak_memory() -> int | None:
-    """Returns the most bytes this process has held so far; None where the system is not Linux."""
-    status = Path("/proc/self/status")
-    peak = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return 1024 * int(peak[1]) if peak else None
 
 
 def _threads() -> dict[str, int]:

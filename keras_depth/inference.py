@@ -2,6 +2,8 @@
 
 import warnings
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,9 +13,10 @@ import tensorflow as tf
 from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
-from keras_depth import architectures, encodings
+from keras_depth import architectures, encodings, runtimes
 from keras_depth.errors import InputError
 from keras_depth.run_folder import RunFolder
+from keras_depth.runtimes import Exported
 from keras_depth.sources import read_picture
 
 
@@ -22,9 +25,9 @@ class DepthEstimator:
 
     Args:
         model: Keras model with a fixed input (B, h, w, 3), RGB in [0, 1], and an output
-            (B, h', w', channels), or a list of these, the finest first.
+            (B, h', w', channels), or a list of these, the finest first. Or an exported network.
         encoding: how the model writes depth (a name from `encodings.py`); None takes it from the
-            architecture the model is named after.
+            architecture the model is named after. An exported network always writes metres.
         focal_baseline: of a network that writes disparity, the focal length in pixels of pictures
             of its input's size times the baseline in metres, as it was trained with.
 
@@ -38,13 +41,18 @@ class DepthEstimator:
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | Exported,
         encoding: str | None = None,
         focal_baseline: float | None = None,
     ):
-        self._input_size = _input_size(model)
-        self._encoding = encodings.get(encoding or _encoding_of(model))
         self._focal_baseline = focal_baseline
+        if isinstance(model, Exported):
+            self._input_size, self._encoding = model.input_size, encodings.get("metric")
+            self._compute: Callable = partial(_run_exported, model)
+            return
+        self._input_size = _input_size(model)
+        self._encoding = encodings.get(encoding or encoding_of(model))
+        self._compute = _traced(model, self._input_size)
         if self._encoding.relative:
             warnings.warn(
                 f"{model.name} tells near from far within a picture; its metres are right by chance"
@@ -52,23 +60,18 @@ class DepthEstimator:
                 stacklevel=2,
             )
 
-        # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
-        @tf.function(input_signature=[tf.TensorSpec((None, *self._input_size, 3), tf.float32)])
-        def compute(images):
-            return tf.cast(_finest(model(images, training=False)), tf.float32)
-
-        self._compute = compute
-
     @classmethod
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
-        """Loads a run folder (its `model.keras`) or a `.keras` file.
+        """Loads a run folder (its `model.keras`), a `.keras` file, or an exported network's folder.
 
         Of a network that writes disparity, the camera that lies beside it is heeded.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
-        file = _model_file(Path(path))
+        if runtimes.is_exported(Path(path)):
+            return cls(runtimes.load(path))
+        file = model_file(Path(path))
         model = load_model(file)
         folder = RunFolder(file.parent)
         try:
@@ -114,10 +117,10 @@ class DepthEstimator:
         images = read_picture(image) if isinstance(image, str | Path) else np.asarray(image)
         _check(images)
         batch = images if images.ndim == 4 else images[None]
-        inputs = np.stack([_fit(one, self.input_size) for one in batch]).astype(np.float32)
+        inputs = np.stack([fit(one, self.input_size) for one in batch]).astype(np.float32)
         if images.dtype == np.uint8:
             inputs /= 255.0
-        output = self._compute(inputs).numpy()
+        output = self._compute(inputs)
         height, width = batch.shape[1:3]
         if resize:
             # What the network writes is interpolated: of a disparity, not of its inverse, in which
@@ -143,13 +146,33 @@ class DepthEstimator:
         )
 
 
+def _traced(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+    # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
+    @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
+    def compute(images):
+        return tf.cast(_finest(model(images, training=False)), tf.float32)
+
+    return lambda images: compute(images).numpy()
+
+
+def _run_exported(exported: Exported, images: np.ndarray) -> np.ndarray:
+    """Runs pictures in [0, 1] through a network that may take another type, and always as many."""
+    if exported.dtype == "uint8":
+        images = np.rint(255 * images).astype(np.uint8)
+    batch = exported.batch or len(images)
+    missing = -len(images) % batch
+    images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+    groups = [exported(images[i : i + batch]) for i in range(0, len(images), batch)]
+    return np.concatenate(groups)[: len(images) - missing]
+
+
 def load_model(path: str | Path) -> keras.Model:
     """Loads the network of a run folder (its `model.keras`) or of a `.keras` file.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is no depth network.
     """
-    file = _model_file(Path(path))
+    file = model_file(Path(path))
     if not zipfile.is_zipfile(file):
         raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
     try:
@@ -168,15 +191,20 @@ def load_model(path: str | Path) -> keras.Model:
     return model
 
 
-def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes without aliasing: area where the picture shrinks, bilinear where it grows."""
-    if image.shape[:2] == size:
-        return image
-    shrinks = image.shape[0] * image.shape[1] > size[0] * size[1]
+def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes without aliasing: along each side, area where it shrinks, bilinear where it grows.
+
+    Args:
+        image: uint8 or floating (H, W, C).
+        size: (height, width).
+    """
     if image.dtype != np.uint8:
         image = image.astype(np.float32)
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=interpolation)
+    change = np.subtract(size, image.shape[:2])
+    if change[0] * change[1] < 0:  # OpenCV has one rule for both sides
+        return fit(fit(image, (size[0], image.shape[1])), size)
+    interpolation = cv2.INTER_AREA if change.min() < 0 else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=interpolation) if change.any() else image
 
 
 def _check(images: np.ndarray) -> None:
@@ -195,7 +223,12 @@ def _check(images: np.ndarray) -> None:
         )
 
 
-def _model_file(path: Path) -> Path:
+def model_file(path: Path) -> Path:
+    """Returns the `.keras` file that a RUN is, or holds.
+
+    Raises:
+        InputError: there is none.
+    """
     accepted = "give a run folder (it holds model.keras) or a .keras file"
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; {accepted}")
@@ -233,7 +266,12 @@ def _input_size(model: keras.Model) -> tuple[int, int]:
     return shapes[0][1], shapes[0][2]
 
 
-def _encoding_of(model: keras.Model) -> str:
+def encoding_of(model: keras.Model) -> str:
+    """Returns how a model writes depth, by the architecture it is named after.
+
+    Raises:
+        InputError: it is named after none.
+    """
     if architecture := architectures.of(model):
         return architecture.encoding
     raise InputError(

@@ -1,6 +1,8 @@
-"""How this process returns memory to the system: rarely."""
+"""How this process returns memory to the system, which is rarely, and how much it has held."""
 
 import ctypes
+import re
+from pathlib import Path
 
 _KEPT = 1 << 30  # bytes that may lie free before some of it is returned
 _FROM_HEAP = 1 << 25  # larger blocks come from the system each time; glibc takes no higher limit
@@ -29,3 +31,10 @@ def keep_freed_memory() -> None:
         (_TOP_PAD, _FROM_HEAP),
     ):
         mallopt(setting, value)
+
+
+def peak() -> int | None:
+    """Returns the most bytes this process has held so far; None where the system is not Linux."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return 1024 * int(found[1]) if found else None

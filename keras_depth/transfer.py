@@ -1,12 +1,13 @@
-"""Turning a trained network into the one that is deployed: "+ T" and batch-norm folding.
+"""Turning a trained network into the one that is deployed: "+ T", batch-norm folding, resizing.
 
-Both return a new model and leave the given one as it is. Both are exact: the new model is the same
+All return a new model and leave the given one as it is. All are exact: the new model is the same
 function, up to rounding.
 """
 
 import keras
 import numpy as np
 
+from keras_depth.layers.resize import BilinearResize, NearestResize, ProductResize
 from keras_depth.layers.up_convolution import (
     InterleavedConvolution,
     UpConvolution,
@@ -87,6 +88,48 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
             weights = _scaled(layer, weights, folded[layer.name])
         deployed.get_layer(layer.name).set_weights(weights)
     return deployed
+
+
+def simple_resizing(model: keras.Model, products: bool = False) -> keras.Model:
+    """Writes resizing with the operators that runtimes have.
+
+    Keras doubles maps by repeating rows and columns, and pools adaptively by gathering from two
+    poolings: dozens of operators, between which exporters transpose. Here they become a resizing
+    to the nearest pixel, and two matrix products.
+
+    Args:
+        model: a functional model with an input of a fixed size.
+        products: also write bilinear resizing as matrix products, for runtimes without it:
+            TensorRT within TensorFlow has none of half-pixel centres, and each one would end an
+            engine and begin another.
+
+    Returns:
+        The model with other layers, of the same names, in their places.
+    """
+
+    def replace(layer):
+        other = _simple_resize(layer, products)
+        if other is None:
+            return layer.__class__.from_config(layer.get_config())
+        make, *rule = other
+        size = layer.output.shape[1:3]
+        return make(size, *rule, name=layer.name, dtype=layer.dtype_policy)
+
+    simple = keras.models.clone_model(model, clone_function=replace)
+    simple.set_weights(model.get_weights())
+    return simple
+
+
+def _simple_resize(layer, products):
+    """Returns the class and rule of the layer that does a layer's resizing; None: it is simple."""
+    bilinear = (ProductResize, "bilinear") if products else None
+    if isinstance(layer, keras.layers.AdaptiveAveragePooling2D):
+        return ProductResize, "adaptive"
+    if isinstance(layer, keras.layers.UpSampling2D):
+        return {"nearest": (NearestResize,), "bilinear": bilinear}[layer.interpolation]
+    if isinstance(layer, BilinearResize) and not layer.align_corners:
+        return bilinear
+    return None
 
 
 def _foldable_pairs(model):

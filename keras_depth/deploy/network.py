@@ -1,0 +1,127 @@
+"""The network that is deployed: RGB in, metres out, and nothing around it to get wrong."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_depth import encodings, transfer
+from keras_depth.layers.interleave import standard_operators
+from keras_depth.layers.resize import BilinearResize, ProductResize
+
+INPUTS = {"uint8": "RGB, 0 to 255", "float32": "RGB, 0 to 1"}
+
+
+@keras.saving.register_keras_serializable("keras_depth")
+class Metres(keras.layers.Layer):
+    """Turns what a network writes into metres.
+
+    Args:
+        encoding: how the network writes depth (see `encodings.py`).
+        focal_baseline: of a disparity: the focal length in pixels of a picture as wide as the map,
+            times the baseline in metres.
+
+    Input: (B, h, w, channels). Output: float32 (B, h, w, 1), metres.
+    """
+
+    def __init__(self, encoding, focal_baseline=None, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.encoding = encoding
+        self.focal_baseline = focal_baseline
+
+    def call(self, x):
+        return encodings.get(self.encoding).decode(x, self.focal_baseline)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+    def get_config(self):
+        config = {"encoding": self.encoding, "focal_baseline": self.focal_baseline}
+        return {**super().get_config(), **config}
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Returns the finest map's network, computing in float32 whatever it was trained in."""
+    finest = keras.tree.flatten(model.outputs)[0]
+    model = keras.Model(model.input, finest, name=model.name)
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+
+    def replace(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+
+    float32 = keras.models.clone_model(model, clone_function=replace)
+    float32.set_weights(model.get_weights())
+    return float32
+
+
+def deployed(
+    model: keras.Model,
+    encoding: str,
+    focal_baseline: float | None = None,
+    size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    dtype: str = "uint8",
+    output_size: str = "network",
+    products: bool = False,
+) -> keras.Model:
+    """Returns the function of a network that is exported, as a Keras model.
+
+    Up-convolutions are interleaved ("+ T"), batch norm is folded, auxiliary outputs are gone.
+
+    Args:
+        model: a network that `in_float32` returned.
+        encoding: how it writes depth.
+        focal_baseline: of a disparity, for pictures of the network's own size.
+        size: (height, width) of the pictures that come in; others than the network takes are
+            resized within the graph. None: the network's own.
+        batch: pictures at once; None: any number.
+        dtype: "uint8", or "float32" in [0, 1].
+        output_size: "network": depth at the size the network computes; "input": at the pictures'.
+        products: bilinear resizing is written as two matrix products.
+
+    Returns:
+        Model from `image` (batch, height, width, 3) to depth, float32 (batch, h, w, 1), metres.
+    """
+    own = tuple(model.inputs[0].shape[1:3])
+    size = size or own
+    network = transfer.fold_batch_norm(transfer.to_interleaved(model))
+    network = transfer.simple_resizing(network, products)
+    image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
+    scale = 1 / 255 if dtype == "uint8" else 1.0
+    x = keras.layers.Rescaling(scale, dtype="float32", name="picture")(image)
+    if size != own:
+        x = ProductResize(own, "picture", dtype="float32", name="picture_resize")(x)
+    x = network(x)
+    if output_size == "input" and tuple(x.shape[1:3]) != size:
+        # What the network writes is resized, not its metres: see DepthEstimator.
+        rule = {"dtype": "float32", "name": "depth_resize"}
+        x = (ProductResize(size, "bilinear", **rule) if products else BilinearResize(size, **rule))(
+            x
+        )
+    if focal_baseline is not None:
+        focal_baseline *= x.shape[2] / own[1]
+    return keras.Model(image, Metres(encoding, focal_baseline, name="metres")(x), name=model.name)
+
+
+def graph(model: keras.Model):
+    """Returns a deployed model as a function of TensorFlow, its weights constants in the graph.
+
+    Returns:
+        A `tf.function` from `image` to {"depth": depth}, of standard operators only.
+    """
+    weights = [
+        [np.array(weight) for weight in group]
+        for group in (model.trainable_variables, model.non_trainable_variables)
+    ]
+    image = model.inputs[0]
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(image.shape, image.dtype, "image")]
+    )
+    def depth(image):
+        constants = tf.nest.map_structure(tf.constant, weights)
+        with standard_operators():
+            result, _ = model.stateless_call(*constants, image, training=False)
+        return {"depth": result}
+
+    return depth

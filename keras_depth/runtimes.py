@@ -1,0 +1,209 @@
+"""Exported networks in use: pictures of their size in, metres out, by the runtime each is for."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_depth.errors import InputError
+
+DETAILS = "export.json"  # lies in every exported folder
+MODEL_FILES = {
+    "saved_model": "saved_model.pb",
+    "onnx": "model.onnx",
+    "litert": "model.tflite",
+    # What an engine is built from. The engine itself runs on the machine it was built on.
+    "tftrt": "saved_model/saved_model.pb",
+    "tensorrt": "model.onnx",
+}
+
+
+class Exported:
+    """A network as `python -m keras_depth.export` wrote it.
+
+    Args:
+        folder: it holds `export.json` and what that describes.
+        threads: for a picture; None: as many as the runtime likes.
+
+    Attributes:
+        folder: where it is.
+        details: what `export.json` says.
+        name: of the network.
+        input_size: (height, width) of the pictures it takes.
+        batch: how many at once; None: any number.
+        dtype: of the pictures, "uint8" or "float32".
+
+    Raises:
+        InputError: it is damaged, or its runtime is not installed.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None):
+        self.folder = folder
+        self.details = read_details(folder)
+        self.name: str = self.details["name"]
+        picture = self.details["input"]
+        self.dtype: str = picture["dtype"]
+        shape = list(picture["shape"])
+        self._channels_first = picture["layout"] == "NCHW"
+        if self._channels_first:
+            shape.append(shape.pop(1))
+        self.batch: int | None = shape[0]
+        self.input_size: tuple[int, int] = (shape[1], shape[2])
+        kind = self.details["format"]
+        file = folder / MODEL_FILES[kind]
+        if not file.is_file():
+            raise InputError(f"{folder}: {file.name} is missing; export the network again")
+        self._run = _RUNTIMES[kind](file, threads)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Computes depth.
+
+        Args:
+            images: (B, height, width, 3) RGB of `input_size`, of `dtype`: uint8, or float32 in
+                [0, 1]. Channels last, whatever the file has.
+
+        Returns:
+            float32 (B, h, w, 1), metres.
+
+        Raises:
+            InputError: the shape or the type is another.
+        """
+        wanted = (self.batch or len(images), *self.input_size, 3)
+        if images.shape != wanted or images.dtype != self.dtype:
+            raise InputError(
+                f"{self.folder}: pictures of shape {images.shape} and type {images.dtype}; it takes"
+                f" {self.dtype} ({self.batch or 'any number'}, {wanted[1]}, {wanted[2]}, 3)"
+            )
+        if self._channels_first:
+            images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        return self._run(images)
+
+
+def load(path: str | Path, threads: int | None = None) -> Exported:
+    """Loads an exported network: its folder, or the folder of its versions (the highest counts).
+
+    Raises:
+        InputError: there is none, it is damaged, or its runtime is not installed.
+    """
+    return Exported(find(Path(path)), threads)
+
+
+def find(path: Path) -> Path:
+    """Returns the folder that holds `export.json`: `path`, or its highest version.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if (path / DETAILS).is_file():
+        return path
+    numbers = [int(p.name) for p in path.glob("*/") if p.name.isdecimal() and p.is_dir()]
+    for number in sorted(numbers, reverse=True):
+        if (path / str(number) / DETAILS).is_file():
+            return path / str(number)
+    raise InputError(
+        f"{path}: no exported network (a folder with {DETAILS}, or with versions 1, 2 ... of it);"
+        " python -m keras_depth.export makes one"
+    )
+
+
+def is_exported(path: Path) -> bool:
+    """Tells whether `load` would find an exported network there."""
+    try:
+        find(path)
+    except InputError:
+        return False
+    return True
+
+
+def read_details(folder: Path) -> dict[str, Any]:
+    """Reads an `export.json`.
+
+    Raises:
+        InputError: it is missing or damaged, or of a format that no runtime here loads.
+    """
+    file = folder / DETAILS
+    try:
+        details = json.loads(file.read_text(encoding="utf-8"))
+        kind, shape = details["format"], details["input"]["shape"]
+        complete = {"name", "output"} <= set(details) and len(shape) == 4
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: damaged; export the network again") from error
+    if kind not in MODEL_FILES or not complete:
+        raise InputError(
+            f"{file}: not written by python -m keras_depth.export, or by a later version of it"
+        )
+    return details
+
+
+def _tensorflow(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    import tensorflow as tf
+
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    try:
+        loaded = tf.saved_model.load(str(file.parent))
+        signature = loaded.signatures["serving_default"]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise InputError(f"{file}: damaged; export the network again") from error
+
+    def run(images, loaded=loaded):  # its variables live as long as it does
+        return signature(image=tf.constant(images))["depth"].numpy()
+
+    return run
+
+
+def _onnxruntime(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise needs("onnx", "onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3  # errors only
+    here = onnxruntime.get_available_providers()
+    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in here]
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+    except Exception as error:  # onnxruntime's own classes have nothing else in common
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{file}: onnxruntime cannot load it ({reason})") from error
+    return lambda images: session.run(["depth"], {"image": images})[0]
+
+
+def _litert(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise needs("litert", "ai-edge-litert") from error
+    try:
+        interpreter = Interpreter(str(file), num_threads=threads)
+        interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner("serving_default")
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{file}: LiteRT cannot load it ({error})") from error
+    alone = threading.Lock()  # an interpreter computes one call at a time
+
+    def run(images):
+        with alone:
+            return signature(image=images)["depth"]
+
+    return run
+
+
+_RUNTIMES = {
+    "saved_model": _tensorflow,
+    "onnx": _onnxruntime,
+    "litert": _litert,
+    "tftrt": _tensorflow,
+    "tensorrt": _onnxruntime,
+}
+
+
+def needs(extra: str, package: str) -> InputError:
+    """Returns the error for a package that is not installed."""
+    return InputError(f"{package} is not installed; pip install 'keras_depth[{extra}]' brings it")
