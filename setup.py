@@ -21,6 +21,7 @@ setup(
     package_dir=CARRIED,
     package_data={
         "keras_depth.data": ["splits/*.csv"],
+        "keras_depth.serving": ["page.html"],
         "keras_depth.training": ["**/*.yaml"],
         "keras_depth.published": ["*.yaml"],
         "keras_depth.custom_ops": ["*/*.cc", "*/*.cu", "*/*.h", "*/*.md"],
@@ -44,12 +45,21 @@ setup(
         "torch": ["torch"],  # reads published weights that exist as PyTorch's files alone
         "onnx": ["tf2onnx>=1.17", "onnx", "onnxruntime"],  # writes, checks and runs ONNX
         "litert": ["ai-edge-litert>=2"],  # runs LiteRT; TensorFlow's own interpreter is leaving it
-        "serve": ["kserve>=0.21"],
-        "benchmarks": ["torch", "scikit-image", "psutil"],  # what input_pipeline.py compares with
+        "serve": [
+            "kserve>=0.21",  # the server's protocols; the next six are its own, and used directly
+            *("fastapi", "uvicorn", "httptools", "grpcio", "orjson", "prometheus-client"),
+            "tensorflow-serving-api>=2.21",  # the messages of TensorFlow Serving's clients
+        ],
+        "benchmarks": [
+            "torch",
+            "scikit-image",
+            "psutil",
+        ],  # what is compared with; a server's memory
         "notebooks": ["jupyter", "nbclient", "nbmake"],
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "selenium>=4.20",  # the server's page, in Debian's chromium
             "ruff>=0.9",
             "mypy>=1.11",
             "types-PyYAML",

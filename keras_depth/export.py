@@ -109,17 +109,23 @@ def _tftrt(folder: Path, precision: str) -> int:
 
 def _tensorrt(folders: list[Path], prepared: Any) -> None:
     """Builds the engine where TensorRT is, and else writes and prints how to."""
-    from keras_depth.deploy import tensorrt
+    from keras_depth import runtimes
+    from keras_depth.deploy import exporter, tensorrt
+    from keras_depth.deploy.parity import Parity
     from keras_depth.files import write_text
 
     whole, half = folders[0], (folders[1] if len(folders) > 1 else None)
     built = tensorrt.build(whole, half, prepared.images, prepared.depth)
-    if built is None:
+    if built:
+        details = runtimes.read_details(whole)
+        exporter.write_details(whole, {**details, "engine": built})
+        time = "not timed" if built["milliseconds"] is None else f"{built['milliseconds']} ms"
+        far = f"; {Parity(**built['parity'])} of the depth" if built["parity"] else ""
+        print(f"engine      {whole / tensorrt.ENGINE}: TensorRT {built['tensorrt']}, {time}{far}")
+    else:
         text = tensorrt.recipe(whole, half)
         write_text(whole / "BUILD.txt", text + "\n")
         print(f"\nno TensorRT here, so no engine was built (see {whole / 'BUILD.txt'}).\n{text}")
-        return
-    print(f"\n{whole / tensorrt.ENGINE}: {built}")
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import camera, command, point_cloud, sources, visualize
+from keras_depth import camera, command, depth_png, point_cloud, sources, visualize
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.sources import Source
 
@@ -41,7 +41,6 @@ FORMATS = ("png", "npy", "colour", "ply")
 # Metres: every frame of a video has the same colours, so that it never flickers.
 ROOM = (0.0, 10.0)
 ROAD = (0.0, 80.0)  # where networks that learn from stereo pairs drive
-FARTHEST = 65.535  # metres: what 16 bits of millimetres can hold
 
 
 @dataclass
@@ -68,7 +67,8 @@ class Summary:
             text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
             text += " (min / median / max)"
         if self.clipped:
-            text += f"; {self.clipped} pixels beyond {FARTHEST} m are {FARTHEST} m in the PNG files"
+            far = f"{depth_png.FARTHEST} m"
+            text += f"; {self.clipped} pixels beyond {far} are {far} in the PNG files"
         return text
 
 
@@ -286,9 +286,8 @@ def write(
     """Writes a picture's depth as numbers: png, npy and ply."""
     there = point_cloud.measured(depth)
     if "png" in arguments.format:
-        millimetres = np.where(there, np.rint(1000 * np.minimum(depth, FARTHEST)), 0)
-        write_png(arguments.output / f"{name}_depth.png", millimetres.astype(np.uint16))
-        summary.clipped += int(np.sum(there & (depth > FARTHEST)))
+        write_png(arguments.output / f"{name}_depth.png", depth_png.millimetres(depth))
+        summary.clipped += int(np.sum(there & (depth > depth_png.FARTHEST)))
     if "npy" in arguments.format:
         with replacing(arguments.output / f"{name}_depth.npy") as partial:
             np.save(partial, depth)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from keras_depth.errors import InputError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP")  # what Pillow may try to decode
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP")  # what Pillow may try to decode
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def find(inputs: Sequence[str]) -> list[Source]:
     return sources
 
 
-def read_picture(path: str | Path) -> np.ndarray:
+def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
     """Reads a picture the way a viewer shows it: uint8 RGB (H, W, 3), turned as its EXIF data say.
 
     Grey becomes RGB, transparency is dropped.
@@ -85,7 +86,7 @@ def read_picture(path: str | Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow knows the size from the header: a huge picture is refused before it is decoded.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
+            with Image.open(path, formats=FORMATS) as picture:
                 if picture.mode[0] in "IF":
                     raise InputError(
                         f"{path}: a picture of one channel with more than 8 bits, which is how"
@@ -99,7 +100,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check its name") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a picture; give one of {', '.join(_FORMATS)}") from error
+        raise InputError(f"{path}: not a picture; give one of {', '.join(FORMATS)}") from error
     except (OSError, SyntaxError, ValueError, struct.error) as error:  # whatever decoders raise
         raise InputError(f"{path}: cannot be read ({error}); copy it again") from error
 

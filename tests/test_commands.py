@@ -34,7 +34,11 @@ def call(module, arguments):
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "evaluate", "predict", "benchmark", "build_ops", "data", "data.kitti_lists"]
+    "name",
+    [
+        *("train", "evaluate", "predict", "export", "serve", "benchmark", "build_ops", "data"),
+        "data.kitti_lists",
+    ],
 )
 def test_help_shows_an_example(name):
     """And does not wait for TensorFlow."""

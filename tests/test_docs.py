@@ -13,6 +13,7 @@ PAGES = [
     "README.md",
     "docs/protocols.md",
     "docs/prepare.md",
+    "docs/serving.md",
     "evaluation/benchmarks/README.md",
     "evaluation/minmax.md",
     "custom_ops/interleave/README.md",

@@ -202,7 +202,7 @@ def _write_one(prepared, request, artefact, folder) -> dict[str, Any]:
         **found,
         "files": _files(folder),
     }
-    _write_details(folder, details)  # the fresh process reads it
+    write_details(folder, details)  # the fresh process reads it
     measured = parity.run_alone(folder, prepared.images)
     result = parity.compare(prepared.depth, measured["depth"], artefact.precision, request.limit)
     if not result.holds:
@@ -217,7 +217,7 @@ def _write_one(prepared, request, artefact, folder) -> dict[str, Any]:
         "milliseconds": float(measured["milliseconds"]),
         "peak_memory": int(measured["memory"]),
     }
-    _write_details(folder, details)
+    write_details(folder, details)
     return details
 
 
@@ -334,7 +334,8 @@ def _published(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_details(folder: Path, details: dict[str, Any]) -> None:
+def write_details(folder: Path, details: dict[str, Any]) -> None:
+    """Writes `export.json`, whole."""
     write_text(folder / DETAILS, json.dumps(details, indent=2) + "\n")
 
 

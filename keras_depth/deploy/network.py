@@ -1,7 +1,6 @@
 """The network that is deployed: RGB in, metres out, and nothing around it to get wrong."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_depth import encodings, transfer
@@ -110,7 +109,7 @@ def graph(model: keras.Model):
         A `tf.function` from `image` to {"depth": depth}, of standard operators only.
     """
     weights = [
-        [np.array(weight) for weight in group]
+        [keras.ops.convert_to_numpy(weight) for weight in group]
         for group in (model.trainable_variables, model.non_trainable_variables)
     ]
     image = model.inputs[0]

@@ -1,0 +1,1 @@
+"""Exported networks behind HTTP and gRPC, on KServe: `python -m keras_depth.serve`."""

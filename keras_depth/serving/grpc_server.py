@@ -1,0 +1,68 @@
+"""The gRPC side: the Open Inference Protocol and TensorFlow Serving's, at one port."""
+
+from functools import partial
+
+import grpc
+from kserve.errors import InvalidInput, ModelNotFound
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
+    add_GRPCInferenceServiceServicer_to_server,
+)
+from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
+from kserve.protocol.grpc.servicer import InferenceServicer
+from tensorflow_serving.apis.prediction_service_pb2_grpc import (
+    add_PredictionServiceServicer_to_server,
+)
+
+from keras_depth.serving import v2
+from keras_depth.serving.app import REFUSED
+from keras_depth.serving.model import WAITING, Busy, NoLoading
+from keras_depth.serving.server import Settings
+from keras_depth.serving.tensorflow_serving import PredictionService
+
+
+def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
+    """Returns a gRPC server that has not started."""
+    server = grpc.aio.server(
+        interceptors=[Refusals()],
+        maximum_concurrent_rpcs=WAITING,
+        options=[
+            ("grpc.max_receive_message_length", settings.max_bytes),
+            ("grpc.max_send_message_length", -1),
+            # By default two servers would share a port unawares.
+            ("grpc.so_reuseport", int(settings.workers > 1)),
+            ("grpc.keepalive_time_ms", 1000 * settings.timeout),  # finds clients that are gone
+        ],
+    )
+    add_GRPCInferenceServiceServicer_to_server(
+        Inference(dataplane, NoLoading(dataplane.model_registry)), server
+    )
+    add_PredictionServiceServicer_to_server(PredictionService(dataplane), server)
+    server.add_insecure_port(settings.grpc_address)
+    return server
+
+
+class Inference(InferenceServicer):
+    """KServe's service, with our own reading of requests: it refuses bad ones by a sentence."""
+
+    async def ModelInfer(self, request, context):
+        answer, _ = await self._data_plane.infer(
+            request.model_name, partial(v2.decode_grpc, request)
+        )
+        return answer
+
+
+class Refusals(ExceptionToStatusInterceptor):
+    """Turns errors into a status and their sentence; what went wrong in the server is logged."""
+
+    async def handle_exception(self, ex, request_or_iterator, context, method_name):
+        for kind, status in (
+            (InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+            (ModelNotFound, grpc.StatusCode.NOT_FOUND),
+            (Busy, grpc.StatusCode.RESOURCE_EXHAUSTED),
+            (NotImplementedError, grpc.StatusCode.UNIMPLEMENTED),
+        ):
+            if isinstance(ex, kind):
+                REFUSED.labels(status=status.name).inc()
+                await context.abort(status, getattr(ex, "reason", str(ex)))
+        await super().handle_exception(ex, request_or_iterator, context, method_name)

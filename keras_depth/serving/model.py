@@ -1,0 +1,130 @@
+"""An exported network as a model of KServe, and the models of a server."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import kserve
+import numpy as np
+from kserve.errors import InvalidInput, ModelNotFound
+from kserve.model import InferenceVerb
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+
+from keras_depth import runtimes
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.inference import DepthEstimator
+from keras_depth.serving.requests import Request, Spec
+from keras_depth.serving.v2 import DATATYPES
+
+AT_WORK = 3  # requests: one is decoded, one computed, one written
+WAITING = 64  # requests with their bodies in memory; more are sent away
+
+Decode = Callable[[Spec], Request]
+
+
+class Busy(RuntimeError):
+    """Too many requests wait already."""
+
+    def __init__(self):
+        super().__init__(f"{WAITING} requests are waiting already; try again in a moment")
+
+
+class DepthModel(kserve.Model):
+    """A network that answers requests of any of the protocols.
+
+    What it is called with is a function that decodes the request (`Decode`), what it returns is
+    what that request's `encode` makes of the depth. Both run beside the event loop, and so does
+    the network: one call at a time, which has all the cores.
+
+    Args:
+        name: what clients call it.
+        folder: an exported network.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+
+    def __init__(self, name: str, folder: Path):
+        super().__init__(name)
+        exported = runtimes.load(folder)
+        self._details = exported.details
+        self._estimator = DepthEstimator(exported)
+        self.spec = Spec(*exported.input_size, exported.dtype)
+        self._estimator(np.zeros(self.spec.shape, np.uint8))  # the first call is slow: it sets up
+        self._at_work = asyncio.Semaphore(AT_WORK)
+        self._waiting = 0
+        self._computer = ThreadPoolExecutor(1)
+        self.ready = True
+
+    async def __call__(
+        self,
+        body: Decode,
+        headers: dict[str, str] | None = None,
+        verb: InferenceVerb = InferenceVerb.PREDICT,
+    ):
+        if self._waiting >= WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            async with self._at_work:
+                return await super().__call__(body, headers, verb)
+        finally:
+            self._waiting -= 1
+
+    async def preprocess(self, payload: Decode, headers: Any = None) -> Request:
+        try:
+            return await asyncio.to_thread(payload, self.spec)
+        except InputError as error:
+            raise InvalidInput(str(error)) from error
+
+    async def predict(self, payload: Request, headers: Any = None, response_headers: Any = None):
+        loop = asyncio.get_running_loop()
+        return payload, await loop.run_in_executor(self._computer, self._compute, payload)
+
+    async def postprocess(self, result, headers: Any = None, response_headers: Any = None):
+        request, depths = result
+        return await asyncio.to_thread(request.encode, depths)
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        return [self._described("input", DATATYPES[self.spec.dtype])]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        return [self._described("output", "FP32")]
+
+    def _described(self, side: str, datatype: str) -> dict[str, Any]:
+        # Any number of pictures is taken, also by a network of a fixed batch. Channels are last
+        # for clients, whatever the file has.
+        sides = self._details[side]["shape"][1:]
+        shape = self.spec.shape if side == "input" else sides
+        return {"name": self._details[side]["name"], "datatype": datatype, "shape": [-1, *shape]}
+
+    def _compute(self, request: Request) -> Sequence[np.ndarray]:
+        """Returns depth for each picture, float32 (h, w, 1), metres."""
+        if request.tensor is not None:
+            return list(self._estimator(request.tensor, resize=False)[..., None])
+        full = request.options.size == "picture"
+        return [self._estimator(picture, resize=full)[..., None] for picture in request.pictures]
+
+
+class Models(kserve.ModelRepository):
+    """The models of a server, by name: those it was started with."""
+
+    def get_model(self, name: str) -> DepthModel:
+        if name not in self.models:
+            error = ModelNotFound(name)
+            error.reason = str(unknown_name("model", name[:80], self.models))
+            raise error
+        return self.models[name]
+
+
+class NoLoading(ModelRepositoryExtension):
+    """KServe would let every client unload the models."""
+
+    async def load(self, model_name: str) -> None:
+        raise InvalidInput(
+            "models are loaded when the server starts, and stay; start it again to change them"
+        )
+
+    unload = load

@@ -1,0 +1,108 @@
+"""One process that answers over HTTP and gRPC, until SIGTERM."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import uvicorn
+
+from keras_depth import command
+from keras_depth.serving.connections import PunctualConnection
+
+GRACE = 10  # seconds that running requests have to finish after SIGTERM
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        folders: of the exported networks, by the names that clients call them.
+        host: address to listen at.
+        port: for HTTP.
+        grpc_port: for gRPC.
+        workers: processes that serve.
+        max_bytes: of a request.
+        timeout: seconds that a request may take to arrive, and a connection be silent.
+    """
+
+    folders: Mapping[str, Path]
+    host: str
+    port: int
+    grpc_port: int
+    workers: int
+    max_bytes: int
+    timeout: int
+
+    @property
+    def grpc_address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.grpc_port}"
+
+
+def work(settings: Settings, listening: socket.socket) -> None:
+    """Loads the networks, and serves until SIGTERM or Ctrl-C.
+
+    Args:
+        settings: as above.
+        listening: a socket of the HTTP port.
+
+    Raises:
+        InputError: a network cannot be loaded.
+    """
+    command.load_tensorflow()
+    # KServe takes seconds to import, and the networks TensorFlow.
+    from kserve.protocol.dataplane import DataPlane
+
+    from keras_depth.serving.model import DepthModel, Models
+
+    models = Models()
+    for name, folder in settings.folders.items():
+        models.update(DepthModel(name, folder))
+    asyncio.run(_serve(settings, listening, DataPlane(models)))
+
+
+async def _serve(settings: Settings, listening: socket.socket, dataplane) -> None:
+    from keras_depth.serving import app, grpc_server
+
+    config = uvicorn.Config(
+        app.create(dataplane, settings.max_bytes),
+        http=PunctualConnection,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.timeout,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _Server(config, grpc_server.create(dataplane, settings), settings)
+    await server.serve([listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server of HTTP, with the server of gRPC at its side from start to end."""
+
+    def __init__(self, config: uvicorn.Config, beside: grpc.aio.Server, settings: Settings):
+        super().__init__(config)
+        self._beside = beside
+        self._settings = settings
+
+    async def startup(self, sockets=None) -> None:
+        await super().startup(sockets)
+        await self._beside.start()
+        names = ", ".join(self._settings.folders)
+        host, port = sockets[0].getsockname()[:2]
+        print(f"{names}: http://{host}:{port}/, gRPC {self._settings.grpc_address}", flush=True)
+
+    async def shutdown(self, sockets=None) -> None:
+        await asyncio.gather(super().shutdown(sockets), self._beside.stop(GRACE))
+
+    def handle_exit(self, sig: int, frame) -> None:
+        # uvicorn would raise the signal again at the end, and the process leave with its number.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

@@ -1,0 +1,93 @@
+"""TensorFlow Serving's REST form: {"instances": [...]} in, {"predictions": [...]} out."""
+
+import base64
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import orjson
+
+from keras_depth import depth_png
+from keras_depth.errors import InputError, unknown_name
+from keras_depth.serving import requests
+from keras_depth.serving.requests import Options, Request, Spec
+
+_EXAMPLE = '{"instances": [{"b64": "..."}]}, a JPEG or PNG file in base64'
+_ANSWERS = {"instances": "predictions", "inputs": "outputs"}  # row by row, and by columns
+_SIGNATURE = "serving_default"
+
+
+def decode(body: bytes, spec: Spec) -> Request:
+    """Reads a request's body.
+
+    Args:
+        body: JSON. The rows of "instances", or the column "inputs", are nested lists (H, W, 3), or
+            {"b64": "..."} of a JPEG or PNG; either may be the value of {"image": ...}.
+        spec: what the model takes.
+
+    Raises:
+        InputError: whatever is wrong with it.
+    """
+    document = requests.read_json(body, _EXAMPLE)
+    for key in document:
+        if key not in (*_ANSWERS, "parameters", "signature_name"):
+            raise unknown_name("key", key[:40], (*_ANSWERS, "parameters"))
+    if document.get("signature_name", _SIGNATURE) != _SIGNATURE:
+        raise InputError(f'signature_name: the model has one, "{_SIGNATURE}"; leave it out')
+    form = [key for key in _ANSWERS if key in document]
+    if len(form) != 1:
+        raise InputError(f'give one of "instances" and "inputs"; for example {_EXAMPLE}')
+    options = requests.options(document.get("parameters", {}))
+    encode = partial(_encode, key=_ANSWERS[form[0]], options=options)
+    return _read(_rows(document[form[0]], form[0]), form[0], spec, options, encode)
+
+
+def _rows(values: Any, key: str) -> list[Any]:
+    """Returns the instances of either form, each a nested list or {"b64": ...}."""
+    if key == "inputs":
+        values = _image(values, key)
+    if not isinstance(values, list):
+        raise InputError(f"{key}: give a list of pictures; for example {_EXAMPLE}")
+    requests.check_count(len(values))
+    if key == "instances":
+        values = [_image(value, f"instances[{index}]") for index, value in enumerate(values)]
+    return values
+
+
+def _image(value: Any, name: str) -> Any:
+    """Returns the value of the input named image; its name may be left out, for it is the only."""
+    if not isinstance(value, dict) or "b64" in value:
+        return value
+    if list(value) != ["image"]:
+        raise InputError(f'{name}: give the input "image", and no other')
+    return value["image"]
+
+
+def _read(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) -> Request:
+    encoded = [isinstance(row, dict) for row in rows]
+    if not any(encoded):
+        tensor = requests.checked(requests.array(rows, key, spec), key, spec)
+        return Request(options, encode, tensor=tensor)
+    if not all(encoded):
+        raise InputError(f"{key}: numbers beside files; send them in two requests")
+    names = [f"{key}[{index}]" for index in range(len(rows))]
+    files = []
+    for row, name in zip(rows, names, strict=True):
+        if list(row) != ["b64"]:
+            raise InputError(f'{name}: give {{"b64": "..."}} alone')
+        files.append(requests.from_base64(row["b64"], name))
+    return Request(options, encode, pictures=requests.pictures(files, names))
+
+
+def _encode(depths: Sequence[np.ndarray], key: str, options: Options) -> bytes:
+    """Writes the answer: for each picture nested lists (h, w, 1), or {"b64": PNG}."""
+    if options.format == "png16":
+        files = [base64.b64encode(depth_png.encode(depth)).decode() for depth in depths]
+        answers: list[Any] = [{"b64": file} for file in files]
+    else:
+        answers = [np.ascontiguousarray(depth, np.float32) for depth in depths]
+    return orjson.dumps(
+        {key: answers, "parameters": {"format": options.format, "units": options.units}},
+        option=orjson.OPT_SERIALIZE_NUMPY,
+    )

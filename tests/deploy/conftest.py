@@ -1,0 +1,66 @@
+"""Older TensorFlows, which exported networks must run in: each in an environment of its own."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Which Pythons a TensorFlow's wheels are for, and what it needs besides to be importable today.
+WHEELS = {
+    "2.17.1": ("3.11", "3.12", "3.10", "3.9"),
+    "2.12.1": ("3.11", "3.10", "3.9", "3.8"),
+    "2.7.4": ("3.9", "3.8", "3.7"),
+    "2.5.3": ("3.9", "3.8", "3.7", "3.6"),
+}
+NEEDS = {"2.7.4": ["protobuf<3.21", "numpy<1.24"], "2.5.3": ["protobuf<3.21", "numpy<1.20"]}
+
+
+@pytest.fixture(scope="session")
+def old_tensorflow():
+    """Function of a version ("2.17.1") that returns the path of a Python that has it.
+
+    The first call installs it from PyPI, which takes a minute or two, in a folder of
+    `KERAS_DEPTH_ENVIRONMENTS` (default: of the folder of temporary files), where later calls find
+    it. A test is skipped where no Python is that its wheels are for.
+    """
+    default = Path(tempfile.gettempdir()) / "keras_depth_environments"
+    root = Path(os.environ.get("KERAS_DEPTH_ENVIRONMENTS") or default)
+
+    def python_of(version):
+        root.mkdir(parents=True, exist_ok=True)
+        folder = root / f"tensorflow-{version}"
+        with open(f"{folder}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of pytest-xdist wait here
+            if not (folder / "complete").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                _install(version, folder)
+                (folder / "complete").touch()
+        return folder / "bin" / "python"
+
+    return python_of
+
+
+def _install(version, folder):
+    python = next((found for wanted in WHEELS[version] for found in _pythons(wanted)), None)
+    if python is None:
+        pytest.skip(f"TensorFlow {version} needs Python {' or '.join(WHEELS[version])}")
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    requirements = [f"tensorflow=={version}", *NEEDS.get(version, [])]
+    subprocess.run([*pip, *requirements], check=True)
+
+
+def _pythons(version):
+    """Yields this Python where it is of the version, then those in PATH, then pyenv's."""
+    if version == "{}.{}".format(*sys.version_info):
+        yield sys.executable
+    in_path = shutil.which(f"python{version}")
+    if in_path and subprocess.run([in_path, "--version"], capture_output=True).returncode == 0:
+        yield in_path  # and no link of pyenv's to a version that is not chosen
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python"))

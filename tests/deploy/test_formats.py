@@ -1,0 +1,79 @@
+"""Every network in every format gives the Keras model's depth, in standard operators."""
+
+import gc
+
+import numpy as np
+import pytest
+from lively import lively
+
+from keras_depth.architectures import get, list_architectures
+from keras_depth.deploy import exporter, parity
+from keras_depth.layers.interleave import custom_op_available
+from keras_depth.runtimes import Exported
+
+FORMATS = ("saved_model", "onnx", "litert")
+# Of each decoder one; the others take the minutes of `make test-slow`.
+FAST = ("lite_basic_interl_t", "optidepthnet_vgg", "squeezenet_unet", "vgg19_unet", "msfnet")
+NAMES = [
+    pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
+    for name in list_architectures()
+]
+
+
+def request_for(folder, name, format, **options):
+    stereo = get(name).encoding == "disparity"
+    return exporter.Request(
+        run=folder / "model.keras",
+        format=format,
+        output=folder / format,
+        batch=1 if format == "litert" else None,
+        focal_baseline=64.0 if stereo else None,
+        **options,
+    )
+
+
+def answers(exported, images):
+    groups = [images[i : i + 1] for i in range(len(images))] if exported.batch else [images]
+    return np.concatenate([exported(group) for group in groups])
+
+
+def operators(folder):
+    """The types of all operators of a SavedModel, those of its functions too."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return {node.op for node in nodes}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_in_every_format(name, tmp_path, monkeypatch):
+    """In this process; that a fresh one gives the same is tested with one network below."""
+    lively(name).save(tmp_path / "model.keras")
+    compared = []
+
+    def run_here(folder, images):
+        compared.append(folder)
+        exported = Exported(folder)
+        depth = answers(exported, images)
+        if exported.batch is None:  # one picture as well as three
+            assert parity.compare(depth[:1], exported(images[:1]), "fp32").holds
+        return {"depth": depth, "milliseconds": 1.0, "memory": 1}
+
+    monkeypatch.setattr(parity, "run_alone", run_here)
+    prepared = exporter.prepare(request_for(tmp_path, name, "saved_model"))
+    one = exporter.prepare(request_for(tmp_path, name, "litert"))
+    for format in FORMATS:
+        given = one if format == "litert" else prepared
+        for folder, details in exporter.write(given, request_for(tmp_path, name, format)):
+            assert details["parity"]["largest_relative"] <= 1e-4
+            assert details["parity"]["limit"] == 1e-4
+            assert details["input"]["shape"][1:3] == list(prepared.images.shape[1:3])
+            if format == "saved_model":
+                own = {op for op in operators(folder) if "KerasDepth" in op}
+                assert not own, f"{custom_op_available()=}"
+            if format == "onnx":
+                assert details["transposes"] <= 6
+        gc.collect()  # the functions of TensorFlow that hold the weights
+    assert len(compared) == 4, "the SavedModel and its frozen twin"
+    assert np.median(prepared.depth) > 1, "metres, and no map of zeros"
