@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.command import count, load_tensorflow, run, setting, size
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import write_text
 
+_RUNTIMES = ("tensorflow", "onnxruntime", "litert")
 _EXAMPLES = """\
 examples:
   # a network with random weights, at its own size
@@ -18,6 +19,9 @@ examples:
   # at another size, with an option of the network, and its training step on 4 pictures
   python -m keras_depth.benchmark --arch lite_basic_interl_t --size 480x640 \\
       --option decoder=interleave --batch 4 --training
+  # two networks, exported for three runtimes and timed in turn: a table
+  python -m keras_depth.benchmark --arch lite_basic_interl_t --arch mobilenet_v2_unet \\
+      --size 224x320 --runtime tensorflow,onnxruntime,litert
   # a trained network, and the same values for a program
   python -m keras_depth.benchmark runs/lite_basic_interl_t-synthetic --json lite.json"""
 
@@ -30,12 +34,48 @@ def main() -> int:
     load_tensorflow()
     from keras_depth.inference import load_model
 
-    model = load_model(arguments.run) if arguments.run else _create(arguments)
-    result = measure(model, arguments.batch, arguments.repeats, arguments.training)
-    print(table(result))
+    if arguments.run:
+        model = load_model(arguments.run)
+        models = {model.name: model}
+    else:
+        models = {name: _create(name, arguments) for name in arguments.arch}
+    if arguments.runtime:
+        result: Any = race(models, arguments.runtime, arguments.batch, arguments.repeats)
+    else:
+        (model,) = models.values()
+        result = measure(model, arguments.batch, arguments.repeats, arguments.training)
+        print(table(result))
     if arguments.json:
         write_text(arguments.json, json.dumps(result, indent=2) + "\n")
     return 0
+
+
+def race(models: dict[str, Any], runtimes: list[str], batch: int, repeats: int) -> dict[str, Any]:
+    """Times networks by several runtimes, prints a Markdown table, and returns what --json writes.
+
+    Raises:
+        InputError: a runtime is not installed, or a network cannot be exported.
+    """
+    from keras_depth.deploy import race
+    from keras_depth.run_folder import environment
+
+    rows = race.run(models, runtimes, batch, repeats)
+    result: dict[str, Any] = {
+        "rows": rows,
+        "precision": "fp32",
+        "batch": batch,
+        "repeats": repeats,
+        "threads": _threads(),
+        "environment": environment(),
+    }
+    within = result["threads"]["within_operations"]
+    print(race.table(rows))
+    print(
+        f"\nfp32, batch {batch}, on {_devices(result['environment'])} with {within} threads; uint8"
+        f" pictures in, metres out; {repeats} calls of each, in turn, each network by each runtime"
+        " in a process of its own"
+    )
+    return result
 
 
 def measure(model: Any, batch: int, repeats: int, training: bool = False) -> dict[str, Any]:
@@ -100,7 +140,7 @@ def table(result: dict[str, Any]) -> str:
     rows["times"] = f"medians of {result['repeats']} calls (10th to 90th percentile)"
     if result["peak_memory"]:
         rows["peak memory"] = f"{result['peak_memory'] / 1e6:,.0f} MB, of the whole process"
-    devices = ", ".join(name.removeprefix("/device:") for name in environment["devices"])
+    devices = _devices(environment)
     within, across = result["threads"].values()
     rows["devices"] = f"{devices}; {within} threads within an operation, {across} across"
     packages = environment["packages"]
@@ -145,6 +185,10 @@ def _loss(model):
     return losses.get(arguments.pop("name"), **arguments)
 
 
+def _devices(environment: dict[str, Any]) -> str:
+    return ", ".join(name.removeprefix("/device:") for name in environment["devices"])
+
+
 def _threads() -> dict[str, int]:
     import tensorflow as tf
 
@@ -158,28 +202,40 @@ def _threads() -> dict[str, int]:
     }
 
 
-def _create(arguments: argparse.Namespace):
+def _create(name: str, arguments: argparse.Namespace):
     from keras_depth import architectures
 
     options = dict(arguments.option)
     shape = (*arguments.size, 3) if arguments.size else None
     try:
-        return architectures.create_model(arguments.arch, shape, **options)
+        return architectures.create_model(name, shape, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{arguments.arch} cannot take --option {options}: {reason}") from error
+        raise InputError(f"{name} cannot take --option {options}: {reason}") from error
 
 
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.run is None) == (arguments.arch is None):
         raise InputError("give RUN or --arch, one of the two; --help shows an example of each")
+    if arguments.arch and len(arguments.arch) > 1 and not arguments.runtime:
+        raise InputError("several networks are compared by --runtime; give one, or one network")
+    if arguments.runtime and arguments.training:
+        raise InputError("exported networks are not trained; leave out --runtime or --training")
     if arguments.run and (arguments.size or arguments.option):
         raise InputError(
             f"{arguments.run}: a trained network keeps its size and options; leave out --size and"
             " --option"
         )
+
+
+def _runtimes(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in _RUNTIMES:
+            raise argparse.ArgumentTypeError(str(unknown_name("runtime", name, _RUNTIMES)))
+    return names
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -191,7 +247,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("run", nargs="?", type=Path, metavar="RUN", help="run folder or .keras file")
-    add("--arch", metavar="NAME", help="in place of RUN: an architecture with random weights")
+    add(
+        "--arch",
+        action="append",
+        metavar="NAME",
+        help="in place of RUN: an architecture with random weights (repeatable with --runtime)",
+    )
     add("--size", type=size, metavar="HxW", help="of its input (the architecture's own)")
     add(
         "--option",
@@ -200,6 +261,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=VALUE",
         help="option of the architecture, for example dropout=0 (repeatable)",
+    )
+    add(
+        "--runtime",
+        type=_runtimes,
+        metavar="NAME,...",
+        help=f"of {', '.join(_RUNTIMES)}: export the networks, and time them in a table",
     )
     add("--batch", type=count, default=1, metavar="N", help="pictures at once (1)")
     add("--repeats", type=count, default=20, metavar="N", help="calls a median is of (20)")

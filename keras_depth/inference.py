@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
-from keras_depth import architectures, encodings, runtimes
+from keras_depth import architectures, encodings, runtimes, transfer
 from keras_depth.errors import InputError
 from keras_depth.run_folder import RunFolder
 from keras_depth.runtimes import Exported
@@ -64,7 +64,8 @@ class DepthEstimator:
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
         """Loads a run folder (its `model.keras`), a `.keras` file, or an exported network's folder.
 
-        Of a network that writes disparity, the camera that lies beside it is heeded.
+        A network of this suite runs in its fastest form, which is the same function. Of one that
+        writes disparity, the camera that lies beside it is heeded.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
@@ -73,6 +74,8 @@ class DepthEstimator:
             return cls(runtimes.load(path))
         file = model_file(Path(path))
         model = load_model(file)
+        if architectures.of(model):  # what another suite trained may hold layers of any kind
+            model = transfer.for_inference(model)
         folder = RunFolder(file.parent)
         try:
             estimator = cls(model, encoding)

@@ -22,6 +22,16 @@ _FOLDABLE = (
 )
 
 
+def for_inference(model: keras.Model, products: bool = False) -> keras.Model:
+    """Returns the form of a network that runs fastest (`evaluation/benchmarks/inference.py`).
+
+    Args:
+        model: a functional model with an input of a fixed size.
+        products: see `simple_resizing`.
+    """
+    return simple_resizing(fold_batch_norm(to_interleaved(model)), products)
+
+
 def to_interleaved(model: keras.Model) -> keras.Model:
     """Replaces every `UpConvolution` by four small convolutions of its kernel's slices ("+ T").
 

@@ -83,8 +83,7 @@ def deployed(
     """
     own = tuple(model.inputs[0].shape[1:3])
     size = size or own
-    network = transfer.fold_batch_norm(transfer.to_interleaved(model))
-    network = transfer.simple_resizing(network, products)
+    network = transfer.for_inference(model, products)
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
     scale = 1 / 255 if dtype == "uint8" else 1.0
     x = keras.layers.Rescaling(scale, dtype="float32", name="picture")(image)

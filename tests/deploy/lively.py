@@ -31,7 +31,7 @@ def lively(name, side=64):
     model(images, training=True)
     for norm in norms:  # a channel that hardly varies would be all rounding
         variance = np.array(norm.moving_variance)
-        norm.moving_variance.assign(variance + 0.1 * variance.mean())
+        norm.moving_variance.assign(variance + 0.5 * variance.mean())
     if entry.encoding in _RANGES:
         _scale_head(model, images, *_RANGES[entry.encoding])
     return model
