@@ -84,7 +84,32 @@ def test_pairs_where_the_recipe_trains_on_them():
     assert result["training"]["loss"] == "stereo"
 
 
+def test_two_networks_by_three_runtimes(tmp_path, capsys):
+    """Exported, and each timed in a process of its own; the memory is that process's."""
+    arguments = ["--arch", "squeezenet_unet", "--arch", "optidepthnet_vgg", "--size", "128x128"]
+    runtimes = ["tensorflow", "onnxruntime", "litert"]
+    file = tmp_path / "race.json"
+    options = ["--runtime", ",".join(runtimes), "--repeats", 3, "--json", file]
+    assert call([*arguments, *options]) == 0
+    printed = capsys.readouterr().out
+    written = json.loads(file.read_text())
+    assert [(row["architecture"], row["runtime"]) for row in written["rows"]] == [
+        (name, runtime) for name in arguments[1:4:2] for runtime in runtimes
+    ]
+    for row in written["rows"]:
+        assert 0 < row["median"] <= row["percentile_95"]
+        assert row["pictures_per_second"] == pytest.approx(1000 / row["median"])
+        if row["runtime"] != "tensorflow":  # which takes more, and is in none of the others
+            assert 30e6 < row["peak_memory"] < written["rows"][0]["peak_memory"]
+        line = f"| `{row['architecture']}` | 128x128 | {row['parameters'] / 1e6:.2f} M |"
+        assert line in printed
+    assert "fp32, batch 1, on CPU:0 with" in printed and "3 calls of each, in turn" in printed
+
+
 REFUSED = {
+    "several networks": ([*LITE, "--arch", "msfnet"], "several networks are compared by --runtime"),
+    "unknown runtime": ([*LITE, "--runtime", "tensorrt"], "unknown runtime 'tensorrt'"),
+    "training by a runtime": ([*LITE, "--runtime", "litert", "--training"], "are not trained"),
     "nothing to measure": ([], "give RUN or --arch, one of the two"),
     "two things to measure": (["RUN", *LITE], "give RUN or --arch, one of the two"),
     "size of a run": (["RUN", "--size", "32x48"], "leave out --size and --option"),

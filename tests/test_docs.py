@@ -14,6 +14,7 @@ PAGES = [
     "docs/protocols.md",
     "docs/prepare.md",
     "docs/serving.md",
+    "docs/jetson.md",
     "evaluation/benchmarks/README.md",
     "evaluation/minmax.md",
     "custom_ops/interleave/README.md",

@@ -43,6 +43,17 @@ def test_to_interleaved_is_the_same_network(name, decoder):
     assert relative_difference(model, interleaved) <= 1e-5
 
 
+@pytest.mark.parametrize("products", [False, True])
+@pytest.mark.parametrize("name", ["lite_basic_sc_nonbt", "vgg19_unet"])
+def test_simple_resizing_is_the_same_network(name, products):
+    model = randomise(create_model(name, SIZE))
+    simple = transfer.simple_resizing(model, products)
+    kinds = {type(layer).__name__ for layer in simple.layers}
+    bilinear = "ProductResize" if products else "UpSampling2D"
+    assert kinds & {"NearestResize", bilinear}, "not the repeating of Keras"
+    assert relative_difference(model, simple) <= 1e-5
+
+
 def test_to_interleaved_adds_three_biases_a_block():
     """51,345,313 against 51,342,337 parameters with the 3x3 head of the published count."""
     model = create_model("basic_sc_interl_t", SIZE, head_size=3)

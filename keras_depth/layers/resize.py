@@ -99,12 +99,12 @@ class ProductResize(_Resize):
 
     def __init__(self, size, rule, **kwargs):
         super().__init__(size, **kwargs)
-        if rule not in _RULES:
-            raise unknown_name("rule of ProductResize", rule, _RULES)
+        if rule not in RULES:
+            raise unknown_name("rule of ProductResize", rule, RULES)
         self.rule = rule
 
     def call(self, x):
-        return _products(x, self.size, _RULES[self.rule])
+        return _products(x, self.size, RULES[self.rule])
 
     def get_config(self):
         return {**super().get_config(), "rule": self.rule}
@@ -154,7 +154,7 @@ def _adaptive(before, after):
     return (touched / touched.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-_RULES = {
+RULES = {
     "bilinear": _bilinear,
     "aligned": _aligned,
     "picture": _picture,

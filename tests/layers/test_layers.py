@@ -6,12 +6,13 @@ import pytest
 from keras import ops
 
 from keras_depth.errors import InputError
+from keras_depth.inference import fit
 from keras_depth.layers.attention import STATISTICS, ChannelStatistics
 from keras_depth.layers.crop_like import CropLike
 from keras_depth.layers.grouped_conv import GroupedConv2D
 from keras_depth.layers.interleave import Interleave
 from keras_depth.layers.preprocessing import MODES, Preprocessing
-from keras_depth.layers.resize import BilinearResize
+from keras_depth.layers.resize import RULES, BilinearResize, NearestResize, ProductResize
 from keras_depth.layers.sub_pixel import SubPixel
 from keras_depth.layers.unpool import Unpool, unpool
 from keras_depth.layers.up_convolution import (
@@ -142,6 +143,8 @@ LAYERS = [
     *((lambda mode=mode: Preprocessing(mode), 1) for mode in MODES),
     (lambda: BilinearResize((7, 9)), 1),
     (lambda: BilinearResize((7, 9), align_corners=True), 1),
+    (lambda: NearestResize((7, 9)), 1),
+    *((lambda rule=rule: ProductResize((7, 9), rule), 1) for rule in RULES),
     (lambda: GroupedConv2D(6, 3, groups=3, padding="same"), 1),
     (lambda: GroupedConv2D(6, 3, groups=3, strides=2, activation="relu"), 1),
     *((lambda kind=kind: ChannelStatistics(kind), 1) for kind in STATISTICS),
@@ -198,6 +201,41 @@ def test_resize_by_half_pixels_is_upsampling():
     for size in ((0, 3), (3,), (2.5, 3)):
         with pytest.raises(InputError, match=r"give \(height, width\) in pixels"):
             BilinearResize(size)
+
+
+SIZES = [(8, 12), (5, 7), (4, 6), (9, 3), (1, 1)]
+
+
+@pytest.mark.parametrize("after", SIZES)
+def test_resize_by_products_is_the_same_function(after):
+    """Of several maps with one channel, too, which a constant on the right would break."""
+    equal = {
+        "bilinear": BilinearResize(after),
+        "aligned": BilinearResize(after, align_corners=True),
+        "adaptive": keras.layers.AdaptiveAveragePooling2D(after),
+    }
+    for channels in (1, 3):
+        x = random(3, 4, 6, channels)
+        for rule, layer in equal.items():
+            np.testing.assert_allclose(ProductResize(after, rule)(x), layer(x), atol=1e-5)
+    with pytest.raises(InputError, match="unknown rule of ProductResize 'bilinaer': did you mean"):
+        ProductResize(after, "bilinaer")
+
+
+@pytest.mark.parametrize("after", SIZES)
+def test_pictures_are_resized_as_in_use(after):
+    """One side may shrink and the other grow; OpenCV has one rule for both."""
+    x = random(4, 6, 3)
+    np.testing.assert_allclose(
+        ProductResize(after, "picture")(x[None])[0], fit(x, after), atol=1e-5
+    )
+    flat = np.ones((1, 4, 6, 1), np.float32)
+    np.testing.assert_allclose(ProductResize(after, "picture")(flat), 1, rtol=1e-6)
+
+
+def test_the_nearest_pixel_of_twice_the_size():
+    x = random(2, 4, 6, 3)
+    np.testing.assert_array_equal(NearestResize((8, 12))(x), keras.layers.UpSampling2D(2)(x))
 
 
 def test_minmax_of_each_picture():
