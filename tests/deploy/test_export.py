@@ -398,6 +398,9 @@ LOAD = """
 import sys
 import numpy as np
 import tensorflow as tf
+if tf.__version__ == "2.5.3" and "msfnet" in sys.argv[1]:
+    # It cannot fuse an activation with a grouped convolution on a CPU: docs/jetson.md.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 loaded = tf.saved_model.load(sys.argv[1])
 image = np.load(sys.argv[2])
 depth = loaded.signatures["serving_default"](image=tf.constant(image))["depth"].numpy()
