@@ -12,16 +12,18 @@ from keras_depth.layers.interleave import standard_operators
 def write(model: keras.Model, folder: Path) -> None:
     """Writes a deployed model as TensorFlow Serving loads it: `image` in, `depth` out."""
     image = model.inputs[0]
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    with standard_operators():
-        archive.add_endpoint(
-            "serve",
-            lambda image: {"depth": model(image, training=False)},
-            # Spelled out: Keras would leave the number of pictures open.
-            input_signature=[tf.TensorSpec(image.shape, image.dtype, "image")],
-        )
-        archive.write_out(str(folder), verbose=False)
+
+    # Not by Keras' export, which would leave the number of pictures open, and write weights twice.
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(image.shape, image.dtype, "image")]
+    )
+    def depth(image):
+        with standard_operators():
+            return {"depth": model(image, training=False)}
+
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.weights]
+    tf.saved_model.save(module, str(folder), signatures=depth.get_concrete_function())
 
 
 def write_frozen(model: keras.Model, folder: Path) -> None:
