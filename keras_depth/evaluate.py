@@ -85,7 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("run", nargs="?", type=Path, metavar="RUN", help="run folder or .keras file")
+    add(
+        "run",
+        nargs="?",
+        type=Path,
+        metavar="RUN",
+        help="run folder, .keras file or exported network",
+    )
     add(
         "--predictions",
         type=Path,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import protocols, recipes, tables, visualize
+from keras_depth import protocols, recipes, runtimes, tables, visualize
 from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
 from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
@@ -41,7 +41,7 @@ def evaluate_run(
     """Scores a trained network, by default on its recipe's test frames.
 
     Args:
-        run: a run folder or a `.keras` file.
+        run: a run folder, a `.keras` file or an exported network.
         data, data_dir, split, data_options: other frames, as `data.open_reader` takes them. Of the
             recipe's own data set, where it has no test frames, the validation frames.
         protocol: another protocol than the recipe's, or than the data set's usual one.
@@ -56,7 +56,7 @@ def evaluate_run(
     """
     estimator = DepthEstimator.load(run)
     mean_depth, recipe = None, None
-    if run.is_dir():
+    if run.is_dir() and not runtimes.is_exported(run):
         folder = RunFolder(run)
         recipe = folder.recipe()
         mean_depth = folder.mean_depth()

@@ -106,7 +106,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a .keras file")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="run folder, .keras file or exported network"
+    )
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="pictures, videos, folders of them, or camera:0"
     )

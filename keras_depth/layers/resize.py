@@ -116,13 +116,16 @@ def _products(x, size, rule):
         None if before == after else ops.convert_to_tensor(rule(before, after), x.dtype)
         for before, after in zip(x.shape[1:3], size, strict=True)
     )
-    # All of rank 4, as TensorRT takes it whichever way it counts the batch, and the constant on the
-    # left: on its right TensorFlow (2.21, CPU) writes past the result of several one-channel maps.
-    if columns is not None:
-        x = ops.matmul(columns[None, None], x)
-    if rows is None:
-        return x
-    return ops.transpose(ops.matmul(rows[None, None], ops.transpose(x, (0, 2, 1, 3))), (0, 2, 1, 3))
+    # All of rank 4, as TensorRT takes it whichever way it counts the batch. Channels first, as
+    # exporters have them around it. And the constant on the left: on the right of several
+    # one-channel maps it makes TensorFlow (2.21, CPU) write past the result.
+    x = ops.transpose(x, (0, 3, 1, 2))
+    if rows is not None:
+        x = ops.matmul(rows[None, None], x)
+    if columns is None:
+        return ops.transpose(x, (0, 2, 3, 1))
+    x = ops.matmul(columns[None, None], ops.transpose(x, (0, 1, 3, 2)))
+    return ops.transpose(x, (0, 3, 2, 1))
 
 
 def _aligned(before, after):

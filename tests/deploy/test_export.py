@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from lively import lively
 
-from keras_depth import command, encodings, export
+from keras_depth import command, encodings, evaluation, export
 from keras_depth.deploy import exporter, network, parity, saved_model, tensorrt
 from keras_depth.errors import InputError
 from keras_depth.inference import DepthEstimator
@@ -218,6 +218,18 @@ def test_eight_bits_from_pictures(run, tmp_path, here, capsys):
     assert exported.batch == 1
     assert 1e-4 < exported.details["parity"]["mean_relative"] < 0.05, "8 bits, scaled well"
     assert "the mean may be 0.1" in capsys.readouterr().out
+
+
+def test_an_exported_network_is_scored(run, tmp_path, here):
+    """As the run is: what rounding costs is a score."""
+    ((folder, _),) = exporter.export(exporter.Request(run, "onnx", tmp_path / "out"))
+    scores = []
+    for scored in (run / "model.keras", folder):
+        report, _ = evaluation.evaluate_run(
+            scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
+        )
+        scores.append(report.scores["network"]["image"]["rel"])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"
 
 
 def test_half_precision_of_litert(run, tmp_path, here):

@@ -73,7 +73,7 @@ def test_every_network_in_every_format(name, tmp_path, monkeypatch):
                 own = {op for op in operators(folder) if "KerasDepth" in op}
                 assert not own, f"{custom_op_available()=}"
             if format == "onnx":
-                assert details["transposes"] <= 6
+                assert details["transposes"] <= (8 if get(name).paper == "msfnet" else 2)
         gc.collect()  # the functions of TensorFlow that hold the weights
     assert len(compared) == 4, "the SavedModel and its frozen twin"
     assert np.median(prepared.depth) > 1, "metres, and no map of zeros"

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_depth import architectures
-from keras_depth.deploy import network, tftrt
+from keras_depth.deploy import network, saved_model, tftrt
 
 SCRIPT = Path(tftrt.__file__)
 REHEARSAL = Path(__file__).parent / "tftrt_rehearsal"
@@ -255,9 +255,7 @@ def frozen(name, folder, products):
     exported = network.deployed(
         network.in_float32(model), architecture.encoding, batch=1, products=products
     )
-    module = tf.Module()
-    module.depth = network.graph(exported)
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.depth})
+    saved_model.write_frozen(exported, folder)
 
 
 @pytest.fixture(scope="module")
