@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,42 +149,44 @@ def write(prepared: Prepared, request: Request) -> Written:
     with ExitStack() as stack:  # all of them or none
         for artefact in artefacts:
             target = artefact.folder / version
-            partial = stack.enter_context(_published(target))
-            written.append((target, _write_one(prepared, request, artefact, partial)))
+            folder = stack.enter_context(_published(target))
+            written.append((target, _write_one(prepared, request, artefact, folder)))
     return written
 
 
 def _artefacts(prepared: Prepared, request: Request) -> list[Artefact]:
+    """Returns what a format is made of; a server may be pointed at the first folder."""
     model, output, name = prepared.model, request.output, prepared.model.name
-    precision = request.precision
-
-    def as_onnx(precision):
-        return lambda folder: onnx.write(model, folder, request.opset, request.layout, precision)
-
-    if request.format == "onnx":
-        return [Artefact(output / name, "onnx", precision, as_onnx(precision))]
-    if request.format == "tensorrt":
-        whole = Artefact(output / name, "tensorrt", "fp32", as_onnx("fp32"))
-        half = Artefact(output / "fp16" / name, "tensorrt", "fp16", as_onnx("fp16"))
-        return [whole] if precision == "fp32" else [whole, half]
-    if request.format == "litert":
+    format, precision = request.format, request.precision
+    if format == "saved_model":
+        return [
+            Artefact(output / name, format, precision, partial(saved_model.write, model)),
+            Artefact(
+                output / "frozen" / name,
+                format,
+                precision,
+                partial(saved_model.write_frozen, model),
+            ),
+        ]
+    if format == "litert":
         calibration = prepared.calibration
-        write = lambda folder: litert.write(model, folder, precision, calibration)  # noqa: E731
-        return [Artefact(output / name, "litert", precision, write)]
-    if request.format == "tftrt":
-        return [Artefact(output / name, "tftrt", "fp32", lambda folder: _kit(prepared, folder))]
-    frozen = output / "frozen" / name
+        write = partial(litert.write, model, precision=precision, calibration=calibration)
+        return [Artefact(output / name, format, precision, write)]
+    if format == "tftrt":  # precision is what its engines are to have
+        return [Artefact(output / name, format, "fp32", partial(_write_kit, prepared))]
+    folders = {precision: output / name}
+    if format == "tensorrt":
+        folders = {"fp32": output / name}
+        if precision == "fp16":
+            folders["fp16"] = output / "fp16" / name
+    as_onnx = partial(onnx.write, model, opset=request.opset, layout=request.layout)
     return [
-        Artefact(
-            output / name, "saved_model", "fp32", lambda folder: saved_model.write(model, folder)
-        ),
-        Artefact(
-            frozen, "saved_model", "fp32", lambda folder: saved_model.write_frozen(model, folder)
-        ),
+        Artefact(folder, format, computed, partial(as_onnx, precision=computed))
+        for computed, folder in folders.items()
     ]
 
 
-def _kit(prepared: Prepared, folder: Path) -> None:
+def _write_kit(prepared: Prepared, folder: Path) -> None:
     """Writes what goes to the board: the frozen SavedModel, tftrt.py, and what to compare with."""
     saved_model.write_frozen(prepared.model, folder / "saved_model")
     shutil.copy(tftrt.__file__, folder / "tftrt.py")
@@ -321,17 +324,17 @@ def _published(target: Path) -> Iterator[Path]:
     """Yields a folder that becomes `target` once it is complete: a server may be watching."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+        folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
     except OSError as error:
         raise InputError(
             f"{target.parent}: cannot be written ({error.strerror}); give --output another folder"
         ) from error
     try:
-        partial.chmod(0o755)  # others may serve it
-        yield partial
-        os.rename(partial, target)
+        folder.chmod(0o755)  # others may serve it
+        yield folder
+        os.rename(folder, target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_details(folder: Path, details: dict[str, Any]) -> None:
