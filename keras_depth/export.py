@@ -61,7 +61,7 @@ def main() -> int:
     if arguments.format == "tftrt":
         return _tftrt(written[0][0], arguments.precision)
     if arguments.format == "tensorrt":
-        _tensorrt([folder for folder, _ in written], prepared)
+        return _tensorrt([folder for folder, _ in written], prepared)
     return 0
 
 
@@ -107,7 +107,7 @@ def _tftrt(folder: Path, precision: str) -> int:
     return subprocess.run([sys.executable, *command], cwd=folder).returncode
 
 
-def _tensorrt(folders: list[Path], prepared: Any) -> None:
+def _tensorrt(folders: list[Path], prepared: Any) -> int:
     """Builds the engine where TensorRT is, and else writes and prints how to."""
     from keras_depth import runtimes
     from keras_depth.deploy import exporter, tensorrt
@@ -116,16 +116,19 @@ def _tensorrt(folders: list[Path], prepared: Any) -> None:
 
     whole, half = folders[0], (folders[1] if len(folders) > 1 else None)
     built = tensorrt.build(whole, half, prepared.images, prepared.depth)
-    if built:
-        details = runtimes.read_details(whole)
-        exporter.write_details(whole, {**details, "engine": built})
-        time = "not timed" if built["milliseconds"] is None else f"{built['milliseconds']} ms"
-        far = f"; {Parity(**built['parity'])} of the depth" if built["parity"] else ""
-        print(f"engine      {whole / tensorrt.ENGINE}: TensorRT {built['tensorrt']}, {time}{far}")
-    else:
+    if built is None:
         text = tensorrt.recipe(whole, half)
         write_text(whole / "BUILD.txt", text + "\n")
         print(f"\nno TensorRT here, so no engine was built (see {whole / 'BUILD.txt'}).\n{text}")
+        return 0
+    exporter.write_details(whole, {**runtimes.read_details(whole), "engine": built})
+    time = "not timed" if built["milliseconds"] is None else f"{built['milliseconds']} ms"
+    print(f"engine      {whole / tensorrt.ENGINE}: TensorRT {built['tensorrt']}, {time}")
+    if not built["parity"]:
+        return 0
+    far = Parity(**built["parity"])
+    print(f"            difference {far} of the depth")
+    return 0 if far.holds else 1
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:

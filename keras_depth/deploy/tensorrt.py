@@ -7,6 +7,7 @@ needs no plug-in: it is exported as DepthToSpace of a concatenation, which Tenso
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -17,7 +18,7 @@ import numpy as np
 
 from keras_depth.deploy import parity
 from keras_depth.errors import InputError
-from keras_depth.runtimes import MODEL_FILES
+from keras_depth.runtimes import MODEL_FILES, read_details
 
 _ON_JETSON = "/usr/src/tensorrt/bin/trtexec"  # which JetPack leaves off the PATH
 _TYPED = 11  # from this major version on, types come from the graph alone
@@ -42,9 +43,9 @@ def recipe(whole: Path, half: Path | None) -> str:
     lines = [
         f"Copy {output.name} to the machine that will run it, and there, in that folder:",
         "TensorRT 8 to 10 (Jetson: JetPack 4 to 6; trtexec is in /usr/src/tensorrt/bin):",
-        f"  {_command('trtexec', whole / model, engine, '--fp16' if half else None)}",
+        f"  {shlex.join(_command('trtexec', whole / model, engine, '--fp16' if half else None))}",
         "TensorRT 11 (desktop; it takes the precision from the graph):",
-        f"  {_command('trtexec', (half or whole) / model, engine, None)}",
+        f"  {shlex.join(_command('trtexec', (half or whole) / model, engine, None))}",
         "Its line 'GPU Compute Time ... median' is the time of a picture.",
     ]
     return "\n".join(lines)
@@ -57,7 +58,7 @@ def build(
 
     Args:
         whole, half: as in `recipe`.
-        images: as the network takes them, (B, H, W, 3) or more; the first B are compared.
+        images: what is compared, (B, H, W, 3) of the network's size and type.
         depth: what they must give, (B, h, w, 1), metres.
 
     Returns:
@@ -76,8 +77,10 @@ def build(
     source = half if half and typed else whole
     engine = whole / ENGINE
     switch = "--fp16" if half and not typed else None
-    arguments = _command(command, source / MODEL_FILES["tensorrt"], engine, switch).split()
+    arguments = _command(command, source / MODEL_FILES["tensorrt"], engine, switch)
     given, result = whole / "image.bin", whole / "depth.json"
+    if read_details(whole)["input"]["layout"] == "NCHW":
+        images = images.transpose(0, 3, 1, 2)
     images.tofile(given)
     try:
         printed = _call([*arguments, f"--loadInputs=image:{given}", f"--exportOutput={result}"])
@@ -95,8 +98,8 @@ def build(
     }
 
 
-def _command(command: str, model: Path, engine: Path, switch: str | None) -> str:
-    return " ".join(filter(None, [command, f"--onnx={model}", f"--saveEngine={engine}", switch]))
+def _command(command: str, model: Path, engine: Path, switch: str | None) -> list[str]:
+    return [command, f"--onnx={model}", f"--saveEngine={engine}", *([switch] if switch else [])]
 
 
 def _call(arguments: list[str]) -> str:

@@ -338,20 +338,21 @@ def stand_in(folder, number, fails=False):
 
 
 @pytest.mark.parametrize(
-    "number, version, source, switch",
+    "number, version, source, switch, layout",
     [
-        ("8502", "8.5.2", "lite_basic_interl_t", "True"),
-        ("100300", "10.3.0", "lite_basic_interl_t", "True"),
-        ("110400", "11.4.0", "fp16/lite_basic_interl_t", "False"),
+        ("8502", "8.5.2", "lite_basic_interl_t", "True", "nhwc"),
+        ("100300", "10.3.0", "lite_basic_interl_t", "True", "nchw"),
+        ("110400", "11.4.0", "fp16/lite_basic_interl_t", "False", "nchw"),
     ],
 )
 def test_an_engine_by_trtexec(
-    run, tmp_path, here, capsys, monkeypatch, number, version, source, switch
+    run, tmp_path, here, capsys, monkeypatch, number, version, source, switch, layout
 ):
     """Precision is a switch up to 10, and in the graph from 11 on. (A stand-in for trtexec.)"""
     monkeypatch.setenv("PATH", str(stand_in(tmp_path / "bin", number)))
     output = tmp_path / "out"
-    assert call(run, "--format", "tensorrt", "--precision", "fp16", "--output", output) == 0
+    arguments = ["--precision", "fp16", "--layout", layout, "--output", output]
+    assert call(run, "--format", "tensorrt", *arguments) == 0
     folder = output / "lite_basic_interl_t" / "1"
     told = (folder / "model.engine").read_text()
     assert told == f"{output / source / '1' / 'model.onnx'} {switch}"
@@ -361,6 +362,15 @@ def test_an_engine_by_trtexec(
     assert built["tensorrt"] == version and built["milliseconds"] == 1.25
     assert built["parity"]["mean_relative"] < 1e-2
     assert not (folder / "image.bin").exists() and not (folder / "depth.json").exists()
+
+
+def test_an_engine_that_computes_something_else(run, tmp_path, here, capsys, monkeypatch):
+    text = STAND_IN.replace("depth.ravel()", "(1.5 * depth).ravel()")
+    monkeypatch.setattr(sys.modules[__name__], "STAND_IN", text)
+    monkeypatch.setenv("PATH", str(stand_in(tmp_path / "bin", "8502")))
+    output = tmp_path / "with space"
+    assert call(run, "--format", "tensorrt", "--layout", "nchw", "--output", output) == 1
+    assert "difference largest" in capsys.readouterr().out
 
 
 def test_trtexec_that_fails_is_quoted(run, tmp_path, here, capsys, monkeypatch):
