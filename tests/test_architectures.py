@@ -1,5 +1,6 @@
 """Every registered network: its counts, its shapes, and that it trains, saves and loads."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -52,6 +53,13 @@ VARIANTS = [
     ("basic_sc_interl", {"ladder": "notebook"}, 66_043_841),
     ("lite_basic_interl_t", {"decoder": "interleave"}, 13_470_113),
 ]
+
+
+@pytest.fixture(autouse=True)
+def networks_are_freed():
+    """A network is a cycle of references: left to itself, Python keeps gigabytes of them."""
+    yield
+    gc.collect()
 
 
 def small(name):
