@@ -84,6 +84,7 @@ def test_pairs_where_the_recipe_trains_on_them():
     assert result["training"]["loss"] == "stereo"
 
 
+@pytest.mark.slow
 def test_two_networks_by_three_runtimes(tmp_path, capsys):
     """Exported, and each timed in a process of its own; the memory is that process's."""
     arguments = ["--arch", "squeezenet_unet", "--arch", "optidepthnet_vgg", "--size", "128x128"]
