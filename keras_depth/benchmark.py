@@ -40,7 +40,7 @@ def main() -> int:
     else:
         models = {name: _create(name, arguments) for name in arguments.arch}
     if arguments.runtime:
-        result: Any = race(models, arguments.runtime, arguments.batch, arguments.repeats)
+        result: Any = compare(models, arguments.runtime, arguments.batch, arguments.repeats)
     else:
         (model,) = models.values()
         result = measure(model, arguments.batch, arguments.repeats, arguments.training)
@@ -50,7 +50,9 @@ def main() -> int:
     return 0
 
 
-def race(models: dict[str, Any], runtimes: list[str], batch: int, repeats: int) -> dict[str, Any]:
+def compare(
+    models: dict[str, Any], runtimes: list[str], batch: int, repeats: int
+) -> dict[str, Any]:
     """Times networks by several runtimes, prints a Markdown table, and returns what --json writes.
 
     Raises:

@@ -153,6 +153,8 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--precision {arguments.precision}: {arguments.format} is written in"
             f" {', '.join(possible)}; --help has a table of them"
         )
+    if arguments.focal_baseline is not None and not arguments.focal_baseline > 0:
+        raise InputError(f"--focal-baseline {arguments.focal_baseline}: give a number above 0")
     if arguments.calibration and arguments.precision != "int8":
         raise InputError("--calibration is for --precision int8; leave it out")
     if arguments.format not in ("onnx", "tensorrt") and (

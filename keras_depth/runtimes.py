@@ -26,7 +26,6 @@ class Exported:
 
     Args:
         folder: it holds `export.json` and what that describes.
-        threads: for a picture; None: as many as the runtime likes.
 
     Attributes:
         folder: where it is.
@@ -40,7 +39,7 @@ class Exported:
         InputError: it is damaged, or its runtime is not installed.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None):
+    def __init__(self, folder: Path):
         self.folder = folder
         self.details = read_details(folder)
         self.name: str = self.details["name"]
@@ -56,7 +55,7 @@ class Exported:
         file = folder / MODEL_FILES[kind]
         if not file.is_file():
             raise InputError(f"{folder}: {file.name} is missing; export the network again")
-        self._run = _RUNTIMES[kind](file, threads)
+        self._run = _RUNTIMES[kind](file)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Computes depth.
@@ -82,13 +81,13 @@ class Exported:
         return self._run(images)
 
 
-def load(path: str | Path, threads: int | None = None) -> Exported:
+def load(path: str | Path) -> Exported:
     """Loads an exported network: its folder, or the folder of its versions (the highest counts).
 
     Raises:
         InputError: there is none, it is damaged, or its runtime is not installed.
     """
-    return Exported(find(Path(path)), threads)
+    return Exported(find(Path(path)))
 
 
 def find(path: Path) -> Path:
@@ -140,11 +139,9 @@ def read_details(folder: Path) -> dict[str, Any]:
     return details
 
 
-def _tensorflow(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+def _tensorflow(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
     try:
         loaded = tf.saved_model.load(str(file.parent))
         signature = loaded.signatures["serving_default"]
@@ -157,13 +154,12 @@ def _tensorflow(file: Path, threads: int | None) -> Callable[[np.ndarray], np.nd
     return run
 
 
-def _onnxruntime(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         import onnxruntime
     except ImportError as error:
         raise needs("onnx", "onnxruntime") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3  # errors only
     here = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in here]
@@ -175,13 +171,13 @@ def _onnxruntime(file: Path, threads: int | None) -> Callable[[np.ndarray], np.n
     return lambda images: session.run(["depth"], {"image": images})[0]
 
 
-def _litert(file: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise needs("litert", "ai-edge-litert") from error
     try:
-        interpreter = Interpreter(str(file), num_threads=threads)
+        interpreter = Interpreter(str(file))
         interpreter.allocate_tensors()
         signature = interpreter.get_signature_runner("serving_default")
     except (ValueError, RuntimeError) as error:

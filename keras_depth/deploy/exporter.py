@@ -249,7 +249,8 @@ def _calibration(request: Request, model: keras.Model) -> np.ndarray:
             "--precision int8 takes its scales from pictures: give --calibration a folder of those"
             " that the network will see"
         )
-    found = [s.origin for s in sources.find([str(folder)]) if isinstance(s.origin, Path)]
+    every = [source for source in sources.find([str(folder)]) if not source.moves]
+    found = [source.origin for source in every if isinstance(source.origin, Path)]
     if not found:
         raise InputError(f"{folder}: no still picture; 8-bit scales are taken from some")
     size = request.size or tuple(model.inputs[0].shape[1:3])

@@ -1,5 +1,7 @@
 """The network that is deployed: RGB in, metres out, and nothing around it to get wrong."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
@@ -92,10 +94,8 @@ def deployed(
     x = network(x)
     if output_size == "input" and tuple(x.shape[1:3]) != size:
         # What the network writes is resized, not its metres: see DepthEstimator.
-        rule = {"dtype": "float32", "name": "depth_resize"}
-        x = (ProductResize(size, "bilinear", **rule) if products else BilinearResize(size, **rule))(
-            x
-        )
+        bilinear = partial(ProductResize, rule="bilinear") if products else BilinearResize
+        x = bilinear(size, dtype="float32", name="depth_resize")(x)
     if focal_baseline is not None:
         focal_baseline *= x.shape[2] / own[1]
     return keras.Model(image, Metres(encoding, focal_baseline, name="metres")(x), name=model.name)

@@ -12,8 +12,6 @@ import numpy as np
 from keras_depth.deploy.network import graph
 from keras_depth.runtimes import MODEL_FILES, needs
 
-OPSETS = (13, 17)
-
 
 def write(
     model: keras.Model,
@@ -49,7 +47,7 @@ def write(
             proto = _in_half_precision(proto)
     except ImportError as error:
         raise needs("onnx", error.name or "tf2onnx") from error
-    # Twice: this finds what no runtime would know, too, such as an operator of TensorFlow's own.
+    # tf2onnx lets through what no runtime knows, such as an operator of TensorFlow's own.
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(folder / MODEL_FILES["onnx"]))
     operators = [node.op_type for node in proto.graph.node]

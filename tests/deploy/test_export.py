@@ -391,6 +391,7 @@ def test_where_trtexec_is_on_a_jetson(monkeypatch):
         (["--format", "litert", "--opset", "17"], "--layout and --opset are ONNX's"),
         (["--format", "onnx", "--calibration", "photos"], "--calibration is for --precision int8"),
         (["--format", "onnx", "--focal-baseline", "20"], "writes no disparity"),
+        (["--format", "onnx", "--focal-baseline", "0"], "0.0: give a number above 0"),
         (["--format", "onnx", "--encoding", "metres"], "encoding 'metres'"),
         (["--format", "litert", "--precision", "int8", "--calibration", "none"], "none: no such"),
     ],

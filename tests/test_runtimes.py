@@ -1,0 +1,96 @@
+"""Exported networks that are not as they were written: one sentence each."""
+
+import json
+import shutil
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth import runtimes
+from keras_depth.deploy import litert, network, onnx, saved_model
+from keras_depth.errors import InputError
+
+SIZE = (8, 12)
+WRITERS = {"saved_model": saved_model.write, "onnx": onnx.write, "litert": litert.write}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The same network in each format: depth is twice what R, G and B add up to."""
+    image = keras.Input((*SIZE, 3))
+    depth = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(2))(image)
+    model = network.deployed(keras.Model(image, depth), "metric", batch=2)
+    folder = tmp_path_factory.mktemp("exported")
+    for format, write in WRITERS.items():
+        (folder / format).mkdir()
+        write(model, folder / format)
+        picture = {"dtype": "uint8", "shape": [2, *SIZE, 3], "layout": "NHWC"}
+        details = {"format": format, "name": "mine", "input": picture, "output": {}}
+        (folder / format / "export.json").write_text(json.dumps(details))
+    return folder
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_metres(exported, format):
+    network = runtimes.load(exported / format)
+    assert (network.name, network.input_size, network.batch) == ("mine", SIZE, 2)
+    depth = network(np.full((2, *SIZE, 3), 51, np.uint8))
+    assert depth.dtype == np.float32 and depth.shape == (2, *SIZE, 1)
+    np.testing.assert_allclose(depth, 1.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_other_pictures(exported, format):
+    network = runtimes.load(exported / format)
+    for images in (np.zeros((1, *SIZE, 3), np.uint8), np.zeros((2, *SIZE, 3), np.float32)):
+        with pytest.raises(InputError, match=r"it takes uint8 \(2, 8, 12, 3\)"):
+            network(images)
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_a_damaged_network(copy, format):
+    file = copy / format / runtimes.MODEL_FILES[format]
+    file.write_bytes(b"no network")
+    with pytest.raises(InputError, match=file.name):
+        runtimes.load(copy / format)
+    file.unlink()
+    with pytest.raises(InputError, match=f"{file.name} is missing; export the network again"):
+        runtimes.load(copy / format)
+
+
+def test_damaged_details(copy):
+    file = copy / "onnx" / "export.json"
+    for text, message in (
+        ("{", "damaged; export the network again"),
+        ("{}", "damaged; export the network again"),
+        (file.read_text().replace('"onnx"', '"later"'), "or by a later version of it"),
+    ):
+        file.write_text(text)
+        with pytest.raises(InputError, match=message):
+            runtimes.load(copy / "onnx")
+
+
+def test_the_highest_version_counts(copy, tmp_path):
+    for version in ("2", "10", "11"):
+        (tmp_path / "mine" / version).mkdir(parents=True)
+    for version in ("2", "10"):
+        shutil.copytree(copy / "onnx", tmp_path / "mine" / version, dirs_exist_ok=True)
+    assert runtimes.load(tmp_path / "mine").folder.name == "10", "11 is not complete"
+    with pytest.raises(InputError, match="no exported network .* makes one"):
+        runtimes.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "format, module", [("onnx", "onnxruntime"), ("litert", "ai_edge_litert.interpreter")]
+)
+def test_a_runtime_that_is_not_installed(exported, format, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=rf"pip install 'keras_depth\[{format}\]' brings it"):
+        runtimes.load(exported / format)
