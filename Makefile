@@ -4,15 +4,20 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 .DELETE_ON_ERROR:
 .PHONY: train test test-slow lint clean op
+SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort)
 
 train: op
 	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms
 
 test: op
-	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"
 
+# A process for each file, which frees its memory when it ends; make slow/tests/test_rows.py runs one.
 test-slow: op
-	$(RUN) -m pytest -n 2 --dist loadfile -m slow
+	$(MAKE) --keep-going --jobs 2 --output-sync=target --no-print-directory $(SLOW:%=slow/%)
+
+slow/%: op
+	$(RUN) -m pytest -m slow $*
 
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .

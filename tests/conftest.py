@@ -1,5 +1,6 @@
 """What tests share: a quiet TensorFlow, real sample frames where there are any, and a PyTorch."""
 
+import gc
 import os
 import sys
 
@@ -10,6 +11,14 @@ from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 
 import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def networks_are_freed(request):
+    """A network is a cycle of references: left to itself, Python keeps gigabytes of them."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.fixture
