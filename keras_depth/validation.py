@@ -101,14 +101,11 @@ class Validator:
         shown: dict[str, list[np.ndarray]] = defaultdict(list)
         chosen = spread(len(reader), _SHOWN)
         done = 0
-        # TensorFlow (2.21) keeps what a generator's data set calls until the process ends: not
-        # `self`, which holds the network.
-        target = self._target
         data = evaluation_batches(
             reader,
             size=size,
             batch_size=batch_size,
-            target=lambda batch: (batch, target(batch)),
+            target=lambda batch: (batch, self._target(batch)),
         )
         for image, (batch, y_true) in data:
             value, output, depth = self._compute(image, y_true, batch.get("focal_baseline"))

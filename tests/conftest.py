@@ -13,12 +13,11 @@ from types import SimpleNamespace  # noqa: E402
 import pytest  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def networks_are_freed(request):
+@pytest.fixture
+def networks_are_freed():
     """A network is a cycle of references: left to itself, Python keeps gigabytes of them."""
     yield
-    if request.node.get_closest_marker("slow"):
-        gc.collect()
+    gc.collect()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Every registered network: its counts, its shapes, and that it trains, saves and loads."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import pytest
 from keras_depth import losses
 from keras_depth.architectures import Architecture, create_model, get, list_architectures, register
 from keras_depth.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("networks_are_freed")
 
 SMALL = (48, 64, 3)
 
@@ -53,13 +54,6 @@ VARIANTS = [
     ("basic_sc_interl", {"ladder": "notebook"}, 66_043_841),
     ("lite_basic_interl_t", {"decoder": "interleave"}, 13_470_113),
 ]
-
-
-@pytest.fixture(autouse=True)
-def networks_are_freed():
-    """A network is a cycle of references: left to itself, Python keeps gigabytes of them."""
-    yield
-    gc.collect()
 
 
 def small(name):

@@ -5,7 +5,7 @@ import pytest
 from keras_depth import evaluation, recipes, trainer
 from keras_depth.run_folder import RunFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
 
 @pytest.mark.parametrize("paper", ["irv2_unet", "mobile_unet", "msfnet"])

@@ -9,7 +9,7 @@ from keras_depth.data.write_kitti import write_kitti
 from keras_depth.inference import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
 ARMS = ("row3_baseline", "row4_usf", "row5_usf_cbam", "row6_usf_eda", "row7_batch_loss")
 SMALL = "options={blocks: [1, 1, 1, 1], width: 8, groups: 8}"

@@ -7,7 +7,7 @@ from keras_depth import architectures, recipes, trainer
 from keras_depth.inference import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
 SUPERVISED = [
     name

@@ -1,5 +1,8 @@
 """What is seen of a network after each epoch: loss, errors under the protocol, pictures."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -130,3 +133,13 @@ def test_the_pictures_are_spread_over_the_frames(batch_size):
     _, shown = look(of_metres(4.4), "mse", "metric", reader=walls, batch_size=batch_size)
     for image, index in zip(shown["image"], (0, 3, 6, 9), strict=True):
         np.testing.assert_allclose(image, walls[index]["image"], atol=1e-6)
+
+
+def test_nothing_keeps_the_network():
+    """TensorFlow keeps generators until the process ends, and they must not lead to it."""
+    network = of_metres(2)
+    look(network, "mse", "metric")
+    gone = weakref.ref(network)
+    del network
+    gc.collect()
+    assert gone() is None

@@ -62,16 +62,14 @@ class Batches:
         rows: int | None,
         target: Target,
     ):
-        self._read, self._plan, self._keys = read, plan, tuple(shapes)
-        self._error: InputError | None = None
-        _IN_USE.add(self)
+        self._source = _Source(read, plan, tuple(shapes))
         signature = {
             key: tf.TensorSpec((rows, *shape), tf.uint8 if key in PICTURES else tf.float32)
             for key, shape in shapes.items()
         }
         # tf.data's own parallel map would call Python once a frame, and then its threads spend
         # more time on waiting for Python's lock than a fast reader on reading.
-        dataset = tf.data.Dataset.from_generator(self._arrays, output_signature=signature)
+        dataset = tf.data.Dataset.from_generator(self._source.arrays, output_signature=signature)
 
         @tf.autograph.experimental.do_not_convert  # it would wrap an InputError in its own
         def finish(batch):
@@ -92,11 +90,29 @@ class Batches:
         try:
             yield
         except tf.errors.OpError:
-            if self._error is None:
+            if self._source.error is None:
                 raise
-            raise self._error from None
+            raise self._source.error from None
 
-    def _arrays(self) -> Iterator[dict[str, np.ndarray]]:
+
+class _Source:
+    """Reads the frames of `Batches`, and stacks them.
+
+    TensorFlow (2.21) keeps what a generator's data set calls until the process ends. So this holds
+    neither data set nor target, which may hold a network.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Frame], Sample],
+        plan: Callable[[], Iterable[list[Frame]]],
+        keys: tuple[str, ...],
+    ):
+        self._read, self._plan, self._keys = read, plan, keys
+        self.error: InputError | None = None
+        _IN_USE.add(self)
+
+    def arrays(self) -> Iterator[dict[str, np.ndarray]]:
         keep_freed_memory()  # TensorFlow has set the opposite when it made this generator's op
         cv2.setNumThreads(1)  # the frames are read in parallel: each in parallel too is slower
         pool = ThreadPoolExecutor(_THREADS)
@@ -111,7 +127,7 @@ class Batches:
             while reading:
                 yield self._stack(reading.popleft())
         except InputError as error:
-            self._error = error
+            self.error = error
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -124,7 +140,7 @@ class Batches:
 # While a dataset is not read to its end, a thread of TensorFlow asks for batches. If it is within
 # Python when Python ends, it never returns, and the process waits for it for ever: so it is told
 # to stop, and given the time.
-_IN_USE: "weakref.WeakSet[Batches]" = weakref.WeakSet()
+_IN_USE: "weakref.WeakSet[_Source]" = weakref.WeakSet()
 _ENDING = threading.Event()
 
 
