@@ -1,4 +1,4 @@
-"""The papers' tables: `evaluation/published/`, a file a paper; its schema.json explains the keys."""
+"""The papers' tables, a file each in `evaluation/published/`; its schema.json explains the keys."""
 
 from dataclasses import dataclass, field
 from typing import Any
