@@ -1,8 +1,10 @@
 """python -m keras_depth.reproduce: a paper's tables beside this code's own, row by row."""
 
 import argparse
+import multiprocessing
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 from keras_depth import tables
@@ -52,13 +54,16 @@ def main() -> int:
     planning.begin(output, settings)
     failed = reproduce(plans, chosen, output, train=arguments.steps != 0)
     print(f"report: {output / 'report.html'}, {output / 'report.md'}")
-    for number, sentence in failed.items():
-        print(f"error: row {number}: {sentence}", file=sys.stderr)
-    return 2 if failed else 0
+    if failed:
+        rows = ", ".join(map(str, failed))
+        raise InputError(f"rows {rows} are not done, see above; the same command goes on with them")
+    return 0
 
 
-def reproduce(plans: list, chosen: list[int], output: Path, train: bool) -> dict[int, str]:
+def reproduce(plans: list, chosen: list[int], output: Path, train: bool) -> list[int]:
     """Counts all rows, trains, scores and times the chosen ones; writes the report after each.
+
+    Each in a process of its own: TensorFlow (2.21) does not give back all memory of a training.
 
     Args:
         plans: what `reproduction.plan.plan` returned.
@@ -67,30 +72,46 @@ def reproduce(plans: list, chosen: list[int], output: Path, train: bool) -> dict
         train: or else counts and times alone.
 
     Returns:
-        Why rows could not be trained, by row; the others are done all the same.
+        The rows that failed; why, their processes have said.
     """
     from keras_depth.reproduction import report, row
 
     command = f"python -m keras_depth.reproduce {shlex.join(sys.argv[1:])}"
     by_row = {plan.row.row: plan for plan in plans}
-    failed = {}
+    failed = []
     for plan in plans:
-        print(f"row {plan.row.row}, {plan.row.name}: counting", flush=True)
+        print(f"{plan.row.title}: counting", flush=True)
         row.count(plan)
     report.write(plans, output, command)
     for number in chosen:
         plan = by_row[number]
-        if train:
-            print(f"row {number}, {plan.row.name}: training in {plan.run_folder}", flush=True)
-            try:
-                row.train(plan)
-                row.score(plan)
-            except InputError as error:
-                failed[number] = str(error)
-        print(f"row {number}, {plan.row.name}: timing", flush=True)
-        row.time(plan, by_row[plan.row.reference])
+        process = multiprocessing.get_context("spawn").Process(
+            target=_work, args=(plan, by_row[plan.row.reference], train)
+        )
+        process.start()
+        process.join()
+        if process.exitcode:
+            failed.append(number)
         report.write(plans, output, command)
     return failed
+
+
+def _work(plan, reference, train: bool) -> None:
+    """Does one row; ends its process as a command does."""
+    run(partial(_do, plan, reference, train))
+
+
+def _do(plan, reference, train: bool) -> None:
+    load_tensorflow()
+    from keras_depth.reproduction import row
+
+    if train:
+        print(f"{plan.row.title}: training in {plan.run_folder}", flush=True)
+        row.train(plan)
+        print(f"{plan.row.title}: scoring", flush=True)
+        row.score(plan)
+    print(f"{plan.row.title}: timing", flush=True)
+    row.time(plan, reference)
 
 
 def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:

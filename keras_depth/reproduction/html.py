@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import markdown
 
+from keras_depth.errors import InputError
+
 _WIDTH = 1200  # of a picture; what is wider is scaled down
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -32,6 +34,8 @@ def to_html(text: str, title: str, folder: Path) -> str:
 def _inline(picture: Path) -> str:
     """A picture as a data URL; a JPEG, which is a tenth of the PNG of photographs."""
     pixels = cv2.imread(str(picture))
+    if pixels is None:
+        raise InputError(f"{picture}: no picture; delete its folder to have it made again")
     if pixels.shape[1] > _WIDTH:
         height = round(pixels.shape[0] * _WIDTH / pixels.shape[1])
         pixels = cv2.resize(pixels, (_WIDTH, height), interpolation=cv2.INTER_AREA)

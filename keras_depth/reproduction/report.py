@@ -41,22 +41,24 @@ def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
             *_standard(plans, results),
             *_times(results, output),
             *_pictures(results, output),
+            *_quoted(content),
             *_apart(content),
         ]
     )
     write_text(output / "report.md", text + "\n")
-    title = f"{content['paper']}{_on(results)}"
+    title = f"{content['paper']}, {_frames(results)}"
     write_text(output / "report.html", to_html(text, title, output))
 
 
 def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -> list[str]:
     scored = [result for result in results if result.paper]
-    lines = [f"# {content['paper']}: published and here{_on(results)}", ""]
+    lines = [f"# {content['paper']}, published and here: rows trained on {_frames(results)}", ""]
     if any(result.rendered for result in results):
         lines += [_RENDERED, ""]
     facts = {
         "paper": CITATIONS[content["paper"]],
-        "numbers": f"{content['source']} {content['units']}",
+        "published": content["source"],
+        "units": content["units"],
         "rows trained": f"{len(scored)} of {len(results)}",
     }
     environment = next((result.time["environment"] for result in results if result.time), None)
@@ -68,6 +70,7 @@ def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -
 
 
 def _counts(results: Sequence[Result]) -> list[str]:
+    devices = _devices(results)
     rows = []
     for result in results:
         row, counts = result.row, result.counts
@@ -84,17 +87,23 @@ def _counts(results: Sequence[Result]) -> list[str]:
                 _agreement(row.parameters, counts["parameters"]),
                 f"{height}x{width}",
                 f"{counts['multiplications'] / 1e9:.2f}",
+                *(_speed(counts["multiplications"], row.seconds.get(d)) for d in devices),
             ]
         )
     head = ["row", "name", "network here", "parameters, published", "here", "", "input", "GMAC"]
+    head += [f"GMAC/s, {device}" for device in devices]
+    speed = (
+        " GMAC/s: by the published times. One speed in all rows says that these are the networks"
+        " that were timed; one that stands out says that a row is not."
+    )
     return [
-        f"## Parameters and multiplications{_on(results)}",
+        f"## Parameters and multiplications (rows trained on {_frames(results)})",
         "",
         "Counted in the networks at the paper's sizes, whatever they are trained on; GMAC: 10^9"
         " multiplications of one picture, each with its addition. No paper of the five publishes"
-        " usable ones.",
+        f" usable ones.{speed if devices else ''}",
         "",
-        *_table(head, rows, "lllrrlrr"),
+        *_table(head, rows, "lllrrlrr" + "r" * len(devices)),
         "",
     ]
 
@@ -116,7 +125,7 @@ def _agreement(published: float | None, here: int) -> str:
 
 def _errors(results: Sequence[Result], content: dict[str, Any], output: Path) -> list[str]:
     keys = list(dict.fromkeys(key for result in results for key in result.row.metrics))
-    rows = []
+    rows: list[list[Any]] = []
     for result in results:
         row = result.row
         own = [_number(row.metrics.get(key)) for key in keys]
@@ -132,9 +141,9 @@ def _errors(results: Sequence[Result], content: dict[str, Any], output: Path) ->
             if BASELINE in scores:
                 mean = scores[BASELINE][reduction]
                 rows.append(["", "", "", "mean depth", *(_number(mean.get(key)) for key in keys)])
-        else:
-            rows.append(["", "", "", _why_not(result, "paper"), *("" for _ in keys)])
-    lines = [f"## Errors{_on(results)}, scored as the paper does", ""]
+        elif "paper" in result.unscored:
+            rows.append(["", "", "", _why_not(result, "paper")])
+    lines = [f"## Errors on {_frames(results)}, scored as the paper does", ""]
     lines += [f"- {line}" for line in _protocol_lines(results, "paper")] + [""]
     lines += [*_table(["row", "name", "loss", "", *keys], rows, "llll" + "r" * len(keys)), ""]
     lines += [f"{_legend(keys)}", ""]
@@ -161,7 +170,7 @@ def _standard(plans: Sequence[RowPlan], results: Sequence[Result]) -> list[str]:
     if not rows:
         return []
     return [
-        f"## Errors{_on(results)}, scored as most papers do",
+        f"## Errors on {_frames(results)}, scored as most papers do",
         "",
         *(f"- {line}" for line in _protocol_lines(results, "standard")),
         "",
@@ -171,18 +180,18 @@ def _standard(plans: Sequence[RowPlan], results: Sequence[Result]) -> list[str]:
 
 
 def _times(results: Sequence[Result], output: Path) -> list[str]:
-    timed = [result for result in results if result.time]
+    timed = [(result, result.time) for result in results if result.time]
     if not timed:
         return []
     by_row = {result.row.row: result for result in results}
-    devices = list(dict.fromkeys(name for result in results for name in result.row.seconds))
+    devices = _devices(results)
     rows, ratios = [], {}
-    for result in timed:
+    for result, time in timed:
         row, reference = result.row, by_row[result.row.reference]
         published = [_ratio(row.seconds.get(d), reference.row.seconds.get(d)) for d in devices]
         multiplications = _ratio(_multiplications(result), _multiplications(reference))
-        own = result.time["seconds"]
-        here = _ratio(own, result.time.get("reference_seconds", own))
+        own = time["seconds"]
+        here = own / time.get("reference_seconds", own)
         ratios[row.row] = (published, here)
         seconds = [_number(row.seconds.get(device)) for device in devices]
         rows.append(
@@ -193,18 +202,18 @@ def _times(results: Sequence[Result], output: Path) -> list[str]:
     head = ["row", "name", "by that of", *(f"{device}, s" for device in devices)]
     head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio", "here, ms"]
     lines = [
-        f"## Times{_on(results)}",
+        f"## Times (rows trained on {_frames(results)})",
         "",
-        _how_timed(timed, devices),
+        _how_timed(timed[0][1]["environment"], devices),
         "",
         *_table(head, rows, "lll" + "r" * (2 * len(devices) + 3)),
         "",
     ]
     if len(timed) > 1:
         charts.times(
-            [f"{result.row.row}  {result.row.name}" for result in timed],
-            {d: [ratios[r.row.row][0][i] for r in timed] for i, d in enumerate(devices)},
-            [ratios[result.row.row][1] for result in timed],
+            [f"{result.row.row}  {result.row.name}" for result, _ in timed],
+            {d: [ratio[0][i] for ratio in ratios.values()] for i, d in enumerate(devices)},
+            [here for _, here in ratios.values()],
             "the row it is compared with",
             output / "figures" / "times.png",
         )
@@ -212,8 +221,7 @@ def _times(results: Sequence[Result], output: Path) -> list[str]:
     return lines
 
 
-def _how_timed(timed: Sequence[Result], devices: Sequence[str]) -> str:
-    environment = timed[0].time["environment"] if timed[0].time else {}
+def _how_timed(environment: dict[str, Any], devices: Sequence[str]) -> str:
     machines = ", ".join(name.removeprefix("/device:") for name in environment["devices"])
     published = (
         "" if devices else " The paper gives no times of single rows: the last ratio stands alone."
@@ -240,7 +248,25 @@ def _pictures(results: Sequence[Result], output: Path) -> list[str]:
             f"{result.paper['data']}. {row.note}".strip(),
             "",
         ]
-    return [f"## Pictures{_on(results)}", "", *lines] if lines else []
+    return [f"## Pictures of {_frames(results)}", "", *lines] if lines else []
+
+
+def _quoted(content: dict[str, Any]) -> list[str]:
+    """What the paper compares itself with; nothing of it is measured here."""
+    quoted = content.get("quoted", [])
+    if not quoted:
+        return []
+    keys = [key for key in metrics.names() if any(key in row for row in quoted)]
+    rows = [
+        [f"Table {row['table']}", row["name"], *(_number(row.get(key)) for key in keys)]
+        for row in quoted
+    ]
+    return [
+        "## What the paper quotes from others",
+        "",
+        *_table(["table", "name", *keys], rows, "ll" + "r" * len(keys)),
+        "",
+    ]
 
 
 def _apart(content: dict[str, Any]) -> list[str]:
@@ -259,9 +285,7 @@ def _protocol_lines(results: Iterable[Result], which: str) -> list[str]:
 
 
 def _why_not(result: Result, which: str) -> str:
-    if which in result.unscored:
-        return f"not scored: {result.unscored[which]}"
-    return "not scored yet" if result.trained else "not trained"
+    return f"not scored: {result.unscored[which]}"
 
 
 def _score(report: dict[str, Any] | None, key: str) -> float | None:
@@ -274,16 +298,21 @@ def _multiplications(result: Result) -> float | None:
     return result.counts["multiplications"] if result.counts else None
 
 
+def _devices(results: Iterable[Result]) -> list[str]:
+    """The devices that the paper has times of."""
+    return list(dict.fromkeys(name for result in results for name in result.row.seconds))
+
+
+def _speed(multiplications: int, seconds: float | None) -> str:
+    return f"{multiplications / 1e9 / seconds:.0f}" if seconds else ""
+
+
 def _ratio(value: float | None, by: float | None) -> float | None:
     return value / by if value and by else None
 
 
-def _on(results: Iterable[Result]) -> str:
-    """For a heading: rendered frames are named in every one."""
-    return f", {_frames(results)}"
-
-
 def _frames(results: Iterable[Result]) -> str:
+    """For a heading: every one says so where frames are rendered."""
     return " and ".join(dict.fromkeys(result.frames for result in results))
 
 

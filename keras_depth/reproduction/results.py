@@ -24,7 +24,6 @@ class Result:
         row: the published one.
         network: its architecture, with the options that the recipe gives it.
         frames: what it was, or would be, trained on, for people.
-        trained: its run, where there is one.
         counts, time: what `row.count` and `row.time` wrote.
         paper, standard: `report.json` of the two protocols.
         unscored: why one of them is not there, by its name.
@@ -34,7 +33,6 @@ class Result:
     row: Row
     network: str
     frames: str
-    trained: bool
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
     paper: dict[str, Any] | None
@@ -58,7 +56,6 @@ def read(plan: RowPlan) -> Result:
         row=plan.row,
         network=plan.row.architecture + (f" ({options})" if options else ""),
         frames=_FRAMES[plan.recipe.data["name"]],
-        trained=plan.run_folder.exists(),
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
         paper=reports["paper"],
