@@ -6,10 +6,13 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from keras_depth import tables
+from keras_depth import recipes, tables
 from keras_depth.command import load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.reproduction import plan as planning
+from keras_depth.reproduction.plan import RowPlan
 
 _EXAMPLES = """\
 examples:
@@ -31,9 +34,6 @@ def main() -> int:
     arguments = parse()
     paper = arguments.paper
     known = [row.row for row in tables.rows(paper)]
-    load_tensorflow()
-    from keras_depth.reproduction import plan as planning
-
     chosen = planning.choose(paper, arguments.rows) if arguments.rows else known
     output = arguments.output or Path("runs") / f"reproduce-{paper}"
     folders = _folders(paper, arguments.data_dir)
@@ -45,13 +45,15 @@ def main() -> int:
         steps=arguments.steps,
         changes=arguments.set,
     )
-    settings = {
-        "paper": paper,
-        "data": {name: str(folder) for name, folder in folders.items()},
-        "steps": arguments.steps,
-        "set": arguments.set,
-    }
+    settings: dict[str, Any] = {"paper": paper}
+    if arguments.steps != 0:  # or else nothing is trained, and what was stays
+        settings |= {
+            "data": {name: str(folder) for name, folder in folders.items()},
+            "steps": arguments.steps,
+            "set": arguments.set,
+        }
     planning.begin(output, settings)
+    load_tensorflow()
     failed = reproduce(plans, chosen, output, train=arguments.steps != 0)
     print(f"report: {output / 'report.html'}, {output / 'report.md'}")
     if failed:
@@ -60,7 +62,7 @@ def main() -> int:
     return 0
 
 
-def reproduce(plans: list, chosen: list[int], output: Path, train: bool) -> list[int]:
+def reproduce(plans: list[RowPlan], chosen: list[int], output: Path, train: bool) -> list[int]:
     """Counts all rows, trains, scores and times the chosen ones; writes the report after each.
 
     Each in a process of its own: TensorFlow (2.21) does not give back all memory of a training.
@@ -96,12 +98,12 @@ def reproduce(plans: list, chosen: list[int], output: Path, train: bool) -> list
     return failed
 
 
-def _work(plan, reference, train: bool) -> None:
+def _work(plan: RowPlan, reference: RowPlan, train: bool) -> None:
     """Does one row; ends its process as a command does."""
     run(partial(_do, plan, reference, train))
 
 
-def _do(plan, reference, train: bool) -> None:
+def _do(plan: RowPlan, reference: RowPlan, train: bool) -> None:
     load_tensorflow()
     from keras_depth.reproduction import row
 
@@ -116,8 +118,6 @@ def _do(plan, reference, train: bool) -> None:
 
 def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:
     """The folders by data set; one without a name is of the only data set that the paper has."""
-    from keras_depth import recipes
-
     names = {recipes.load(row.recipe).data["name"] for row in tables.rows(paper)}
     folders = {}
     for name, folder in given:

@@ -111,32 +111,32 @@ def begin(output: Path, settings: Mapping[str, Any]) -> None:
 
     Args:
         output: the folder.
-        settings: what the results depend on, in JSON's types.
+        settings: what the results depend on, in JSON's types; more may come later.
 
     Raises:
         InputError: it holds something else, or results of other settings; nothing is touched.
     """
     file = output / _SETTINGS
+    there: dict[str, Any] = {}
     if file.exists():
         there = json.loads(file.read_text(encoding="utf-8"))
-        different = [
-            f"{key} ({there.get(key)!r} there, {value!r} now)"
-            for key, value in settings.items()
-            if there.get(key) != value
-        ]
-        if different:
-            raise InputError(
-                f"{output}: holds results of other settings: {'; '.join(different)}; give the"
-                " same ones to go on, or --output another folder"
-            )
-        return
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(
             f"{output}: holds something else (no {_SETTINGS}); give --output a new folder"
         )
+    different = [
+        f"{key} ({there[key]!r} there, {value!r} now)"
+        for key, value in settings.items()
+        if key in there and there[key] != value
+    ]
+    if different:
+        raise InputError(
+            f"{output}: holds results of other settings: {'; '.join(different)}; give the same"
+            " ones to go on, or --output another folder"
+        )
     try:
         output.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(dict(settings), indent=2) + "\n")
+        write_text(file, json.dumps({**there, **settings}, indent=2) + "\n")
     except OSError as error:
         raise InputError(
             f"{output}: cannot be written ({error.strerror}); give --output a folder of your own"
