@@ -72,6 +72,6 @@ def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:
     axes.hlines(range(len(names)), *axes.get_xlim(), color="0.93", zorder=1)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=4, frameon=False)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

@@ -240,12 +240,13 @@ def _pictures(results: Sequence[Result], output: Path) -> list[str]:
             continue
         row = result.row
         picture = result.picture.relative_to(output)
+        trained = f"Trained for {result.steps:,} steps. " if result.steps else ""
         lines += [
             f"### Row {row.row}, {row.name}, on {result.frames}",
             "",
             f"![Picture, true depth, predicted depth, error; {result.frames}]({picture})",
             "",
-            f"{result.paper['data']}. {row.note}".strip(),
+            f"{trained}Scored: {result.paper['data']}. {row.note}".strip(),
             "",
         ]
     return [f"## Pictures of {_frames(results)}", "", *lines] if lines else []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.reproduction.plan import RowPlan
+from keras_depth.run_folder import RunFolder
 from keras_depth.tables import Row
 
 _FRAMES = {
@@ -24,6 +25,7 @@ class Result:
         row: the published one.
         network: its architecture, with the options that the recipe gives it.
         frames: what it was, or would be, trained on, for people.
+        steps: how long it was trained; None where no run folder says so.
         counts, time: what `row.count` and `row.time` wrote.
         paper, standard: `report.json` of the two protocols.
         unscored: why one of them is not there, by its name.
@@ -33,6 +35,7 @@ class Result:
     row: Row
     network: str
     frames: str
+    steps: int | None
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
     paper: dict[str, Any] | None
@@ -56,6 +59,7 @@ def read(plan: RowPlan) -> Result:
         row=plan.row,
         network=plan.row.architecture + (f" ({options})" if options else ""),
         frames=_FRAMES[plan.recipe.data["name"]],
+        steps=_steps(plan.run_folder),
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
         paper=reports["paper"],
@@ -67,6 +71,11 @@ def read(plan: RowPlan) -> Result:
         },
         picture=picture if picture.exists() else None,
     )
+
+
+def _steps(run: Path) -> int | None:
+    rows = RunFolder(run).log_rows() if run.is_dir() else []
+    return rows[-1]["step"] if rows else None
 
 
 def _json(file: Path) -> dict[str, Any] | None:
