@@ -57,10 +57,12 @@ setup(
             "scikit-image",
             "psutil",
         ],  # what is compared with; a server's memory
-        "notebooks": ["jupyter", "nbclient", "nbmake"],
+        "notebooks": ["jupyter", "nbclient"],  # runs notebooks/, together with the extra onnx
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "nbmake",  # runs the notebooks as tests
+            "ipykernel",  # what the notebooks run in
             "selenium>=4.20",  # the server's page, in Debian's chromium
             "ruff>=0.9",
             "mypy>=1.11",

@@ -1,5 +1,6 @@
 """The papers' tables, a file each in `evaluation/published/`; its schema.json explains the keys."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +100,44 @@ def row(paper: str, row: int) -> Row:
             return each
     numbers = ", ".join(str(each.row) for each in known)
     raise InputError(f"{paper}: its table has no row {row!r} of its own; known are {numbers}")
+
+
+def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """Returns a paper's own rows as a Markdown table, with what keeps other numbers from them.
+
+    Args:
+        paper: see `table`.
+        measured: scores to stand below the rows: what they are called -> metric -> value. Metrics
+            that the paper does not have are left out.
+
+    Raises:
+        InputError: there is no such paper.
+    """
+    content = table(paper)
+    rows = content["rows"]
+    names = list(dict.fromkeys(name for entry in rows for name in entry["metrics"]))
+    lines = [f"| row | name | network | loss | picture | {' | '.join(names)} |"]
+    lines.append(f"|---:|---|---|---|---|{'---:|' * len(names)}")
+    for entry in rows:
+        network, size = f"`{entry['architecture']}`", "x".join(map(str, entry["size"]))
+        what = [str(entry["row"]), entry["name"], network, entry["loss"], size]
+        lines.append(_line(what, names, entry["metrics"]))
+    for name, scores in (measured or {}).items():
+        rounded = {key: round(value, 3) for key, value in scores.items()}
+        lines.append(_line(["", f"here: {name}", "", "", ""], names, rounded))
+    lines += ["", f"What can be reproduced: {content['reproducible']}", ""]
+    lines += [f"- Row {entry['row']}: {entry['note']}" for entry in rows if entry.get("note")]
+    return "\n".join(lines) + "\n"
+
+
+def _line(what: list[str], names: list[str], scores: Mapping[str, float]) -> str:
+    numbers = [_number(scores[name]) if name in scores else "" for name in names]
+    return f"| {' | '.join([*what, *numbers])} |"
+
+
+def _number(value: float) -> str:
+    """Three decimals, and more where a paper prints more."""
+    return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
 
 
 def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:

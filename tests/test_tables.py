@@ -58,6 +58,27 @@ def test_a_recipe_s_row_is_there(name):
     assert row.paper == name.split("/")[0]
 
 
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("paper", tables.papers())
+def test_as_markdown(paper):
+    content = tables.table(paper)
+    text = tables.to_markdown(paper, {"rooms": {"rel": 0.12345, "d1": 0.777}})
+    columns, _, *lines = text.splitlines()
+    for line, entry in zip(lines, content["rows"], strict=False):
+        row = dict(zip(cells(columns), cells(line), strict=True))
+        assert row["row"] == str(entry["row"]) and row["network"] == f"`{entry['architecture']}`"
+        for name, value in entry["metrics"].items():
+            assert float(row[name]) == value
+    here = dict(zip(cells(columns), cells(lines[len(content["rows"])]), strict=True))
+    assert here["name"] == "here: rooms" and here["rel"] == "0.123"
+    assert "0.777" not in text, "a metric that the paper does not have"
+    assert content["reproducible"] in text
+    assert all(entry.get("note", "") in text for entry in content["rows"])
+
+
 def test_unknown_ones():
     with pytest.raises(InputError, match="unknown paper 'irv2': did you mean 'irv2_unet'"):
         tables.row("irv2", 1)

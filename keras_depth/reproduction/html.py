@@ -5,10 +5,9 @@ import html
 import re
 from pathlib import Path
 
-import cv2
 import markdown
 
-from keras_depth.errors import InputError
+from keras_depth import visualize
 
 _WIDTH = 1200  # of a picture; what is wider is scaled down
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -33,11 +32,4 @@ def to_html(text: str, title: str, folder: Path) -> str:
 
 def _inline(picture: Path) -> str:
     """A picture as a data URL; a JPEG, which is a tenth of the PNG of photographs."""
-    pixels = cv2.imread(str(picture))
-    if pixels is None:
-        raise InputError(f"{picture}: no picture; delete its folder to have it made again")
-    if pixels.shape[1] > _WIDTH:
-        height = round(pixels.shape[0] * _WIDTH / pixels.shape[1])
-        pixels = cv2.resize(pixels, (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(visualize.jpeg(picture, _WIDTH)).decode()
