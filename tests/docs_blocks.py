@@ -48,7 +48,7 @@ def _without_comment(piece: str, words: list[str]) -> str:
     for place in re.finditer(r"\s+#", piece):
         command = piece[: place.start()].strip()
         with contextlib.suppress(ValueError):  # within a quotation
-            if shlex.split(command) == words:
+            if shlex.split(command, comments=True) == words:
                 return command
     return piece.strip()
 
@@ -66,9 +66,8 @@ def commands(page: str) -> list[str]:
 def inline_commands(page: str) -> list[str]:
     """Returns the commands within a page's sentences; "..." for what is left out."""
     text = _BLOCK.sub("", (ROOT / page).read_text())
-    return [
-        " ".join(found.split()) for found in re.findall(r"`(python -m keras_depth[^`]*)`", text)
-    ]
+    found = re.findall(r"`(python -m keras_depth(?:\.\w+)*(?:\s[^`]*)?)`", text)
+    return [" ".join(each.split()) for each in found]
 
 
 def module_and_words(statement: str) -> tuple[str, list[str]]:
