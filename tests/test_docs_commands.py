@@ -24,7 +24,6 @@ import docs_world
 import numpy as np
 import pytest
 import serving
-import tensorflow as tf
 import yaml
 from docs_blocks import (
     ARCHITECTURE,
@@ -230,16 +229,11 @@ def main_of(module: str) -> Callable:
 
 
 def run(module: str, words: list[str]) -> int:
-    """Runs a command in this process, which TensorFlow has started in already."""
-    # Two steps take less time than the graph of one.
-    tf.config.run_functions_eagerly(module == "keras_depth.train")
-    try:
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
-            patch.setattr(sys, "argv", [module, *words])
-            command.run(main_of(module))
-    finally:
-        tf.config.run_functions_eagerly(False)
-        gc.collect()
+    """Runs a command in this process, in which TensorFlow has started already."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
+        patch.setattr(sys, "argv", [module, *words])
+        command.run(main_of(module))
+    gc.collect()  # a network is a cycle of references
     return left.value.code
 
 
