@@ -160,6 +160,11 @@ def _parsed(statement: str, world: World) -> None:
         parsed(module, words)
 
 
+def _resolved(statement: str, world: World) -> None:
+    """There is a recipe for it, which takes what is changed."""
+    assert train.read_recipe(train.parse(module_and_words(statement)[1]))
+
+
 def _sent(statement: str, world: World) -> None:
     """Sends a request to the server that the page has started."""
     assert world.servers, "no server was started on this page"
@@ -203,6 +208,7 @@ RULES = [
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/\S+\.py\b", "minutes; tests/test_minmax.py runs it", _script),
+    Rule(r".* --output runs/(unit|minmax)$", "for it; docs/training.md trains this one", _resolved),
     Rule(r"python -m keras_depth\.reproduce ", "hours; it has tests of its own", _parsed),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(
@@ -388,14 +394,17 @@ def test_the_worked_example(tmp_path):
     page, found = (ROOT / ARCHITECTURE).read_text(), blocks(ARCHITECTURE)
     assert _changed_lines(found) < 60
     _copy_of_the_repository(tmp_path)
-    new = re.findall(r"^## .*: `(\S+)`\n\n```\w+\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    new = re.findall(r"^## [^\n]*: `(\S+)`\n\n```\w+\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert [Path(name).suffix for name, _ in new] == [".py", ".yaml"]
     for name, text in new:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
+    # Of a repository around it git would apply nothing here.
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
     changes = "".join(text for language, text in found if language == "diff")
-    subprocess.run(["git", "apply", "-"], input=changes, text=True, cwd=tmp_path, check=True)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    apply = ["git", "apply", "-"]
+    subprocess.run(apply, input=changes, text=True, cwd=tmp_path, env=environment, check=True)
+    environment["PYTHONPATH"] = str(tmp_path)
     small = ["--set", "steps=2", "--set", "batch_size=1"]
     small += ["--set", "data.frames=4", "--set", "data.validation_frames=2"]
     added = {"keras_depth.train": small, "keras_depth.benchmark": ["--repeats", "2"]}
