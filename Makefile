@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow lint clean op
+.PHONY: train test test-slow notebooks lint clean op
 SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort)
 
 train: op
@@ -11,6 +11,10 @@ train: op
 
 test: op
 	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"
+
+# On rendered frames; the outputs in the repository stay as they are.
+notebooks: op
+	$(RUN) -m pytest -n 2 --nbmake --nbmake-timeout=300 notebooks
 
 # A process for each file, which frees its memory when it ends; make slow/tests/test_rows.py runs one.
 test-slow: op

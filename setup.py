@@ -22,6 +22,7 @@ setup(
     package_data={
         "keras_depth.data": ["splits/*.csv"],
         "keras_depth.serving": ["page.html"],
+        "keras_depth.reproduction": ["page.html"],
         "keras_depth.training": ["**/*.yaml"],
         "keras_depth.published": ["*.yaml"],
         "keras_depth.custom_ops": ["*/*.cc", "*/*.cu", "*/*.h", "*/*.md"],
@@ -38,6 +39,7 @@ setup(
         "matplotlib>=3.9",  # figures and colour maps
         "pillow>=10",  # reads a picture's size before decoding it, and its orientation
         "pyyaml>=6.0",  # recipes
+        "markdown>=3.7",  # the report of `reproduce` as a page
         "tqdm>=4.66",  # progress bars
         "tensorboard>=2.20",  # training curves; TensorFlow no longer brings it
     ],
@@ -55,14 +57,18 @@ setup(
             "scikit-image",
             "psutil",
         ],  # what is compared with; a server's memory
-        "notebooks": ["jupyter", "nbclient", "nbmake"],
+        "notebooks": ["jupyter", "nbclient"],  # runs notebooks/, together with the extra onnx
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "nbmake",  # runs the notebooks as tests
+            "ipykernel",  # what the notebooks run in
             "selenium>=4.20",  # the server's page, in Debian's chromium
             "ruff>=0.9",
             "mypy>=1.11",
+            "jsonschema>=4.21",  # the published tables' schema
             "types-PyYAML",
+            "types-Markdown",
             "types-tqdm",
         ],
     },

@@ -1,9 +1,10 @@
 """How many multiplications a network takes, counted in the graph that runs.
 
 Counted are convolutions and matrix products, a multiplication and its addition as one. What
-normalises, activates, adds, resizes or pads is not.
+normalises, activates, adds, resizes or pads is not, though a layer may resize by matrix products.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any
@@ -12,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from keras_depth.errors import InputError
+from keras_depth.layers import resize
 
 Shape = tuple[int, ...]  # -1: known only when the graph runs
 
@@ -30,6 +32,7 @@ _COUNTS: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
     ),
 }
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_RESIZING = (resize.BilinearResize, resize.NearestResize, resize.ProductResize)
 
 
 def count(model: keras.Model) -> int:
@@ -45,24 +48,33 @@ def count(model: keras.Model) -> int:
     compute = tf.function(lambda image: model(image, training=False), autograph=False)
     graph = compute.get_concrete_function(picture).graph.as_graph_def(add_shapes=True)
     functions = {function.signature.name: function for function in graph.library.function}
-    return _count(graph.node, {}, functions)
+    return _count(graph.node, {}, functions, _scopes(model))
+
+
+def _scopes(model: keras.Model) -> re.Pattern:
+    """Matches the names of what resizing layers run; TensorFlow numbers scopes of one name."""
+    names = [re.escape(layer.name) for layer in model.layers if isinstance(layer, _RESIZING)]
+    return re.compile(rf"(^|/)({'|'.join(names)})(_\d+)?/" if names else "(?!)")
 
 
 def _count(
-    nodes: Iterable[Any], arguments: Mapping[str, list[Shape]], functions: Mapping[str, Any]
+    nodes: Iterable[Any],
+    arguments: Mapping[str, list[Shape]],
+    functions: Mapping[str, Any],
+    ignored: re.Pattern,
 ) -> int:
     """Counts in a graph, or in a function of one, whose arguments have these shapes."""
     shapes = {**arguments, **{node.name: _shapes(node) for node in nodes}}
     total = 0
     for node in nodes:
-        if node.op not in (*_COUNTS, *_CALLS):
+        if node.op not in (*_COUNTS, *_CALLS) or ignored.search(node.name):
             continue
         inputs = [_shape(tensor, shapes) for tensor in node.input if tensor[0] != "^"]
         if node.op in _CALLS:
             function = functions[node.attr["f"].func.name]
             names = (argument.name for argument in function.signature.input_arg)
             given = {name: [shape] for name, shape in zip(names, inputs, strict=True)}
-            total += _count(function.node_def, given, functions)
+            total += _count(function.node_def, given, functions, ignored)
             continue
         (output,) = shapes[node.name]
         if any(-1 in shape for shape in (*inputs, output)):

@@ -1,6 +1,7 @@
-"""The papers' tables: `evaluation/published/`, a file a paper."""
+"""The papers' tables, a file each in `evaluation/published/`; its schema.json explains the keys."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -13,25 +14,51 @@ from keras_depth.errors import InputError, unknown_name
 class Row:
     """One row of a paper's table.
 
-    paper, table, row, name: which one.
-    metrics: metric -> its value there, in the units of `metrics.describe`.
-    protocol: the one that comes nearest to how it was scored.
-    reproducible: which part of the table can be had again, which cannot, and why.
-    note: what is known of the row itself.
+    Attributes:
+        paper, table, row, name: which one.
+        architecture: the network here.
+        recipe: the recipe that trains it as the paper did, `paper/row`.
+        loss: as the table calls it.
+        size: (height, width) of the frame; `crop`, where it is there, of what the network sees.
+        metrics: metric -> its value there, in the units of `metrics.describe`.
+        protocol: the one that comes nearest to how it was scored.
+        reproducible: which part of the table can be had again, which cannot, and why.
+        reference: the row whose time this one's is compared with.
+        parameters: millions, as printed; None: not published.
+        seconds: a frame, by the device's name there.
+        frames: options of the data set for the frames that the paper scores, where they are not
+            the test frames of the recipe.
+        rendered: changes of the recipe of rendered frames that make it this row's.
+        note: what is known of the row itself.
     """
 
     paper: str
     table: str
     row: int
     name: str
+    architecture: str
+    recipe: str
+    loss: str
+    size: tuple[int, int]
     metrics: dict[str, float]
     protocol: str
     reproducible: str
-    note: str
+    reference: int
+    crop: tuple[int, int] | None = None
+    parameters: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    frames: dict[str, str] = field(default_factory=dict)
+    rendered: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def title(self) -> str:
         return f"{self.name}, row {self.row} of {self.paper}"
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of what the network sees."""
+        return self.crop or self.size
 
 
 def papers() -> list[str]:
@@ -51,24 +78,87 @@ def table(paper: str) -> dict[str, Any]:
     return yaml.safe_load(text)
 
 
+def rows(paper: str) -> list[Row]:
+    """Returns all rows of a paper's own.
+
+    Raises:
+        InputError: there is no such paper.
+    """
+    content = table(paper)
+    return [_row(entry, content) for entry in content["rows"]]
+
+
 def row(paper: str, row: int) -> Row:
     """Returns a row of a paper's table.
 
     Raises:
         InputError: there is none.
     """
+    known = rows(paper)
+    for each in known:
+        if each.row == row:
+            return each
+    numbers = ", ".join(str(each.row) for each in known)
+    raise InputError(f"{paper}: its table has no row {row!r} of its own; known are {numbers}")
+
+
+def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """Returns a paper's own rows as a Markdown table, with what keeps other numbers from them.
+
+    Args:
+        paper: see `table`.
+        measured: scores to stand below the rows: what they are called -> metric -> value. Metrics
+            that the paper does not have are left out.
+
+    Raises:
+        InputError: there is no such paper.
+    """
     content = table(paper)
-    for entry in content["rows"]:
-        if entry["row"] == row:
-            return Row(
-                paper=paper,
-                table=str(content["table"]),
-                row=row,
-                name=entry["name"],
-                metrics=entry["metrics"],
-                protocol=entry.get("protocol", content["protocol"]),
-                reproducible=content["reproducible"],
-                note=entry.get("note", ""),
-            )
-    known = ", ".join(str(entry["row"]) for entry in content["rows"])
-    raise InputError(f"{paper}: its table has no row {row!r} of its own; known are {known}")
+    rows = content["rows"]
+    names = list(dict.fromkeys(name for entry in rows for name in entry["metrics"]))
+    lines = [f"| row | name | network | loss | picture | {' | '.join(names)} |"]
+    lines.append(f"|---:|---|---|---|---|{'---:|' * len(names)}")
+    for entry in rows:
+        network, size = f"`{entry['architecture']}`", "x".join(map(str, entry["size"]))
+        what = [str(entry["row"]), entry["name"], network, entry["loss"], size]
+        lines.append(_line(what, names, entry["metrics"]))
+    for name, scores in (measured or {}).items():
+        rounded = {key: round(value, 3) for key, value in scores.items()}
+        lines.append(_line(["", f"here: {name}", "", "", ""], names, rounded))
+    lines += ["", f"What can be reproduced: {content['reproducible']}", ""]
+    lines += [f"- Row {entry['row']}: {entry['note']}" for entry in rows if entry.get("note")]
+    return "\n".join(lines) + "\n"
+
+
+def _line(what: list[str], names: list[str], scores: Mapping[str, float]) -> str:
+    numbers = [_number(scores[name]) if name in scores else "" for name in names]
+    return f"| {' | '.join([*what, *numbers])} |"
+
+
+def _number(value: float) -> str:
+    """Three decimals, and more where a paper prints more."""
+    return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
+
+
+def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:
+    crop = entry.get("crop")
+    return Row(
+        paper=content["paper"],
+        table=str(entry["table"]),
+        row=entry["row"],
+        name=entry["name"],
+        architecture=entry["architecture"],
+        recipe=f"{content['paper']}/{entry['recipe']}",
+        loss=entry["loss"],
+        size=tuple(entry["size"]),
+        metrics=entry["metrics"],
+        protocol=entry.get("protocol", content["protocol"]),
+        reproducible=content["reproducible"],
+        reference=entry.get("reference", content["reference"]),
+        crop=tuple(crop) if crop else None,
+        parameters=entry.get("parameters"),
+        seconds=entry.get("seconds", {}),
+        frames=content.get("frames", {}),
+        rendered=tuple(entry.get("rendered", ())),
+        note=entry.get("note", ""),
+    )

@@ -392,5 +392,20 @@ def _curve(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float],
     return [point[0] for point in points], [point[1] for point in points]
 
 
+def jpeg(path: str | Path, width: int = 900) -> bytes:
+    """Returns a picture's file as JPEG, no wider than `width`, for pages that hold their pictures.
+
+    Raises:
+        InputError: the file is not there, or no picture.
+    """
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise InputError(f"{path}: no picture that can be read; check its name")
+    if picture.shape[1] > width:
+        height = round(picture.shape[0] * width / picture.shape[1])
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+
+
 def _save(figure: Figure, path: str | Path) -> None:
     FigureCanvasAgg(figure).print_figure(path)

@@ -74,3 +74,11 @@ def test_sizes_that_only_the_run_knows():
     model = keras.Model(image, layers.Conv2D(4, 3, name="late")(RandomSize()(image)))
     with pytest.raises(InputError, match="/convolution: its shape is known only when"):
         multiplications.count(model)
+
+
+def test_resizing_by_products_is_not_counted():
+    counts = [
+        multiplications.count(create_model("squeezenet_unet", (64, 64, 3), align_corners=aligned))
+        for aligned in (False, True)
+    ]
+    assert counts[0] == counts[1]

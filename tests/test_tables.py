@@ -1,14 +1,32 @@
 """The papers' tables: every file has what reports and recipes take from it."""
 
+import json
+
+import jsonschema
 import pytest
 
-from keras_depth import architectures, metrics, protocols, recipes, tables
+from keras_depth import architectures, metrics, protocols, recipes, resources, tables
 from keras_depth.errors import InputError
 
 
 def test_papers_have_their_tables():
     assert set(tables.papers()) <= set(architectures.CITATIONS)
     assert set(tables.papers()) == set(architectures.CITATIONS)
+
+
+@pytest.mark.parametrize("paper", tables.papers())
+def test_the_schema(paper):
+    schema = json.loads((resources.folder("published") / "schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(tables.table(paper), schema, jsonschema.Draft202012Validator)
+
+
+def test_the_schema_refuses():
+    schema = json.loads((resources.folder("published") / "schema.json").read_text())
+    content = tables.table("irv2_unet")
+    content["rows"][0]["metrics"]["rell"] = 0.1
+    with pytest.raises(jsonschema.ValidationError, match="rell"):
+        jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize("paper", tables.papers())
@@ -22,7 +40,15 @@ def test_every_row(paper):
         assert architectures.get(entry["architecture"]).paper == paper
         assert row.name and row.reproducible and "\n" not in row.reproducible
         assert all(metrics.describe(key) for key in row.metrics)
-        assert all(0 < value < 10 for value in row.metrics.values())
+        recipe = recipes.load(row.recipe)
+        assert recipe.published == {"paper": paper, "row": row.row}
+        assert recipe.architecture == row.architecture
+        assert recipe.size == row.size and tuple(recipe.augmentation.get("crop", ())) in (
+            (),
+            row.crop,
+            (row.size[0] * 4 // 5, row.size[1] * 4 // 5),  # jetson_fcnn's, in training alone
+        )
+        assert row.reference in numbers
 
 
 @pytest.mark.parametrize("name", [n for n in recipes.list_recipes() if recipes.load(n).published])
@@ -30,6 +56,27 @@ def test_a_recipe_s_row_is_there(name):
     recipe = recipes.load(name)
     row = tables.row(**recipe.published)
     assert row.paper == name.split("/")[0]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("paper", tables.papers())
+def test_as_markdown(paper):
+    content = tables.table(paper)
+    text = tables.to_markdown(paper, {"rooms": {"rel": 0.12345, "d1": 0.777}})
+    columns, _, *lines = text.splitlines()
+    for line, entry in zip(lines, content["rows"], strict=False):
+        row = dict(zip(cells(columns), cells(line), strict=True))
+        assert row["row"] == str(entry["row"]) and row["network"] == f"`{entry['architecture']}`"
+        for name, value in entry["metrics"].items():
+            assert float(row[name]) == value
+    here = dict(zip(cells(columns), cells(lines[len(content["rows"])]), strict=True))
+    assert here["name"] == "here: rooms" and here["rel"] == "0.123"
+    assert "0.777" not in text, "a metric that the paper does not have"
+    assert content["reproducible"] in text
+    assert all(entry.get("note", "") in text for entry in content["rows"])
 
 
 def test_unknown_ones():

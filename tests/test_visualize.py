@@ -215,3 +215,21 @@ def test_a_stereo_figure_needs_one_of_each(tmp_path):
         visualize.stereo_figure(
             [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
         )
+
+
+@pytest.mark.parametrize("width, expected", [(200, (100, 200, 3)), (900, (200, 400, 3))])
+def test_jpeg(tmp_path, width, expected):
+    ramp = np.tile(np.linspace(0, 255, 400).astype(np.uint8)[None, :, None], (200, 1, 3))
+    cv2.imwrite(str(tmp_path / "a.png"), ramp)
+    data = visualize.jpeg(tmp_path / "a.png", width)
+    assert data[:2] == b"\xff\xd8"
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == expected
+    np.testing.assert_allclose(picture[50, :: expected[1] // 4, 0], ramp[0, ::100, 0], atol=4)
+
+
+def test_jpeg_of_no_picture(tmp_path):
+    (tmp_path / "a.png").write_text("no")
+    for name in ("a.png", "b.png"):
+        with pytest.raises(InputError, match=f"{name}: no picture"):
+            visualize.jpeg(tmp_path / name)
