@@ -1,11 +1,14 @@
 """What every command shares: how it starts, and how it ends when something is wrong."""
 
 import argparse
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -40,6 +43,18 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print("interrupted", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it was killed, for nobody else would."""
+    parent = multiprocessing.parent_process()
+    assert parent
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def load_tensorflow() -> None:

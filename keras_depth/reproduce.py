@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth import recipes, tables
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import end_with_parent, load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.reproduction import plan as planning
 from keras_depth.reproduction.plan import RowPlan
@@ -35,13 +35,14 @@ def main() -> int:
     paper = arguments.paper
     known = [row.row for row in tables.rows(paper)]
     chosen = planning.choose(paper, arguments.rows) if arguments.rows else known
-    output = arguments.output or Path("runs") / f"reproduce-{paper}"
     folders = _folders(paper, arguments.data_dir)
+    runs = dict(arguments.run)
+    output = arguments.output or Path("runs") / "-".join(["reproduce", paper, *sorted(folders)])
     plans = planning.plan(
         paper,
         output,
         folders=folders,
-        runs=dict(arguments.run),
+        runs=runs,
         steps=arguments.steps,
         changes=arguments.set,
     )
@@ -52,6 +53,7 @@ def main() -> int:
             "steps": arguments.steps,
             "set": arguments.set,
         }
+        settings |= {f"row {row}": str(runs.get(row, "trained here")) for row in chosen}
     planning.begin(output, settings)
     load_tensorflow()
     failed = reproduce(plans, chosen, output, train=arguments.steps != 0)
@@ -100,6 +102,7 @@ def reproduce(plans: list[RowPlan], chosen: list[int], output: Path, train: bool
 
 def _work(plan: RowPlan, reference: RowPlan, train: bool) -> None:
     """Does one row; ends its process as a command does."""
+    end_with_parent()
     run(partial(_do, plan, reference, train))
 
 
@@ -151,9 +154,10 @@ def _run(text: str) -> tuple[int, Path]:
     number, equals, path = text.partition("=")
     if not equals or not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as ROW=RUN")
-    if not Path(path).expanduser().exists():
+    run = Path(path).expanduser().resolve()
+    if not run.exists():
         raise argparse.ArgumentTypeError(f"{text!r}: {path}: no such run folder or .keras file")
-    return int(number), Path(path).expanduser()
+    return int(number), run
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -196,7 +200,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="change a value of every trained recipe, for example weights=none (repeatable)",
     )
-    add("--output", type=Path, metavar="DIR", help="folder of the results (runs/reproduce-PAPER)")
+    add(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder of the results (runs/reproduce-PAPER, with the data sets' names)",
+    )
     return parser.parse_args(argv)
 
 

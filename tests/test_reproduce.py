@@ -4,13 +4,15 @@ import json
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from keras_depth import architectures, recipes, tables
 from keras_depth.errors import InputError
 from keras_depth.reproduction import plan as planning
-from keras_depth.reproduction import report
+from keras_depth.reproduction import report, row
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
 # head, to which the paper's 5x5 adds up to 0.7 %.
@@ -131,7 +133,7 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
     for heading in re.findall(r"^#+ .*", text, re.MULTILINE):
         ours = "What can be reproduced" in heading or "quotes" in heading
         assert ours or "rendered rooms" in heading, heading
-    assert "| 2 | SqueezeNet" in text and "**here, rendered rooms**" in text
+    assert "| 2 | SqueezeNet" in text and "**here, rendered rooms, 2 steps**" in text
     counts = cells(text, "## Parameters")
     assert len(counts) == 5 and counts[2][3] == "4,083,201"
     page = (tmp_path / "out" / "report.html").read_text()
@@ -144,8 +146,53 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
     assert again.returncode == 0, again.stderr
     assert made == {file: file.stat().st_mtime for file in made}
 
-    other = command(*arguments[:4], 3, *arguments[5:])
-    assert other.returncode == 2 and "steps (2 there, 3 now)" in other.stderr
+    run = tmp_path / "out" / "row02" / "run"
+    for changed, sentence in (
+        ([*arguments[:4], 3, *arguments[5:]], "steps (2 there, 3 now)"),
+        ([*arguments, "--run", f"2={run}"], f"row 2 ('trained here' there, '{run}' now)"),
+    ):
+        other = command(*changed)
+        assert other.returncode == 2 and sentence in other.stderr
+
+    (given,) = (
+        plan for plan in planning.plan("mobile_unet", tmp_path / "given", runs={2: run}) if plan.run
+    )
+    row.train(given)
+    assert not given.folder.exists(), "it is trained already"
+    row.score(given)
+    scores = [json.loads((folder / "row02/paper/report.json").read_text())["scores"]
+              for folder in (tmp_path / "out", tmp_path / "given")]  # fmt: skip
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.slow
+def test_a_reproduction_that_is_killed_goes_on(tmp_path):
+    """Killed alone, as by a system short of memory: the process that trains ends with it."""
+    small = ["size=[64, 64]", "data={name: synthetic, frames: 8, validation_frames: 2}"]
+    settings = [part for change in (*small, "batch_size=2") for part in ("--set", change)]
+    arguments = ["mobile_unet", "--rows", 2, "--steps", 40, "--output", tmp_path, *settings]
+    words = [sys.executable, "-m", "keras_depth.reproduce", *map(str, arguments)]
+    log = tmp_path / "row02" / "run" / "log.jsonl"
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _wait_for(lambda: log.exists() and len(log.read_text().splitlines()) > 1)
+        found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+        children = [int(line) for line in found.stdout.split()]
+        process.kill()
+    assert children
+    _wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children))
+    steps = len(log.read_text().splitlines())
+    assert steps < 40
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 40
+    assert "**here, rendered rooms, 40 steps**" in (tmp_path / "report.md").read_text()
+
+
+def _wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -134,8 +134,9 @@ def _errors(results: Sequence[Result], content: dict[str, Any], output: Path) ->
             reduction = protocol_of(result.paper["protocol"]).reduction
             scores = result.paper["scores"]
             here = scores[NETWORK][reduction]
+            steps = f", {result.steps:,} steps" if result.steps else ""
             rows.append(
-                ["", "", "", _bold(f"here, {result.frames}")]
+                ["", "", "", _bold(f"here, {result.frames}{steps}")]
                 + [_bold(_number(here.get(key))) for key in keys]
             )
             if BASELINE in scores:

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -92,13 +91,5 @@ def _start(settings: Settings, listening: socket.socket) -> SpawnProcess:
 
 
 def _worker(settings: Settings, listening: socket.socket) -> None:
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    command.end_with_parent()
     command.run(lambda: work(settings, listening))
-
-
-def _stop_with_parent() -> None:
-    """Stops this worker when the process that started it was killed, for nobody else would."""
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
