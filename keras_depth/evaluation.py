@@ -224,6 +224,8 @@ def evaluate(
         if index in show:
             factor = np.float32(protocol.scale * scored.ratio)
             seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
+            if protocol.clip_prediction:  # shown as it is scored
+                seen = np.clip(seen, *protocol.clip_prediction)
             shown.append((sample["image"], sample["depth"], seen))
     if not tallies[NETWORK].valid_pixels:
         raise InputError(

@@ -81,6 +81,25 @@ def test_with_data_rows_follow_their_own_recipes(tmp_path):
     assert by_row[1].rendered, "its data set was not given"
 
 
+def test_a_run_is_scored_on_the_data_set_it_was_trained_on(tmp_path):
+    recipe = recipes.load("jetson_fcnn/row16_lite_basic_interl_t_320x240", ["data.dir=there"])
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.yaml").write_text(recipe.to_yaml())
+    by_row = {p.row.row: p for p in planning.plan("jetson_fcnn", tmp_path, runs={16: run})}
+    assert by_row[16].trained == by_row[16].recipe == recipe and not by_row[16].rendered
+    assert by_row[15].rendered and by_row[15].trained == by_row[15].recipe
+    here = planning.plan("jetson_fcnn", tmp_path, runs={16: run}, folders={"nyu": tmp_path})[-1]
+    assert here.recipe.data["dir"] == str(tmp_path) and here.trained == recipe
+
+    with pytest.raises(InputError, match="holds lite_basic_interl_t, and row 5 of jetson_fcnn is"):
+        planning.plan("jetson_fcnn", tmp_path, runs={5: run})
+    own = recipe.to_yaml().replace("name: nyu", "name: prepared")
+    (run / "recipe.yaml").write_text(own)
+    with pytest.raises(InputError, match="trained on prepared, and is to be scored on nyu: give"):
+        planning.plan("jetson_fcnn", tmp_path, runs={16: run})
+
+
 def test_chosen_rows():
     assert planning.choose("jetson_fcnn", "16,5-7") == [5, 6, 7, 16]
     with pytest.raises(InputError, match="no row 4 of its own; known are 5, 6"):

@@ -14,6 +14,7 @@ from keras_depth.recipes import Recipe
 from keras_depth.tables import Row
 
 _SETTINGS = "settings.json"
+_RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # what stands in for a data set
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,10 @@ class RowPlan:
         row: the published row.
         folder: where its results lie: `counts.json`, `run/`, `paper/`, `standard/`, `time.json`.
         network: the recipe of the published row, for the network as the paper has it.
-        recipe: what is trained: that recipe on the data set, or the one of rendered frames.
+        recipe: what is trained and scored: that recipe on the data set, or the one of rendered
+            frames.
         run: a run that was trained before, in place of training; None: `folder / "run"`.
+        trained: the recipe of the run; None where a run that was given does not tell.
         standard: the protocol that most papers score this data set under.
     """
 
@@ -34,6 +37,7 @@ class RowPlan:
     network: Recipe
     recipe: Recipe
     run: Path | None
+    trained: Recipe | None
     standard: str
 
     @property
@@ -66,7 +70,7 @@ def plan(
         changes: of every trained recipe, as `recipes.load` takes them.
 
     Raises:
-        InputError: no such paper or row, or what a recipe does not take.
+        InputError: no such paper or row, what a recipe does not take, or a run of something else.
     """
     folders, runs = folders or {}, runs or {}
     for number in runs:
@@ -77,31 +81,58 @@ def plan(
     for row in tables.rows(paper):
         network = recipes.load(row.recipe)
         data = network.data["name"]
+        run = runs.get(row.row)
+        trained = _trained(run, row) if run else None
         if data in folders:
             own = [f"data.dir={json.dumps(str(folders[data]))}"]
             recipe = recipes.load(row.recipe, [*own, *changes])
+        elif trained and trained.data["name"] not in _RENDERED.values():
+            recipe = _on_its_own_data(trained, data, run)
         else:
-            recipe = _on_rendered_frames(row, network, changes)
+            recipe = _on_rendered_frames(row, data, changes)
         plans.append(
             RowPlan(
                 row=row,
                 folder=output / f"row{row.row:02}",
                 network=network,
                 recipe=recipe,
-                run=runs.get(row.row),
+                run=run,
+                trained=trained if run else recipe,
                 standard=protocols.usual(data),
             )
         )
     return plans
 
 
-def _on_rendered_frames(row: Row, network: Recipe, changes: Sequence[str]) -> Recipe:
+def _trained(run: Path, row: Row) -> Recipe | None:
+    """The recipe of a run that was given; None of a file, or of an exported network."""
+    file = run / "recipe.yaml"
+    if not file.is_file():
+        return None
+    recipe = recipes.load(str(file))
+    if recipe.architecture != row.architecture:
+        raise InputError(
+            f"--run {row.row}={run}: holds {recipe.architecture}, and row {row.row} of {row.paper}"
+            f" is {row.architecture}"
+        )
+    return recipe
+
+
+def _on_its_own_data(trained: Recipe, data: str, run: Path | None) -> Recipe:
+    if trained.data["name"] != data:
+        raise InputError(
+            f"{run}: was trained on {trained.data['name']}, and is to be scored on {data}: give its"
+            " folder with --data-dir"
+        )
+    return trained
+
+
+def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
     """The paper's recipe of rendered frames with the row's network, encoding and loss.
 
     Of drives where the row's frames are streets.
     """
-    wanted = "drives" if network.data["name"] == "kitti" else "rooms"
-    name = f"{row.paper}/{wanted}"
+    name = f"{row.paper}/{'drives' if _RENDERED[data] == 'drives' else 'rooms'}"
     recipe = recipes.load(name, [*row.rendered, *changes], architecture=row.architecture)
     return dataclasses.replace(recipe, protocol=row.protocol)
 

@@ -16,8 +16,9 @@ from keras_depth.reproduction.results import Result, read
 
 _RENDERED = (
     "**Rendered frames**, drawn by a program: the measured errors show that the networks learn, and"
-    " say nothing about NYU Depth v2 or KITTI. Parameters, multiplications and times are those of"
-    " the networks at the paper's sizes."
+    " say nothing about NYU Depth v2 or KITTI. What was trained for them, at a smaller size and"
+    " sometimes with fewer layers, stands with the pictures. Parameters, multiplications and times"
+    " are those of the networks at the paper's sizes."
 )
 _STANDARD = ("rel", "rmse", "log10", "delta1", "delta2", "delta3")
 _SMALL = 5e-3  # relative: parameters that differ by less agree but for a detail
@@ -52,14 +53,14 @@ def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
 
 def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -> list[str]:
     scored = [result for result in results if result.paper]
-    lines = [f"# {content['paper']}, published and here: rows trained on {_frames(results)}", ""]
+    lines = [f"# {content['paper']}, published and here: errors on {_frames(results)}", ""]
     if any(result.rendered for result in results):
         lines += [_RENDERED, ""]
     facts = {
         "paper": CITATIONS[content["paper"]],
         "published": content["source"],
         "units": content["units"],
-        "rows trained": f"{len(scored)} of {len(results)}",
+        "rows scored": f"{len(scored)} of {len(results)}",
     }
     environment = next((result.time["environment"] for result in results if result.time), None)
     if environment:
@@ -97,7 +98,7 @@ def _counts(results: Sequence[Result]) -> list[str]:
         " that were timed; one that stands out says that a row is not."
     )
     return [
-        f"## Parameters and multiplications (rows trained on {_frames(results)})",
+        f"## Parameters and multiplications (errors on {_frames(results)})",
         "",
         "Counted in the networks at the paper's sizes, whatever they are trained on; GMAC: 10^9"
         " multiplications of one picture, each with its addition. No paper of the five publishes"
@@ -203,7 +204,7 @@ def _times(results: Sequence[Result], output: Path) -> list[str]:
     head = ["row", "name", "by that of", *(f"{device}, s" for device in devices)]
     head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio", "here, ms"]
     lines = [
-        f"## Times (rows trained on {_frames(results)})",
+        f"## Times (errors on {_frames(results)})",
         "",
         _how_timed(timed[0][1]["environment"], devices),
         "",
@@ -241,13 +242,15 @@ def _pictures(results: Sequence[Result], output: Path) -> list[str]:
             continue
         row = result.row
         picture = result.picture.relative_to(output)
-        trained = f"Trained for {result.steps:,} steps. " if result.steps else ""
+        steps = f", {result.steps:,} steps" if result.steps else ""
         lines += [
             f"### Row {row.row}, {row.name}, on {result.frames}",
             "",
             f"![Picture, true depth, predicted depth, error; {result.frames}]({picture})",
             "",
-            f"{trained}Scored: {result.paper['data']}. {row.note}".strip(),
+            f"- Trained: {result.trained}{steps}.",
+            f"- Scored: {result.paper['data']}.",
+            *([f"- The paper's row: {row.note}"] if row.note else []),
             "",
         ]
     return [f"## Pictures of {_frames(results)}", "", *lines] if lines else []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_depth.recipes import Recipe
 from keras_depth.reproduction.plan import RowPlan
 from keras_depth.run_folder import RunFolder
 from keras_depth.tables import Row
@@ -24,8 +25,9 @@ class Result:
     Attributes:
         row: the published one.
         network: its architecture, with the options that the recipe gives it.
-        frames: what it was, or would be, trained on, for people.
+        frames: what it was, or would be, scored on, for people.
         steps: how long it was trained; None where no run folder says so.
+        trained: what was trained, and on what: on rendered frames it may be smaller.
         counts, time: what `row.count` and `row.time` wrote.
         paper, standard: `report.json` of the two protocols.
         unscored: why one of them is not there, by its name.
@@ -36,6 +38,7 @@ class Result:
     network: str
     frames: str
     steps: int | None
+    trained: str
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
     paper: dict[str, Any] | None
@@ -51,15 +54,15 @@ class Result:
 def read(plan: RowPlan) -> Result:
     """Reads what is there of a row."""
     folder = plan.folder
-    options = ", ".join(f"{key}={value}" for key, value in plan.network.options.items())
     reports = {name: _json(folder / name / "report.json") for name in ("paper", "standard")}
     sentences = {name: folder / name / "not_scored.txt" for name in reports}
     picture = folder / "paper" / "figures" / "samples.png"
     return Result(
         row=plan.row,
-        network=plan.row.architecture + (f" ({options})" if options else ""),
+        network=_network(plan.network),
         frames=_FRAMES[plan.recipe.data["name"]],
         steps=_steps(plan.run_folder),
+        trained=_trained(plan.trained) if plan.trained else "not known",
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
         paper=reports["paper"],
@@ -71,6 +74,17 @@ def read(plan: RowPlan) -> Result:
         },
         picture=picture if picture.exists() else None,
     )
+
+
+def _network(recipe: Recipe) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in recipe.options.items())
+    return recipe.architecture + (f" ({options})" if options else "")
+
+
+def _trained(recipe: Recipe) -> str:
+    size = "x".join(map(str, recipe.size))
+    frames = _FRAMES.get(recipe.data["name"], recipe.data["name"])
+    return f"`{_network(recipe)}`, {frames} of {size}, batch {recipe.batch_size}"
 
 
 def _steps(run: Path) -> int | None:
