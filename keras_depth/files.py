@@ -1,9 +1,26 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading what was so written."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from keras_depth.errors import InputError
+
+
+def read_json(path: Path) -> Any:
+    """Reads a file of JSON that a command has written.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: damaged ({error}); restore it, or delete it and give the command again"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,12 +6,12 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from keras_depth import recipes, tables
 from keras_depth.command import end_with_parent, load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.reproduction import plan as planning
+from keras_depth.reproduction import settings
 from keras_depth.reproduction.plan import RowPlan
 
 _EXAMPLES = """\
@@ -34,33 +34,27 @@ def main() -> int:
     arguments = parse()
     paper = arguments.paper
     known = [row.row for row in tables.rows(paper)]
-    chosen = planning.choose(paper, arguments.rows) if arguments.rows else known
+    chosen = known if arguments.rows is None else planning.choose(paper, arguments.rows)
     folders = _folders(paper, arguments.data_dir)
-    runs = dict(arguments.run)
     output = arguments.output or Path("runs") / "-".join(["reproduce", paper, *sorted(folders)])
     plans = planning.plan(
         paper,
         output,
         folders=folders,
-        runs=runs,
+        runs=_runs(arguments.run, chosen, known),
         steps=arguments.steps,
         changes=arguments.set,
     )
-    settings: dict[str, Any] = {"paper": paper}
-    if arguments.steps != 0:  # or else nothing is trained, and what was stays
-        settings |= {
-            "data": {name: str(folder) for name, folder in folders.items()},
-            "steps": arguments.steps,
-            "set": arguments.set,
-        }
-        settings |= {f"row {row}": str(runs.get(row, "trained here")) for row in chosen}
-    planning.begin(output, settings)
+    train = arguments.steps != 0
+    if train:
+        settings.check(plan for plan in plans if plan.row.row in chosen)
+    settings.begin(output, paper)
     load_tensorflow()
-    failed = reproduce(plans, chosen, output, train=arguments.steps != 0)
+    failed = reproduce(plans, chosen, output, train)
     print(f"report: {output / 'report.html'}, {output / 'report.md'}")
     if failed:
         rows = ", ".join(map(str, failed))
-        raise InputError(f"rows {rows} are not done, see above; the same command goes on with them")
+        raise InputError(f"not done, see above: row {rows}; the same command goes on with them")
     return 0
 
 
@@ -94,10 +88,20 @@ def reproduce(plans: list[RowPlan], chosen: list[int], output: Path, train: bool
         )
         process.start()
         process.join()
-        if process.exitcode:
+        code = process.exitcode or 0
+        if code:
             failed.append(number)
+        if code < 0:
+            print(f"error: {plan.row.title}: {_killed(-code)}", file=sys.stderr)
         report.write(plans, output, command)
     return failed
+
+
+def _killed(signal: int) -> str:
+    return (
+        f"its process was ended by signal {signal}, as a system that is short of memory does (9); a"
+        " smaller batch needs less: --set batch_size=1"
+    )
 
 
 def _work(plan: RowPlan, reference: RowPlan, train: bool) -> None:
@@ -132,6 +136,10 @@ def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:
         name = name or min(names)
         if name not in names:
             raise unknown_name(f"data set of {paper}", name, names)
+        if name in folders:
+            raise InputError(
+                f"--data-dir: {name} is given twice; rows of another copy go one by one"
+            )
         folder = folder.expanduser().resolve()
         if not folder.is_dir():
             raise InputError(f"--data-dir {folder}: no such folder")
@@ -139,9 +147,18 @@ def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:
     return folders
 
 
+def _runs(given: list[tuple[int, Path]], chosen: list[int], known: list[int]) -> dict[int, Path]:
+    runs = dict(given)
+    for row in runs:
+        if row in known and row not in chosen:
+            raise InputError(f"--run {row}={runs[row]}: row {row} is not among those of --rows")
+    return runs
+
+
 def _data_dir(text: str) -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
-    return (name, Path(folder)) if equals else ("", Path(text))
+    named = equals and name.isidentifier()  # or else a folder with = in its path
+    return (name, Path(folder)) if named else ("", Path(text))
 
 
 def _steps(text: str) -> int:

@@ -131,11 +131,11 @@ def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None =
 
 
 def _line(what: list[str], names: list[str], scores: Mapping[str, float]) -> str:
-    numbers = [_number(scores[name]) if name in scores else "" for name in names]
+    numbers = [number(scores[name]) if name in scores else "" for name in names]
     return f"| {' | '.join([*what, *numbers])} |"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three decimals, and more where a paper prints more."""
     return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
 

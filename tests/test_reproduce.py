@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from keras_depth import architectures, recipes, tables
+from keras_depth.data.synthetic import Rooms
+from keras_depth.data.write_nyu import write_layout
 from keras_depth.errors import InputError
+from keras_depth.reproduction import comparison, report, row, settings
 from keras_depth.reproduction import plan as planning
-from keras_depth.reproduction import report, row
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
 # head, to which the paper's 5x5 adds up to 0.7 %.
@@ -41,11 +43,13 @@ def command(*arguments):
 
 
 def cells(text, heading):
-    """The rows of the first table under a heading, by the row's number."""
+    """The first table under a heading: the row's number -> what stands over a column -> cell."""
     section = text[text.index(heading) :]
-    lines = section[section.index("\n| row") :].split("\n\n")[0].splitlines()[3:]
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in lines]
-    return {int(row[0].removeprefix("| ")): row[1:] for row in rows if row[0] != "|"}
+    head, _, *lines = section[section.index("\n| row") :].strip().split("\n\n")[0].splitlines()
+    names, *rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in (head, *lines)
+    ]
+    return {int(row[0]): dict(zip(names, row, strict=True)) for row in rows if row[0]}
 
 
 @pytest.mark.parametrize("paper", tables.papers())
@@ -87,10 +91,10 @@ def test_a_run_is_scored_on_the_data_set_it_was_trained_on(tmp_path):
     run.mkdir()
     (run / "recipe.yaml").write_text(recipe.to_yaml())
     by_row = {p.row.row: p for p in planning.plan("jetson_fcnn", tmp_path, runs={16: run})}
-    assert by_row[16].trained == by_row[16].recipe == recipe and not by_row[16].rendered
-    assert by_row[15].rendered and by_row[15].trained == by_row[15].recipe
+    assert by_row[16].recipe == recipe and not by_row[16].rendered and by_row[15].rendered
+    assert by_row[16].settings == {"data": "nyu", "dir": "there", "run": str(run)}
     here = planning.plan("jetson_fcnn", tmp_path, runs={16: run}, folders={"nyu": tmp_path})[-1]
-    assert here.recipe.data["dir"] == str(tmp_path) and here.trained == recipe
+    assert here.recipe.data["dir"] == str(tmp_path) and here.run == run
 
     with pytest.raises(InputError, match="holds lite_basic_interl_t, and row 5 of jetson_fcnn is"):
         planning.plan("jetson_fcnn", tmp_path, runs={5: run})
@@ -109,16 +113,39 @@ def test_chosen_rows():
             planning.choose("jetson_fcnn", text)
 
 
-def test_results_of_other_settings_are_not_mixed(tmp_path):
-    planning.begin(tmp_path / "out", {"paper": "msfnet"})  # counts alone
-    planning.begin(tmp_path / "out", {"paper": "msfnet", "steps": 2})
-    planning.begin(tmp_path / "out", {"paper": "msfnet"})
-    with pytest.raises(InputError, match=r"other settings: steps \(2 there, 3 now\)"):
-        planning.begin(tmp_path / "out", {"steps": 3})
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    settings.begin(tmp_path / "out", "msfnet")
+    settings.begin(tmp_path / "out", "msfnet")
+    with pytest.raises(InputError, match="out: holds msfnet's results"):
+        settings.begin(tmp_path / "out", "irv2_unet")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "diary.txt").write_text("mine")
     with pytest.raises(InputError, match="own: holds something else"):
-        planning.begin(tmp_path / "own", {"steps": 2})
+        settings.begin(tmp_path / "own", "msfnet")
+
+
+def test_a_row_with_results_takes_no_other_settings(tmp_path):
+    def plans(**changed):
+        return planning.plan("irv2_unet", tmp_path, **changed)[:1]
+
+    settings.keep(*plans(steps=2))
+    settings.check(plans(steps=3))  # nothing came of it
+    (tmp_path / "row01" / "run" / "checkpoints").mkdir(parents=True)
+    settings.check(plans(steps=2))
+    for changed, sentence in (
+        (
+            {"steps": 3},
+            r"row01: holds results of other settings: steps \(2 there, 3 now\); give the",
+        ),
+        ({"steps": 2, "changes": ["seed=1"]}, r"set \(\[\] there, \['seed=1'\] now\)"),
+        ({"steps": 2, "folders": {"nyu": tmp_path}}, "data \\('synthetic' there, 'nyu' now\\)"),
+        ({"runs": {1: tmp_path}}, "run \\(None there"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            settings.check(plans(**changed))
+    (tmp_path / "row01" / "settings.json").write_text("{")
+    with pytest.raises(InputError, match="settings.json: damaged .*; restore it, or delete it"):
+        settings.check(plans(steps=2))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +158,9 @@ def test_results_of_other_settings_are_not_mixed(tmp_path):
         (["irv2_unet", "--run", "9=."], "no row 9 of its own"),
         (["irv2_unet", "--run", "1=nowhere"], "nowhere: no such run folder"),
         (["irv2_unet", "--steps", "many"], "'many': give a whole number"),
+        (["irv2_unet", "--rows", ""], "--rows : write it as 5 or 5,7-9"),
+        (["irv2_unet", "--rows", "2", "--run", "1=."], "row 1 is not among those of --rows"),
+        (["irv2_unet", "--data-dir", ".", "--data-dir", "nyu=."], "nyu is given twice"),
         (["irv2_unet", "--set", "los.depth=1"], "did you mean 'loss'"),
     ],
 )
@@ -154,7 +184,7 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
         assert ours or "rendered rooms" in heading, heading
     assert "| 2 | SqueezeNet" in text and "**here, rendered rooms, 2 steps**" in text
     counts = cells(text, "## Parameters")
-    assert len(counts) == 5 and counts[2][3] == "4,083,201"
+    assert len(counts) == 5 and counts[2]["parameters"] == "4,083,201"
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 2 and 'src="figures' not in page
     assert not re.search(r'(src|href)="https?:', page), "needs nothing beside it"
@@ -168,20 +198,84 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
     run = tmp_path / "out" / "row02" / "run"
     for changed, sentence in (
         ([*arguments[:4], 3, *arguments[5:]], "steps (2 there, 3 now)"),
-        ([*arguments, "--run", f"2={run}"], f"row 2 ('trained here' there, '{run}' now)"),
+        ([*arguments, "--run", f"2={run}"], f"run (None there, '{run}' now)"),
     ):
         other = command(*changed)
         assert other.returncode == 2 and sentence in other.stderr
 
-    (given,) = (
-        plan for plan in planning.plan("mobile_unet", tmp_path / "given", runs={2: run}) if plan.run
-    )
+
+@pytest.fixture(scope="module")
+def nyu(tmp_path_factory):
+    """A labelled NYU of three training and two test frames, rendered."""
+    folder = tmp_path_factory.mktemp("nyu")
+    write_layout(Rooms(3, (64, 64)), folder, "labelled", Rooms(2, (64, 64), split="test"), scenes=3)
+    return folder
+
+
+SMALL = ("size=[64, 64]", "batch_size=1", "weights=none", "augmentation.crop=null")
+
+
+def test_a_row_on_a_data_set(nyu, tmp_path):
+    """Scored under both protocols; a later report of other settings says the same of it."""
+    real = {"folders": {"nyu": nyu}, "steps": 2, "changes": SMALL}
+    plans = planning.plan("jetson_fcnn", tmp_path / "out", **real)
+    row.train(plans[-1])
+    row.score(plans[-1])
+    for each in ("paper", "standard"):
+        scores = json.loads((tmp_path / "out/row16" / each / "report.json").read_text())
+        assert not scores["synthetic"] and len(scores["frames"]) == 2
+    texts = []
+    for plan in (plans, planning.plan("jetson_fcnn", tmp_path / "out", steps=0)):
+        report.write(plan, tmp_path / "out", "command")
+        texts.append((tmp_path / "out" / "report.md").read_text())
+    assert texts[0] == texts[1]
+    headings = re.findall(r"^#+ .*", texts[0], re.MULTILINE)
+    assert headings[0] == "# jetson_fcnn, published and here: errors on NYU Depth v2"
+    assert not any("rendered" in heading for heading in headings)
+    assert "**here, NYU Depth v2, 2 steps**" in texts[0] and "Rendered frames" not in texts[0]
+    assert "NYU Depth v2 of 64x64, batch 1, 2 steps." in texts[0] and "`batch_size=1`" in texts[0]
+
+    run = tmp_path / "out/row16/run"
+    (*_, given) = planning.plan("jetson_fcnn", tmp_path / "given", runs={16: run})
     row.train(given)
-    assert not given.folder.exists(), "it is trained already"
+    assert not (given.folder / "run").exists(), "it is trained already"
     row.score(given)
-    scores = [json.loads((folder / "row02/paper/report.json").read_text())["scores"]
-              for folder in (tmp_path / "out", tmp_path / "given")]  # fmt: skip
+    scores = [
+        json.loads((tmp_path / name / "row16/paper/report.json").read_text())["scores"]
+        for name in ("out", "given")
+    ]
     assert scores[0] == scores[1]
+
+
+def test_frames_of_the_training_are_said_to_be_such(nyu, tmp_path):
+    """The first labelled images, which irv2_unet's table is of, are training images too."""
+    plans = planning.plan("irv2_unet", tmp_path, folders={"nyu": nyu}, steps=1, changes=SMALL)
+    vgg = next(plan for plan in plans if plan.row.architecture == "vgg19_unet")
+    row.train(vgg)
+    row.score(vgg)
+    report.write(plans, tmp_path, "command")
+    assert "it was trained on 3 of the 5 frames" in (tmp_path / "report.md").read_text()
+
+
+def test_a_row_that_nothing_can_score_fails(nyu, tmp_path):
+    """A folder of no run: `run` says so, and the report why there is no score."""
+    plans = planning.plan(
+        "jetson_fcnn", tmp_path / "out", folders={"nyu": nyu}, runs={16: tmp_path}
+    )
+    row.train(plans[-1])
+    with pytest.raises(InputError, match="looked for model.keras"):
+        row.score(plans[-1])
+    report.write(plans, tmp_path / "out", "command")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert text.count("not scored: ") == 2 and "nothing trained yet" in text
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    plans = planning.plan("irv2_unet", tmp_path)
+    (tmp_path / "row01").mkdir()
+    (tmp_path / "row01" / "time.json").write_text("")
+    with pytest.raises(InputError, match="time.json: damaged"):
+        report.write(plans, tmp_path, "command")
 
 
 @pytest.mark.slow
@@ -226,21 +320,21 @@ def test_every_row_is_counted_and_one_trained(paper, tmp_path):
     assert set(rows) == {each.row for each in tables.rows(paper)}
     for each in tables.rows(paper):
         network = recipes.load(each.recipe)
-        _, _, _, here, agreement, size, gmac, *_ = rows[each.row]
+        counted = rows[each.row]
         if not network.options:
             known = architectures.get(each.architecture).parameters[0]
-            assert here == f"{known:,}"
-        assert agreement == AGREEMENT.get(paper, {}).get(each.row, "")
-        assert size == "{}x{}".format(*each.input_size)
+            assert counted["parameters"] == f"{known:,}"
+        assert counted.get("", "") == AGREEMENT.get(paper, {}).get(each.row, "")
+        assert counted["input, h x w"] == "{}x{}".format(*each.input_size)
         if each.row in GMAC[paper]:
-            assert float(gmac.rstrip(" |")) == pytest.approx(GMAC[paper][each.row], rel=0.008)
+            assert float(counted["GMAC"]) == pytest.approx(GMAC[paper][each.row], rel=0.008)
     report_file = tmp_path / "out" / f"row{row:02}" / "paper" / "report.json"
     assert json.loads(report_file.read_text())["synthetic"]
     assert "**here, rendered" in text and "## Times" in text
 
 
 def test_agreement_with_what_is_printed():
-    agrees = report._agreement
+    agrees = comparison.agreement
     assert agrees(None, 5) == "" and agrees(31.15, 31_159_265) == "agrees, cut off"
     assert agrees(22.37, 22_370_305) == "agrees" and agrees(3.59, 3_589_870) == "agrees, rounded"
     assert agrees(30.36, 30_343_150) == "nearly: -0.06%" and agrees(10, 5_000_000) == "-50.00%"

@@ -1,6 +1,6 @@
 """The report's charts: published and measured numbers, row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ def errors(
     names: Sequence[str],
     published: Sequence[float | None],
     here: Sequence[float | None],
-    frames: str,
+    here_is: str,
     path: Path,
 ) -> None:
     """Draws REL of each row, published and measured.
@@ -20,12 +20,12 @@ def errors(
     Args:
         names: of the rows, from the top.
         published, here: linear REL; None is not drawn.
-        frames: what was scored here, for the legend.
+        here_is: what was scored here, for the legend.
         path: a .png file.
     """
     _dots(
         names,
-        {"published": (published, _PUBLISHED, "o"), f"here, on {frames}": (here, _HERE, "D")},
+        {"published": (published, _PUBLISHED, "o"), f"here, {here_is}": (here, _HERE, "D")},
         "REL, mean |error| / depth",
         path,
     )
@@ -33,9 +33,8 @@ def errors(
 
 def times(
     names: Sequence[str],
-    published: dict[str, Sequence[float | None]],
+    published: Mapping[str, Sequence[float | None]],
     here: Sequence[float | None],
-    reference: str,
     path: Path,
 ) -> None:
     """Draws the time of each row by that of the row it is compared with.
@@ -44,7 +43,6 @@ def times(
         names: of the rows, from the top.
         published: by device, ratios; None is not drawn.
         here: the same, measured here.
-        reference: what the times are divided by, for the axis.
         path: a .png file.
     """
     colours = (_PUBLISHED, "#4c9f70", "#8d6cab")
@@ -52,7 +50,12 @@ def times(
         f"published, {device}": (ratios, colour, "o")
         for (device, ratios), colour in zip(published.items(), colours, strict=False)
     }
-    _dots(names, {**series, "here": (here, _HERE, "D")}, f"time by that of {reference}", path)
+    _dots(
+        names,
+        {**series, "here": (here, _HERE, "D")},
+        "time / time of the row that it is compared with",
+        path,
+    )
 
 
 def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:

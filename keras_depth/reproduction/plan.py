@@ -9,11 +9,9 @@ from typing import Any
 
 from keras_depth import protocols, recipes, tables
 from keras_depth.errors import InputError
-from keras_depth.files import write_text
 from keras_depth.recipes import Recipe
 from keras_depth.tables import Row
 
-_SETTINGS = "settings.json"
 _RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # what stands in for a data set
 
 
@@ -23,13 +21,14 @@ class RowPlan:
 
     Attributes:
         row: the published row.
-        folder: where its results lie: `counts.json`, `run/`, `paper/`, `standard/`, `time.json`.
+        folder: where its results lie: `counts.json`, `time.json`, and with `settings.json` `run/`,
+            `paper/` and `standard/`.
         network: the recipe of the published row, for the network as the paper has it.
         recipe: what is trained and scored: that recipe on the data set, or the one of rendered
             frames.
         run: a run that was trained before, in place of training; None: `folder / "run"`.
-        trained: the recipe of the run; None where a run that was given does not tell.
         standard: the protocol that most papers score this data set under.
+        settings: what its results depend on, in JSON's types.
     """
 
     row: Row
@@ -37,8 +36,8 @@ class RowPlan:
     network: Recipe
     recipe: Recipe
     run: Path | None
-    trained: Recipe | None
     standard: str
+    settings: dict[str, Any]
 
     @property
     def run_folder(self) -> Path:
@@ -75,33 +74,42 @@ def plan(
     folders, runs = folders or {}, runs or {}
     for number in runs:
         tables.row(paper, number)
+    return [
+        _plan_row(row, output, folders, runs.get(row.row), steps, changes)
+        for row in tables.rows(paper)
+    ]
+
+
+def _plan_row(
+    row: Row,
+    output: Path,
+    folders: Mapping[str, Path],
+    run: Path | None,
+    steps: int | None,
+    changes: Sequence[str],
+) -> RowPlan:
+    network = recipes.load(row.recipe)
+    data = network.data["name"]
+    trained = _trained(run, row) if run else None
+    asked = {"run": str(run)} if run else {"run": None, "steps": steps, "set": list(changes)}
     if steps:
         changes = [*changes, f"steps={steps}"]
-    plans = []
-    for row in tables.rows(paper):
-        network = recipes.load(row.recipe)
-        data = network.data["name"]
-        run = runs.get(row.row)
-        trained = _trained(run, row) if run else None
-        if data in folders:
-            own = [f"data.dir={json.dumps(str(folders[data]))}"]
-            recipe = recipes.load(row.recipe, [*own, *changes])
-        elif trained and trained.data["name"] not in _RENDERED.values():
-            recipe = _on_its_own_data(trained, data, run)
-        else:
-            recipe = _on_rendered_frames(row, data, changes)
-        plans.append(
-            RowPlan(
-                row=row,
-                folder=output / f"row{row.row:02}",
-                network=network,
-                recipe=recipe,
-                run=run,
-                trained=trained if run else recipe,
-                standard=protocols.usual(data),
-            )
-        )
-    return plans
+    if data in folders:
+        where = f"data.dir={json.dumps(str(folders[data]))}"
+        recipe = recipes.load(row.recipe, [where, *changes])
+    elif trained and trained.data["name"] not in _RENDERED.values():
+        recipe = _on_its_own_data(trained, data, run)
+    else:
+        recipe = _on_rendered_frames(row, data, changes)
+    return RowPlan(
+        row=row,
+        folder=output / f"row{row.row:02}",
+        network=network,
+        recipe=recipe,
+        run=run,
+        standard=protocols.usual(data),
+        settings={"data": recipe.data["name"], "dir": recipe.data.get("dir"), **asked},
+    )
 
 
 def _trained(run: Path, row: Row) -> Recipe | None:
@@ -135,43 +143,6 @@ def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
     name = f"{row.paper}/{'drives' if _RENDERED[data] == 'drives' else 'rooms'}"
     recipe = recipes.load(name, [*row.rendered, *changes], architecture=row.architecture)
     return dataclasses.replace(recipe, protocol=row.protocol)
-
-
-def begin(output: Path, settings: Mapping[str, Any]) -> None:
-    """Makes the folder of the results, or takes up what is in it.
-
-    Args:
-        output: the folder.
-        settings: what the results depend on, in JSON's types; more may come later.
-
-    Raises:
-        InputError: it holds something else, or results of other settings; nothing is touched.
-    """
-    file = output / _SETTINGS
-    there: dict[str, Any] = {}
-    if file.exists():
-        there = json.loads(file.read_text(encoding="utf-8"))
-    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(
-            f"{output}: holds something else (no {_SETTINGS}); give --output a new folder"
-        )
-    different = [
-        f"{key} ({there[key]!r} there, {value!r} now)"
-        for key, value in settings.items()
-        if key in there and there[key] != value
-    ]
-    if different:
-        raise InputError(
-            f"{output}: holds results of other settings: {'; '.join(different)}; give the same"
-            " ones to go on, or --output another folder"
-        )
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({**there, **settings}, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written ({error.strerror}); give --output a folder of your own"
-        ) from error
 
 
 def choose(paper: str, text: str) -> list[int]:

@@ -1,11 +1,13 @@
-"""What the folder of a reproduction holds by now, row by row."""
+"""What the folder of a reproduction holds by now, row by row, whatever is asked for next."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_depth import recipes
+from keras_depth.files import read_json
 from keras_depth.recipes import Recipe
+from keras_depth.reproduction import settings
 from keras_depth.reproduction.plan import RowPlan
 from keras_depth.run_folder import RunFolder
 from keras_depth.tables import Row
@@ -16,6 +18,7 @@ _FRAMES = {
     "nyu": "NYU Depth v2",
     "kitti": "KITTI",
 }
+_PROTOCOLS = ("paper", "standard")
 
 
 @dataclass(frozen=True)
@@ -25,25 +28,28 @@ class Result:
     Attributes:
         row: the published one.
         network: its architecture, with the options that the recipe gives it.
-        frames: what it was, or would be, scored on, for people.
-        steps: how long it was trained; None where no run folder says so.
-        trained: what was trained, and on what: on rendered frames it may be smaller.
         counts, time: what `row.count` and `row.time` wrote.
-        paper, standard: `report.json` of the two protocols.
-        unscored: why one of them is not there, by its name.
+        scores: `report.json` of "paper" and "standard", as far as they are there.
+        seen: how many of the scored frames the network was trained on, by the same names.
+        unscored: why one of them is not there.
+        frames: what was scored, for people; "" where nothing was.
+        trained: what was trained, on what and for how long; on rendered frames it may be smaller.
+        changed: what was changed of its recipe.
+        steps: how long it was trained; None where no run folder says so.
         picture: the figure of the paper's protocol.
     """
 
     row: Row
     network: str
-    frames: str
-    steps: int | None
-    trained: str
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
-    paper: dict[str, Any] | None
-    standard: dict[str, Any] | None
+    scores: dict[str, dict[str, Any]]
+    seen: dict[str, int]
     unscored: dict[str, str]
+    frames: str
+    trained: str
+    changed: list[str]
+    steps: int | None
     picture: Path | None
 
     @property
@@ -52,28 +58,47 @@ class Result:
 
 
 def read(plan: RowPlan) -> Result:
-    """Reads what is there of a row."""
+    """Reads what is there of a row.
+
+    Raises:
+        InputError: a file is damaged.
+    """
     folder = plan.folder
-    reports = {name: _json(folder / name / "report.json") for name in ("paper", "standard")}
-    sentences = {name: folder / name / "not_scored.txt" for name in reports}
+    done = settings.of(folder) or {}
+    run = RunFolder(done.get("run") or folder / "run")
+    scores = _found(folder, "report.json")
+    seen = _found(folder, "seen.json")
+    steps = _steps(run)
+    sentences = {name: folder / name / "not_scored.txt" for name in _PROTOCOLS}
     picture = folder / "paper" / "figures" / "samples.png"
     return Result(
         row=plan.row,
         network=_network(plan.network),
-        frames=_FRAMES[plan.recipe.data["name"]],
-        steps=_steps(plan.run_folder),
-        trained=_trained(plan.trained) if plan.trained else "not known",
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
-        paper=reports["paper"],
-        standard=reports["standard"],
+        scores=scores,
+        seen={name: len(names["frames"]) for name, names in seen.items()},
         unscored={
             name: file.read_text(encoding="utf-8").strip()
             for name, file in sentences.items()
-            if file.exists() and reports[name] is None
+            if file.exists() and name not in scores
         },
+        frames=_FRAMES[done["data"]] if scores else "",
+        trained=_trained(run, steps),
+        changed=done.get("set", []),
+        steps=steps,
         picture=picture if picture.exists() else None,
     )
+
+
+def _trained(run: RunFolder, steps: int | None) -> str:
+    if not run.recipe_file.is_file():
+        return f"{run.path}, which does not say how"
+    recipe = recipes.load(str(run.recipe_file))
+    frames = _FRAMES.get(recipe.data["name"], recipe.data["name"])
+    size = "x".join(map(str, recipe.size))
+    long = f", {steps:,} steps" if steps else ""
+    return f"`{_network(recipe)}`, {frames} of {size}, batch {recipe.batch_size}{long}"
 
 
 def _network(recipe: Recipe) -> str:
@@ -81,16 +106,16 @@ def _network(recipe: Recipe) -> str:
     return recipe.architecture + (f" ({options})" if options else "")
 
 
-def _trained(recipe: Recipe) -> str:
-    size = "x".join(map(str, recipe.size))
-    frames = _FRAMES.get(recipe.data["name"], recipe.data["name"])
-    return f"`{_network(recipe)}`, {frames} of {size}, batch {recipe.batch_size}"
-
-
-def _steps(run: Path) -> int | None:
-    rows = RunFolder(run).log_rows() if run.is_dir() else []
+def _steps(run: RunFolder) -> int | None:
+    rows = run.log_rows() if run.path.is_dir() else []
     return rows[-1]["step"] if rows else None
 
 
+def _found(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The files of that name of the two protocols, as far as they are there."""
+    files = {protocol: _json(folder / protocol / name) for protocol in _PROTOCOLS}
+    return {protocol: values for protocol, values in files.items() if values is not None}
+
+
 def _json(file: Path) -> dict[str, Any] | None:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return read_json(file) if file.exists() else None

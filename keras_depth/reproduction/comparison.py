@@ -1,0 +1,265 @@
+"""Published beside measured: counts, errors and times of a paper's rows, parts of the report."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_depth import metrics, tables
+from keras_depth.protocols import get as protocol_of
+from keras_depth.report import BASELINE, NETWORK
+from keras_depth.reproduction import charts
+from keras_depth.reproduction.markdown_table import bold, table
+from keras_depth.reproduction.results import Result
+
+_STANDARD = ("rel", "rmse", "log10", "delta1", "delta2", "delta3")
+_SMALL = 5e-3  # relative: parameters that differ by less agree but for a detail
+
+
+def where(results: Iterable[Result]) -> str:
+    """What was scored, for a heading: every one says so where frames are rendered."""
+    frames = dict.fromkeys(result.frames for result in results if result.frames)
+    return f"errors on {' and '.join(frames)}" if frames else "nothing trained yet"
+
+
+def counts(results: Sequence[Result]) -> list[str]:
+    """Parameters and multiplications, and by the published times the speed that these make."""
+    counted = [(result, result.counts) for result in results if result.counts]
+    devices = _devices(results)
+    published = any(result.row.parameters for result in results)
+    frozen = any(values["trainable"] < 0.9 * values["parameters"] for _, values in counted)
+    head = [
+        "row",
+        "name",
+        "network here",
+        *["published", "", "parameters"][0 if published else 2 :],
+    ]
+    head += [*(["of them trained"] if frozen else []), "input, h x w", "GMAC"]
+    rows = []
+    for result, values in counted:
+        row, parameters, products = result.row, values["parameters"], values["multiplications"]
+        cells: list[Any] = [row.row, row.name, f"`{result.network}`"]
+        if published:
+            millions = f"{row.parameters:g} M" if row.parameters else "not given"
+            cells += [millions, agreement(row.parameters, parameters)]
+        cells.append(f"{parameters:,}")
+        if frozen:
+            cells.append(f"{values['trainable']:,}")
+        cells += ["x".join(map(str, row.input_size)), f"{products / 1e9:.2f}"]
+        cells += [_speed(products, row.seconds.get(device)) for device in devices]
+        rows.append(cells)
+    head += [f"GMAC/s, {device}" for device in devices]
+    return [
+        f"## Parameters and multiplications ({where(results)})",
+        "",
+        _how_counted(published, devices),
+        "",
+        *table(
+            head, rows, "lll" + ("rl" if published else "") + "r" * (len(head) - 3 - 2 * published)
+        ),
+        "",
+    ]
+
+
+def _how_counted(published: bool, devices: Sequence[str]) -> str:
+    text = (
+        "Counted in the networks at the paper's sizes, whatever they are trained on; GMAC: 10^9"
+        " multiplications of one picture, each with its addition. "
+    )
+    text += (
+        "No multiplications are published."
+        if published
+        else "The paper gives none of these numbers."
+    )
+    if devices:
+        text += (
+            " GMAC/s: by the published times. Much the same speed in most rows says that these are"
+            " about the networks that were timed; one that stands out says that a row is not."
+        )
+    return text
+
+
+def agreement(published: float | None, here: int) -> str:
+    """Whether a count fits what is printed in millions, rounded or cut off."""
+    if published is None:
+        return ""
+    digits = len(f"{published:g}".partition(".")[2])
+    unit = 10 ** (6 - digits)
+    printed = round(published * 10**digits)
+    if here // unit == printed:
+        return "agrees, cut off" if round(here / unit) != printed else "agrees"
+    if round(here / unit) == printed:
+        return "agrees, rounded"
+    difference = here / (published * 1e6) - 1
+    return f"{'nearly: ' if abs(difference) < _SMALL else ''}{difference:+.2%}"
+
+
+def errors(results: Sequence[Result], output: Path) -> list[str]:
+    """The errors under the paper's protocol, below those of the paper, and a chart of REL."""
+    keys = list(dict.fromkeys(key for result in results for key in result.row.metrics))
+    rows = [cells for result in results for cells in _error_rows(result, keys)]
+    scored = any("paper" in result.scores for result in results)
+    lines = [f"## Scored as the paper does ({where(results)})", ""]
+    lines += [*_protocol_lines(results, "paper"), ""]
+    lines += table(["row", "name", "loss", "", *keys], rows, "llll" + "r" * len(keys))
+    lines += ["", "; ".join(f"{key}: {metrics.describe(key)}" for key in keys) + ".", ""]
+    if scored:
+        charts.errors(
+            [f"{result.row.row}  {result.row.name}" for result in results],
+            [result.row.metrics.get("rel") for result in results],
+            [_score(result, "paper", "rel") for result in results],
+            where(result for result in results if "paper" in result.scores),
+            output / "figures" / "errors.png",
+        )
+        lines += ["![REL of each row, published and here](figures/errors.png)", ""]
+    return lines
+
+
+def _error_rows(result: Result, keys: Sequence[str]) -> list[list[Any]]:
+    row = result.row
+    values = [tables.number(row.metrics[key]) if key in row.metrics else None for key in keys]
+    rows: list[list[Any]] = [[row.row, row.name, row.loss, "published", *values]]
+    if "paper" in result.scores:
+        steps = f", {result.steps:,} steps" if result.steps else ""
+        here = f"here, {result.frames}{steps}{_seen(result, 'paper')}"
+        rows.append([None] * 3 + [bold(cell) for cell in [here, *_scores(result, "paper", keys)]])
+        mean = _scores(result, "paper", keys, BASELINE)
+        if any(mean):
+            rows.append([None] * 3 + ["mean depth", *mean])
+    elif "paper" in result.unscored:
+        rows.append([None] * 3 + [_why_not(result, "paper")])
+    return rows
+
+
+def standard(results: Sequence[Result]) -> list[str]:
+    """The errors under the protocol that most papers use, where there are any."""
+    rows: list[list[Any]] = []
+    for result in results:
+        row = result.row
+        if "standard" in result.scores:
+            frames = f"{result.frames}{_seen(result, 'standard')}"
+            protocol = result.scores["standard"]["protocol"]
+            rows.append([row.row, row.name, frames, protocol])
+            rows[-1] += _scores(result, "standard", _STANDARD)
+        elif "standard" in result.unscored:
+            rows.append([row.row, row.name, _why_not(result, "standard")])
+    if not rows:
+        return []
+    return [
+        f"## Scored as most papers do ({where(results)})",
+        "",
+        *_protocol_lines(results, "standard"),
+        "",
+        *table(["row", "name", "frames", "protocol", *_STANDARD], rows, "llllrrrrrr"),
+        "",
+    ]
+
+
+def times(results: Sequence[Result], output: Path) -> list[str]:
+    """The ratios of times, published and here, where any row was timed."""
+    timed = [(result, result.time) for result in results if result.time]
+    if not timed:
+        return []
+    by_row = {result.row.row: result for result in results}
+    devices = _devices(results)
+    published = {
+        device: [
+            _ratio(
+                result.row.seconds.get(device),
+                by_row[time["reference"]].row.seconds.get(device),
+            )
+            for result, time in timed
+        ]
+        for device in devices
+    }
+    head = ["row", "name", "by", *(f"{device}, s" for device in devices), "here, ms", "its, ms"]
+    head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio"]
+    head += [f"here / {device}" for device in devices]
+    rows = []
+    for number, (result, time) in enumerate(timed):
+        reference, here = by_row[time["reference"]], time["ratio"]
+        ratios = [published[device][number] for device in devices]
+        low, high = time["range"]
+        rows.append(
+            [result.row.row, result.row.name, f"row {reference.row.row}"]
+            + [_or_empty(result.row.seconds.get(device), "{:.3f}") for device in devices]
+            + [f"{1000 * time[key]:.0f}" for key in ("seconds", "reference_seconds")]
+            + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _products(result, reference))]
+            + [f"{bold(f'{here:.2f}')} ({low:.2f} to {high:.2f})"]
+            + [_or_empty(_ratio(here, ratio), "{:.2f}") for ratio in ratios]
+        )
+    lines = [f"## Times ({where(results)})", "", _how_timed(timed[0][1], devices), ""]
+    lines += [*table(head, rows, "lll" + "r" * (len(head) - 3)), ""]
+    if len(timed) > 1:
+        charts.times(
+            [f"{result.row.row}  {result.row.name}" for result, _ in timed],
+            published,
+            [time["ratio"] for _, time in timed],
+            output / "figures" / "times.png",
+        )
+        lines += ["![Ratio of times, published and here](figures/times.png)", ""]
+    return lines
+
+
+def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
+    machines = ", ".join(name.removeprefix("/device:") for name in time["environment"]["devices"])
+    text = (
+        'A network and the one that it is compared with ("by", "its") run in turn in one process,'
+        f" at the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range"
+        " of the single ratios. A wide one says that the machine was busy: delete `time.json` of"
+        " the row, and it is timed again. Milliseconds are this machine's alone, and ratios are"
+        " not free of it either."
+    )
+    if devices:
+        return f'{text} "here / {devices[0]}": the ratio here by the paper\'s.'
+    return f"{text} The paper gives no times of single rows: the ratio here stands alone."
+
+
+def _protocol_lines(results: Iterable[Result], which: str) -> list[str]:
+    reports = [result.scores.get(which) for result in results]
+    return list(dict.fromkeys(f"- {report['line']}" for report in reports if report))
+
+
+def _why_not(result: Result, which: str) -> str:
+    return f"not scored: {result.unscored[which]}"
+
+
+def _seen(result: Result, which: str) -> str:
+    """A warning: an error on frames of the training is no error."""
+    seen, scored = result.seen.get(which, 0), len(result.scores[which]["frames"])
+    return f"; it was trained on {seen} of the {scored} frames" if seen else ""
+
+
+def _scores(result: Result, which: str, keys: Iterable[str], predictor: str = NETWORK) -> list[str]:
+    report = result.scores[which]
+    values = report["scores"].get(predictor, {}).get(protocol_of(report["protocol"]).reduction, {})
+    return [_or_empty(values.get(key), "{:.3f}") for key in keys]
+
+
+def _score(result: Result, which: str, key: str) -> float | None:
+    report = result.scores.get(which)
+    if report is None:
+        return None
+    return report["scores"][NETWORK][protocol_of(report["protocol"]).reduction].get(key)
+
+
+def _products(result: Result, reference: Result) -> float | None:
+    if not result.counts or not reference.counts:
+        return None
+    return _ratio(result.counts["multiplications"], reference.counts["multiplications"])
+
+
+def _devices(results: Iterable[Result]) -> list[str]:
+    """The devices that the paper has times of."""
+    return list(dict.fromkeys(name for result in results for name in result.row.seconds))
+
+
+def _speed(multiplications: int, seconds: float | None) -> str:
+    return f"{multiplications / 1e9 / seconds:.0f}" if seconds else ""
+
+
+def _ratio(value: float | None, by: float | None) -> float | None:
+    return value / by if value and by else None
+
+
+def _or_empty(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
