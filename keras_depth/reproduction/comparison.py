@@ -171,7 +171,7 @@ def times(results: Sequence[Result], output: Path) -> list[str]:
         ]
         for device in devices
     }
-    head = ["row", "name", "by", *(f"{device}, s" for device in devices), "here, ms", "its, ms"]
+    head = ["row", "name", "by row", *(f"{device}, s" for device in devices), "here, ms"]
     head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio"]
     head += [f"here / {device}" for device in devices]
     rows = []
@@ -180,9 +180,9 @@ def times(results: Sequence[Result], output: Path) -> list[str]:
         ratios = [published[device][number] for device in devices]
         low, high = time["range"]
         rows.append(
-            [result.row.row, result.row.name, f"row {reference.row.row}"]
+            [result.row.row, result.row.name, reference.row.row]
             + [_or_empty(result.row.seconds.get(device), "{:.3f}") for device in devices]
-            + [f"{1000 * time[key]:.0f}" for key in ("seconds", "reference_seconds")]
+            + [f"{1000 * time['seconds']:.0f} / {1000 * time['reference_seconds']:.0f}"]
             + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _products(result, reference))]
             + [f"{bold(f'{here:.2f}')} ({low:.2f} to {high:.2f})"]
             + [_or_empty(_ratio(here, ratio), "{:.2f}") for ratio in ratios]
@@ -203,11 +203,11 @@ def times(results: Sequence[Result], output: Path) -> list[str]:
 def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
     machines = ", ".join(name.removeprefix("/device:") for name in time["environment"]["devices"])
     text = (
-        'A network and the one that it is compared with ("by", "its") run in turn in one process,'
-        f" at the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range"
-        " of the single ratios. A wide one says that the machine was busy: delete `time.json` of"
-        " the row, and it is timed again. Milliseconds are this machine's alone, and ratios are"
-        " not free of it either."
+        "A network and the one of the row that it is compared with run in turn in one process, at"
+        f" the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range of"
+        " the single ratios. A wide one says that the machine was busy: delete `time.json` of the"
+        " row, and it is timed again. Milliseconds are this machine's alone, and ratios are not"
+        " free of it either."
     )
     if devices:
         return f'{text} "here / {devices[0]}": the ratio here by the paper\'s.'
