@@ -21,6 +21,38 @@ def test_the_schema(paper):
     jsonschema.validate(tables.table(paper), schema, jsonschema.Draft202012Validator)
 
 
+ROWS = {  # of each paper's tables: its own, and what it quotes
+    "irv2_unet": (4, 9),
+    "jetson_fcnn": (12, 4),
+    "mobile_unet": (5, 0),
+    "msfnet": (7, 21),
+    "optidepthnet": (4, 3),
+}
+
+
+@pytest.mark.parametrize("paper", tables.papers())
+def test_the_digits(paper):
+    """What a slip of the pen would break."""
+    content = tables.table(paper)
+    quoted = content.get("quoted", [])
+    assert (len(content["rows"]), len(quoted)) == ROWS[paper]
+    for metrics_ in (*(row["metrics"] for row in content["rows"]), *quoted):
+        shares = [metrics_[key] for key in ("delta1", "delta2", "delta3") if key in metrics_]
+        assert shares == sorted(shares) and all(0 < share < 1 for share in shares)
+    for row in content["rows"]:
+        count = architectures.get(row["architecture"]).parameters[0]
+        if "parameters" in row:
+            assert row["parameters"] == pytest.approx(count / 1e6, abs=0.05)
+
+
+def test_ratios_that_contradictions_speak_of():
+    quoted = {row["name"]: row["parameters"] for row in tables.table("optidepthnet")["quoted"]}
+    own = {row.row: row.parameters for row in tables.rows("optidepthnet")}
+    assert quoted["Kuznietsov et al."] / own[5] == pytest.approx(2.66, abs=0.005)
+    assert own[6] / own[7] == pytest.approx(8.83, abs=0.005)
+    assert [tables.row("mobile_unet", n).loss_value for n in (2, 3)] == [None, 45.3805]
+
+
 def test_the_schema_refuses():
     schema = json.loads((resources.folder("published") / "schema.json").read_text())
     content = tables.table("irv2_unet")

@@ -117,7 +117,8 @@ def errors(results: Sequence[Result], output: Path) -> list[str]:
 def _error_rows(result: Result, keys: Sequence[str]) -> list[list[Any]]:
     row = result.row
     values = [tables.number(row.metrics[key]) if key in row.metrics else None for key in keys]
-    rows: list[list[Any]] = [[row.row, row.name, row.loss, "published", *values]]
+    loss = row.loss if row.loss_value is None else f"{row.loss}: {row.loss_value:g}"
+    rows: list[list[Any]] = [[row.row, row.name, loss, "published", *values]]
     if "paper" in result.scores:
         steps = f", {result.steps:,} steps" if result.steps else ""
         here = f"here, {result.frames}{steps}{_seen(result, 'paper')}"
