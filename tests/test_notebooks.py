@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth import architectures, recipes
+from keras_depth import architectures, recipes, tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -54,7 +54,7 @@ def texts(content):
 def test_one_a_paper():
     numbers, papers = zip(*(path.stem.split("_", 1) for path in NOTEBOOKS), strict=True)
     assert list(numbers) == ["1", "2", "3", "4", "5"]
-    assert sorted(papers) == sorted(architectures.CITATIONS)
+    assert sorted(papers) == tables.papers()
 
 
 def test_the_same_nine_sections(notebook):
