@@ -66,15 +66,28 @@ def commands(page: str) -> list[str]:
 def inline_commands(page: str) -> list[str]:
     """Returns the commands within a page's sentences; "..." for what is left out."""
     text = _BLOCK.sub("", (ROOT / page).read_text())
-    found = re.findall(r"`(python -m keras_depth(?:\.\w+)*(?:\s[^`]*)?)`", text)
-    return [" ".join(each.split()) for each in found]
+    command = r"python (?:-m keras_depth(?:\.\w+)*|evaluation/\S+?\.py)(?:\s[^`]*)?"
+    return [" ".join(each.split()) for each in re.findall(f"`({command})`", text)]
+
+
+def examples(text: str) -> list[str]:
+    """Returns the commands of a command's `--help`; what is no line of its own is a sentence."""
+    command = re.compile(
+        r"^ *(?:example: )?(python (?:-m keras_depth|evaluation/).*)", re.MULTILINE
+    )
+    return [" ".join(each.split()) for each in command.findall(text.replace("\\\n", " "))]
 
 
 def module_and_words(statement: str) -> tuple[str, list[str]]:
-    """Splits `python -m MODULE WORD ...`; a word's ~ is made the home folder, as a shell does."""
-    words = shlex.split(statement, comments=True)
-    assert words[:2] == ["python", "-m"], statement
-    return words[2], [_expanded(word) for word in words[3:] if word != "..."]
+    """Splits `python -m MODULE WORD ...`, or `python SCRIPT WORD ...`.
+
+    A word's ~ is made the home folder, as a shell does.
+    """
+    python, *words = shlex.split(statement, comments=True)
+    if words[0] == "-m":
+        del words[0]
+    assert python == "python", statement
+    return words[0], [_expanded(word) for word in words[1:] if word != "..."]
 
 
 def _expanded(word: str) -> str:

@@ -22,6 +22,14 @@ _LISTS = [
     (name, split) for name in ("eigen", "optidepthnet_kitti") for split in ("train", "validation")
 ]
 _TESTED = 697  # frames of Eigen's test list
+# What a check finds of the folders, and nothing else: of none in the others.
+_FEW, _ONE = r"\d+ of (about )?[\d,]+ frames found", "occur more than once|share pictures under"
+FINDINGS = {
+    **dict.fromkeys(("nyu", "densedepth", "fastdepth", "tensorflow_datasets", "sync"), _FEW),
+    "kitti": _ONE,
+    "stereo2015": _ONE,
+    "kitti_object": f"{_FEW}|{_ONE}",
+}
 
 
 def build(home: Path, work: Path) -> None:

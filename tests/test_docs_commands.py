@@ -33,6 +33,7 @@ from docs_blocks import (
     SHELL,
     blocks,
     commands,
+    examples,
     inline_commands,
     module_and_words,
     statements,
@@ -103,19 +104,24 @@ def _short_training(words: list[str]) -> list[str]:
 
 
 def _one_row(words: list[str]) -> list[str]:
-    """The fastest row, trained for two steps if at all."""
+    """The fastest row where none is chosen, trained for two steps if at all."""
     settings = ("weights=none", "batch_size=1", "data.frames=4", "data.validation_frames=2")
     training = [word for setting in settings for word in ("--set", setting)]
-    return ["--rows", "16", *([] if "--steps" in words else ["--steps", "2", *training])]
+    rows = [] if "--rows" in words else ["--rows", "16"]
+    return rows + ([] if "--steps" in words else ["--steps", "2", *training])
 
 
-def expected(module: str, words: list[str]) -> set[int]:
-    """Returns the exit codes that are right."""
+def expected(module: str, words: list[str]) -> int:
+    """Returns the exit code that is right."""
     if module == "keras_depth.data":
-        return {0, 1}  # 1: of so small a data set there are findings
+        return int(_folder(words) in docs_world.FINDINGS)
     if module == "keras_depth.export" and "tftrt" in words:
-        return {2}  # TF-TRT converts nothing here; the folder for the board is written
-    return {0}
+        return 2  # TF-TRT converts nothing here; the folder for the board is written
+    return 0
+
+
+def _folder(words: list[str]) -> str:
+    return Path(words[words.index("--data-dir") + 1]).name if "--data-dir" in words else ""
 
 
 # Rules: how each kind of command is tested ---------------------------------------------------
@@ -165,14 +171,40 @@ def _configuration(statement: str, world: World) -> None:
     assert importlib.util.find_spec(re.search(r"--imports (\S+)", statement)[1])
 
 
-def _script(statement: str, world: World) -> None:
-    assert (ROOT / statement.split()[1]).is_file()
-
-
 def _parsed(statement: str, world: World) -> None:
     """Every option is one of the command's, with a value that it takes."""
     module, words = module_and_words(statement)
     parsed(module, words)
+
+
+def _script(statement: str, world: World) -> None:
+    """The same of a script, and what it reads was written by a command before."""
+    _parsed(statement, world)
+    for word in module_and_words(statement)[1]:
+        assert word.startswith("-") or (world.work / word).exists(), f"nothing has written {word}"
+
+
+def _container(statement: str, world: World) -> None:
+    """What is mounted was exported under the name that is asked for; the ports are the page's."""
+    folder, name = re.search(r'-v "\$PWD/(\S+):/models/(\w+)"', statement).groups()
+    assert f" -e MODEL_NAME={name} tensorflow/serving" in statement
+    versions = [each for each in (world.work / folder).glob("*") if each.name.isdigit()]
+    assert versions, f"nothing has written {folder}"
+    for version in versions:
+        assert (version / "saved_model.pb").is_file()
+        assert json.loads((version / "export.json").read_text())["name"] == name
+    page = next(page for page in PAGES if statement in commands(page))
+    said = re.search(r"REST is at port (\d+) .*gRPC at (\d+)", (ROOT / page).read_text())
+    assert said.groups() == ("8501", "8500"), "TensorFlow Serving's own"
+    assert set(re.findall(r"-p (\d+):(\d+)", statement)) == {(port, port) for port in said.groups()}
+
+
+def _planned(statement: str, world: World) -> None:
+    """All of a reproduction but its rows: data sets, recipes, the folder of the results."""
+    module, words = module_and_words(statement)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_depth.reproduce.reproduce", lambda *_: [])
+        assert run(module, words) == 0
 
 
 def _sent(statement: str, world: World) -> None:
@@ -206,15 +238,23 @@ def _run(statement: str, world: World) -> None:
     module, words = module_and_words(statement)
     words += smaller(module, words)
     code = run(module, words)
-    assert code in expected(module, words), f"{statement}: left with {code}"
+    assert code == expected(module, words), f"{statement}: left with {code}"
+    if module == "keras_depth.data":
+        report = Path("data_check", words[words.index("--data") + 1], "report.json")
+        for finding in json.loads((world.work / report).read_text())["findings"]:
+            assert re.search(docs_world.FINDINGS[_folder(words)], finding), finding
 
 
 RULES = [
-    Rule(r"make (train|test|test-slow|lint)$", "hours; `make train` is run, smaller", _target),
+    Rule(
+        r"make (train|test|test-slow|notebooks|lint)$",
+        "hours; `make train` is run, smaller",
+        _target,
+    ),
     Rule(r"source \.venv/bin/activate$", "of a shell alone", _environment),
     Rule(r"pip install ", "changes the environment; tests/test_package.py installs", _extras),
     Rule(r"(scp|ssh) ", "there is no board", _board),
-    Rule(r"docker run ", "there is no container engine"),
+    Rule(r"docker run ", "there is no container engine", _container),
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/\S+\.py\b", "minutes; tests/test_minmax.py runs it", _script),
@@ -223,6 +263,11 @@ RULES = [
         r"python -m keras_depth\.serve ", "does not end: it is started, used and stopped", _served
     ),
     Rule(r"(printf|curl) ", "goes to that server", _sent),
+    Rule(
+        r"python -m keras_depth\.reproduce msfnet ",
+        "a SENet154 takes minutes; tests/test_reproduce.py counts all rows and trains one",
+        _planned,
+    ),
     Rule(r"python -m keras_depth", "", _run),
 ]
 
@@ -238,6 +283,12 @@ def rule_of(statement: str) -> Rule:
 
 
 def main_of(module: str) -> Callable:
+    """Returns the function of a command: of a module, or of a file, which has the ending .py."""
+    if module.endswith(".py"):
+        specification = importlib.util.spec_from_file_location("script", ROOT / module)
+        script = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(script)
+        return script.main
     package = importlib.util.find_spec(module).submodule_search_locations is not None
     return importlib.import_module(f"{module}.__main__" if package else module).main
 
@@ -342,6 +393,31 @@ def test_the_commands_in_sentences_have_such_options(page):
         known = stopped(module, words, parse=False).args[0]._option_string_actions
         for word in words:
             assert not word.startswith("--") or word.split("=")[0] in known, statement
+        if module.endswith(".py"):  # such stand there whole
+            parsed(module, words)
+
+
+HELPFUL = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("keras_depth", "evaluation")
+    for path in (ROOT / folder).rglob("*.py")
+    if " epilog=" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("file", HELPFUL)
+def test_the_examples_of_a_command_s_help(file, tmp_path, monkeypatch):
+    """They are commands of this package, with options and values that these take."""
+    monkeypatch.chdir(tmp_path)
+    found = examples(stopped(file, [], parse=False).args[0].epilog)
+    assert found
+    for statement in found:
+        module, words = module_and_words(statement)
+        for given in re.findall(r" --run \d+=(\S+)", statement):
+            Path(given).mkdir(parents=True)  # it must be there
+        parsed(module, words)
+        if module == "keras_depth.train":
+            train.read_recipe(train.parse(words))
 
 
 def test_a_command_without_a_rule_is_refused():
@@ -355,6 +431,12 @@ def test_statements():
         "a 'b\nc # d' |  # why\n    e --f    --g",
         'i "# j"',
     ]
+
+
+def test_examples():
+    text = "examples:\n  # a\n  python -m keras_depth.train \\\n  --arch b\n\nAs python -m c does"
+    assert examples(text) == ["python -m keras_depth.train --arch b"]
+    assert examples("example: python evaluation/d.py") == ["python evaluation/d.py"]
 
 
 @pytest.mark.slow
