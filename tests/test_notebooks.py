@@ -8,9 +8,12 @@ import json
 import re
 from pathlib import Path
 
+import docs_world
 import pytest
 
 from keras_depth import architectures, recipes, tables
+from keras_depth.data.synthetic import Rooms
+from keras_depth.data.write_nyu import write_layout
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -26,6 +29,7 @@ HEADINGS = [
 ]
 SMALL = 700_000  # bytes of a notebook
 SMALL_PICTURE = 120_000  # bytes
+UNSET = re.compile(r"^DATA = None(?=  # )", re.MULTILINE)
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(bin|dev|etc|home|mnt|opt|root|tmp|usr|var|work|Users)\b|C:\\")
 
 
@@ -51,6 +55,11 @@ def texts(content):
                 yield "".join(part)
 
 
+def recipes_of(path, setup):
+    """The recipes that a setup cell names: of rendered frames, and of the data set."""
+    return re.findall(rf'"({path.stem.split("_", 1)[1]}/\w+)"', setup)
+
+
 def test_one_a_paper():
     numbers, papers = zip(*(path.stem.split("_", 1) for path in NOTEBOOKS), strict=True)
     assert list(numbers) == ["1", "2", "3", "4", "5"]
@@ -71,12 +80,12 @@ def test_the_same_nine_sections(notebook):
 def test_one_path_to_set(notebook):
     path, content = notebook
     setup, *others = ["".join(cell["source"]) for cell in cells(content, "code")]
-    assert len(re.findall(r"^DATA = None  # ", setup, re.MULTILINE)) == 1
+    assert len(UNSET.findall(setup)) == 1
     for other in others:
         assert not re.search(r"^DATA = ", other, re.MULTILINE)
         assert not re.search(r"\b(def|class|lambda)\b", other), "logic belongs into the package"
-    named = re.findall(rf'"({path.stem.split("_", 1)[1]}/\w+)"', setup)
-    assert len(named) == 2 and set(named) <= set(recipes.list_recipes())
+    assert len(named := recipes_of(path, setup)) == 2
+    assert set(named) <= set(recipes.list_recipes())
 
 
 def test_executed_and_clean(notebook):
@@ -109,3 +118,71 @@ def test_links_lead_somewhere(notebook):
     for cell in cells(content, "markdown"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", "".join(cell["source"])):
             assert (FOLDER / link).exists(), link
+
+
+# With a data set ------------------------------------------------------------------------------
+
+# Where a notebook takes any layout, one of them.
+LAYOUTS = {
+    "1_jetson_fcnn": "labelled",
+    "3_mobile_unet": "densedepth",
+    "4_irv2_unet": "fastdepth",
+    "5_msfnet": "bts",
+}
+SMALLER = """
+import dataclasses
+
+recipe = dataclasses.replace(
+    recipe,
+    data={{**recipe.data, "frames": 4, "validation_frames": 2}},
+    augmentation={{**recipe.augmentation, "crop": None}},
+    **{changes},
+)
+"""
+
+
+def smaller(name):
+    """Returns a cell: two steps of a recipe, of one frame of the smallest size, no weights."""
+    recipe = recipes.load(name)
+    entry = architectures.get(recipe.architecture)
+    side = -(-max(64, entry.smallest) // entry.multiple) * entry.multiple
+    changes = {"size": (side, side), "steps": 2, "batch_size": 1, "weights": "none"}
+    if entry.paper == "msfnet":  # a SENet154 takes minutes
+        changes["options"] = {"blocks": [1, 1, 1, 1], "width": 8, "groups": 8}
+    return SMALLER.format(changes=changes)
+
+
+@pytest.fixture
+def data_set(notebook, tmp_path, monkeypatch):
+    """The folder of the data set that a notebook names, written as it is handed around."""
+    stem, folder = notebook[0].stem, tmp_path / "data set"
+    if stem in LAYOUTS:
+        # Of fewer than eight the list `wang` has no frame to validate on, or to test.
+        rooms = Rooms(8, (480, 640)), Rooms(2, (480, 640), split="test")
+        return write_layout(rooms[0], folder, LAYOUTS[stem], rooms[1], scenes=4)
+    lists = [("optidepthnet_kitti", split) for split in ("train", "validation")]
+    monkeypatch.setattr(docs_world, "_LISTS", lists)
+    docs_world._kitti(folder, docs_world._drive(tmp_path / "one_drive"))
+    return folder
+
+
+@pytest.mark.slow
+def test_runs_on_a_data_set(notebook, data_set, tmp_path, monkeypatch):
+    """One line set, the rest as it stands but for the recipe's size: all cells run."""
+    import nbclient  # a part of nbmake
+    import nbformat
+
+    path, content = notebook
+    setup, *others = ["".join(cell["source"]) for cell in cells(content, "code")]
+    setup = UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup)
+    sources = [setup, smaller(recipes_of(path, setup)[1]), *others]
+    changed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(x) for x in sources])
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    nbclient.execute(changed, cwd=str(work), timeout=300, kernel_name="python3")
+    said = "".join(texts(changed))
+    assert f"frames from {data_set}" in said or f"stereo pairs from {data_set}" in said
+    assert "these numbers say nothing" not in said
+    assert [each.name for each in (work / "runs").iterdir()] == [path.stem]
+    assert list(work.glob("runs/*/exported/*/1"))
