@@ -9,6 +9,8 @@ import yaml
 from keras_depth import resources
 from keras_depth.errors import InputError, unknown_name
 
+_LOSS = "loss, value"  # a column of `to_markdown`
+
 
 @dataclass(frozen=True)
 class Row:
@@ -25,6 +27,7 @@ class Row:
         reproducible: which part of the table can be had again, which cannot, and why.
         reference: the row whose time this one's is compared with.
         parameters: millions, as printed; None: not published.
+        loss_value: what the loss comes down to, as printed; None: not published.
         seconds: a frame, by the device's name there.
         frames: options of the data set for the frames that the paper scores, where they are not
             the test frames of the recipe.
@@ -47,6 +50,7 @@ class Row:
     loss_value: float | None = None
     crop: tuple[int, int] | None = None
     parameters: float | None = None
+    loss_value: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     frames: dict[str, str] = field(default_factory=dict)
     rendered: tuple[str, ...] = ()
@@ -106,6 +110,8 @@ def row(paper: str, row: int) -> Row:
 def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None = None) -> str:
     """Returns a paper's own rows as a Markdown table, with what keeps other numbers from them.
 
+    A column "loss, value" is there where a row has one.
+
     Args:
         paper: see `table`.
         measured: scores to stand below the rows: what they are called -> metric -> value. Metrics
@@ -117,12 +123,15 @@ def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None =
     content = table(paper)
     rows = content["rows"]
     names = list(dict.fromkeys(name for entry in rows for name in entry["metrics"]))
+    if any("loss_value" in entry for entry in rows):
+        names.append(_LOSS)
     lines = [f"| row | name | network | loss | picture | {' | '.join(names)} |"]
     lines.append(f"|---:|---|---|---|---|{'---:|' * len(names)}")
     for entry in rows:
         network, size = f"`{entry['architecture']}`", "x".join(map(str, entry["size"]))
         what = [str(entry["row"]), entry["name"], network, entry["loss"], size]
-        lines.append(_line(what, names, entry["metrics"]))
+        loss = {_LOSS: entry["loss_value"]} if "loss_value" in entry else {}
+        lines.append(_line(what, names, entry["metrics"] | loss))
     for name, scores in (measured or {}).items():
         rounded = {key: round(value, 3) for key, value in scores.items()}
         lines.append(_line(["", f"here: {name}", "", "", ""], names, rounded))
@@ -131,14 +140,14 @@ def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None =
     return "\n".join(lines) + "\n"
 
 
+def number(value: float) -> str:
+    """Returns a published number as text: three decimals, and more where the paper prints more."""
+    return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
+
+
 def _line(what: list[str], names: list[str], scores: Mapping[str, float]) -> str:
     numbers = [number(scores[name]) if name in scores else "" for name in names]
     return f"| {' | '.join([*what, *numbers])} |"
-
-
-def number(value: float) -> str:
-    """Three decimals, and more where a paper prints more."""
-    return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
 
 
 def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:
@@ -159,6 +168,7 @@ def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:
         loss_value=entry.get("loss_value"),
         crop=tuple(crop) if crop else None,
         parameters=entry.get("parameters"),
+        loss_value=entry.get("loss_value"),
         seconds=entry.get("seconds", {}),
         frames=content.get("frames", {}),
         rendered=tuple(entry.get("rendered", ())),

@@ -1,16 +1,37 @@
 """The papers' tables: every file has what reports and recipes take from it."""
 
 import json
+import math
+import re
+from collections import Counter
 
 import jsonschema
+import numpy as np
 import pytest
 
 from keras_depth import architectures, metrics, protocols, recipes, resources, tables
+from keras_depth.data import nyu_lists
 from keras_depth.errors import InputError
+
+# Of each paper of this suite: how many rows its tables have, quoted ones among them.
+ROWS = {
+    "jetson_fcnn": {"I": 16},
+    "optidepthnet": {1: 7},
+    "irv2_unet": {2: 4, 3: 9},
+    "mobile_unet": {1: 2, 2: 3},
+    "msfnet": {"I": 14, "II": 9, "III": 5},
+}
 
 
 def test_papers_have_their_tables():
-    assert set(tables.papers()) <= set(architectures.CITATIONS)
+    assert set(ROWS) <= set(tables.papers()) <= set(architectures.CITATIONS)
+
+
+@pytest.mark.parametrize("paper", ROWS)
+def test_no_row_is_missing(paper):
+    content = tables.table(paper)
+    rows = [*content["rows"], *content.get("quoted", [])]
+    assert Counter(entry["table"] for entry in rows) == ROWS[paper]
 
 
 @pytest.mark.parametrize("paper", tables.papers())
@@ -20,43 +41,15 @@ def test_the_schema(paper):
     jsonschema.validate(tables.table(paper), schema, jsonschema.Draft202012Validator)
 
 
-ROWS = {  # of each paper's tables: its own, and what it quotes
-    "irv2_unet": (4, 9),
-    "jetson_fcnn": (12, 4),
-    "mobile_unet": (5, 0),
-    "msfnet": (7, 21),
-    "optidepthnet": (4, 3),
-}
-
-
-@pytest.mark.parametrize("paper", tables.papers())
-def test_the_digits(paper):
-    """What a slip of the pen would break."""
-    content = tables.table(paper)
-    quoted = content.get("quoted", [])
-    assert (len(content["rows"]), len(quoted)) == ROWS[paper]
-    for metrics_ in (*(row["metrics"] for row in content["rows"]), *quoted):
-        shares = [metrics_[key] for key in ("delta1", "delta2", "delta3") if key in metrics_]
-        assert shares == sorted(shares) and all(0 < share < 1 for share in shares)
-    for row in content["rows"]:
-        count = architectures.get(row["architecture"]).parameters[0]
-        if "parameters" in row:
-            assert row["parameters"] == pytest.approx(count / 1e6, abs=0.06)
-
-
-def test_ratios_that_contradictions_speak_of():
-    quoted = {row["name"]: row["parameters"] for row in tables.table("optidepthnet")["quoted"]}
-    own = {row.row: row.parameters for row in tables.rows("optidepthnet")}
-    assert quoted["Kuznietsov et al."] / own[5] == pytest.approx(2.66, abs=0.005)
-    assert own[6] / own[7] == pytest.approx(8.83, abs=0.005)
-    assert [tables.row("mobile_unet", n).loss_value for n in (2, 3)] == [None, 45.3805]
-
-
-def test_the_schema_refuses():
+@pytest.mark.parametrize(
+    "change, words",
+    [({"metrics": {"rell": 0.1}}, "rell"), ({"loss_value": "about 45"}, "about 45")],
+)
+def test_the_schema_refuses(change, words):
     schema = json.loads((resources.folder("published") / "schema.json").read_text())
     content = tables.table("irv2_unet")
-    content["rows"][0]["metrics"]["rell"] = 0.1
-    with pytest.raises(jsonschema.ValidationError, match="rell"):
+    content["rows"][0] |= change
+    with pytest.raises(jsonschema.ValidationError, match=words):
         jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
 
 
@@ -82,6 +75,75 @@ def test_every_row(paper):
         assert row.reference in numbers
 
 
+@pytest.mark.parametrize("paper", tables.papers())
+def test_wider_thresholds_hold_more(paper):
+    content = tables.table(paper)
+    for scores in [*(entry["metrics"] for entry in content["rows"]), *content.get("quoted", [])]:
+        shares = [scores[key] for key in ("delta1", "delta2", "delta3") if key in scores]
+        assert shares == sorted(shares), scores
+
+
+def said(paper):
+    """What a paper's file says of its contradictions, in one line."""
+    return " ".join(" ".join(tables.table(paper)["contradictions"]).split())
+
+
+def parameters(name):
+    return architectures.get(name).parameters[0]
+
+
+def test_ratios_of_parameters():
+    content = tables.table("optidepthnet")
+    printed = {row["row"]: row["parameters"] for row in content["rows"] + content["quoted"]}
+    text = said("optidepthnet")
+    assert f"{printed[1]:.2f} / {printed[5]:.2f} = {printed[1] / printed[5]:.2f}" in text
+    assert f"{printed[6]} / {printed[7]} is {printed[6] / printed[7]:.2f}" in text
+    of_vgg = parameters("monodepth_vgg") / parameters("optidepthnet_vgg")
+    of_resnet50 = parameters("monodepth_resnet50") / parameters("optidepthnet_resnet50")
+    assert f"of the networks here {of_vgg:.2f};" in text
+    assert f"{math.floor(10 * of_resnet50) / 10} of ResNet50" in text, "cut off"
+
+
+def test_the_counts_of_frames():
+    test = nyu_lists.sizes("wang", 50_688)["test"]
+    small = nyu_lists.sizes("wang_small", 50_688)
+    text = said("mobile_unet")
+    assert f" {test} (Table 2: {small['test']}, or the {small['validation']} for valid" in text
+    assert f"are {sum(small.values()):,}." in text
+    text = said("irv2_unet")
+    assert f"{int(0.7 * 32_054):,} are trained on" in text
+    own, official = map(int, re.search(r"; (\d+) of them .* and (\d+) official", text).groups())
+    assert own + official == 654
+
+
+@pytest.mark.parametrize("low, high", [(0.7, 10), (0.7, 7.5), (1, 4)])
+def test_a_perfect_fit_of_each_picture_s_range(low, high):
+    """Of depths spread evenly, with 0 m for the nearest and 7.5 m for the farthest."""
+    true = np.linspace(low, high, 100_001)
+    here = 7.5 * (true - low) / (high - low)
+    rel = np.mean(np.abs(here - true) / true)
+    rmse = np.sqrt(np.mean((here - true) ** 2))
+    delta1 = np.mean((here < 1.25 * true) & (true < 1.25 * here))
+    numbers = re.search(
+        rf"(?:rel )?([\d.]+), (?:rmse )?([\d.]+), (?:delta1 )?([\d.]+) from {low} to {high} m",
+        said("irv2_unet"),
+    ).groups()
+    assert [float(each) for each in numbers] == pytest.approx([rel, rmse, delta1], abs=6e-4)
+
+
+def test_papers_quote_the_same():
+    """Of Eigen and Laina one paper prints the squares of what another has."""
+    squares = {row["name"]: row["mse"] for row in tables.table("jetson_fcnn")["quoted"]}
+    roots = {row["name"]: row["rmse"] for row in tables.table("msfnet")["quoted"][:4]}
+    assert squares["Eigen"] == round(roots["Eigen 2014"] ** 2, 3)
+    assert squares["Laina"] == round(roots["Laina 2016"] ** 2, 3)
+
+
+def test_rows_that_would_be_one_network():
+    cbam, eda = (tables.row("msfnet", row).metrics["rel"] for row in (5, 6))
+    assert f"rel {cbam} and {eda}" in said("msfnet")
+
+
 @pytest.mark.parametrize("name", [n for n in recipes.list_recipes() if recipes.load(n).published])
 def test_a_recipe_s_row_is_there(name):
     recipe = recipes.load(name)
@@ -103,11 +165,26 @@ def test_as_markdown(paper):
         assert row["row"] == str(entry["row"]) and row["network"] == f"`{entry['architecture']}`"
         for name, value in entry["metrics"].items():
             assert float(row[name]) == value
+        if "loss_value" in entry:
+            assert float(row["loss, value"]) == entry["loss_value"]
+    assert ("loss, value" in columns) == any("loss_value" in entry for entry in content["rows"])
     here = dict(zip(cells(columns), cells(lines[len(content["rows"])]), strict=True))
     assert here["name"] == "here: rooms" and here["rel"] == "0.123"
     assert "0.777" not in text, "a metric that the paper does not have"
     assert content["reproducible"] in text
     assert all(entry.get("note", "") in text for entry in content["rows"])
+
+
+def test_values_of_the_loss():
+    assert tables.row("mobile_unet", 3).loss_value == 45.3805
+    assert tables.row("mobile_unet", 1).loss_value is None
+    text = tables.to_markdown("mobile_unet")
+    assert "| 0.9214 | 45.3805 |" in text and "| 0.968 |  |" in text
+
+
+def test_numbers_as_text():
+    assert [tables.number(value) for value in (0.5, 0.12, 8.7)] == ["0.500", "0.120", "8.700"]
+    assert tables.number(0.1495) == "0.1495" and tables.number(45.3805) == "45.3805"
 
 
 def test_unknown_ones():
