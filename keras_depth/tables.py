@@ -20,7 +20,7 @@ class Row:
         paper, table, row, name: which one.
         architecture: the network here.
         recipe: the recipe that trains it as the paper did, `paper/row`.
-        loss: as the table calls it; `loss_value`, where it is there, what it comes to.
+        loss: as the table calls it.
         size: (height, width) of the frame; `crop`, where it is there, of what the network sees.
         metrics: metric -> its value there, in the units of `metrics.describe`.
         protocol: the one that comes nearest to how it was scored.
@@ -47,7 +47,6 @@ class Row:
     protocol: str
     reproducible: str
     reference: int
-    loss_value: float | None = None
     crop: tuple[int, int] | None = None
     parameters: float | None = None
     loss_value: float | None = None
@@ -165,7 +164,6 @@ def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:
         protocol=entry.get("protocol", content["protocol"]),
         reproducible=content["reproducible"],
         reference=entry.get("reference", content["reference"]),
-        loss_value=entry.get("loss_value"),
         crop=tuple(crop) if crop else None,
         parameters=entry.get("parameters"),
         loss_value=entry.get("loss_value"),

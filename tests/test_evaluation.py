@@ -151,7 +151,7 @@ def test_the_published_row_stands_beside(tmp_path):
     assert "- Scored here: two frames." in text
     assert "- What can be reproduced: " + row.reproducible in text
     summary = report.summary()
-    assert "published, Inception-ResNet-v2, row 4 of irv2_unet: rel 0.064  rmse 0.228" in summary
+    assert "published, IRv2, row 4 of irv2_unet: rel 0.064  rmse 0.228" in summary
     assert "what can be reproduced: " + row.reproducible in summary
     assert json.loads((tmp_path / "report.json").read_text())["published"]["row"] == 4
     evaluate(tmp_path, row=row, protocol="das2024")
