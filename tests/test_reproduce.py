@@ -256,6 +256,20 @@ def test_frames_of_the_training_are_said_to_be_such(nyu, tmp_path):
     report.write(plans, tmp_path, "command")
     assert "it was trained on 3 of the 5 frames" in (tmp_path / "report.md").read_text()
 
+    file = vgg.folder / "run" / "model.keras"  # alone, it does not say on what
+    (given,) = (
+        plan
+        for plan in planning.plan(
+            "irv2_unet", tmp_path / "given", folders={"nyu": nyu}, runs={vgg.row.row: file}
+        )
+        if plan.run
+    )
+    row.train(given)
+    row.score(given)
+    report.write([given], tmp_path / "given", "command")
+    text = (tmp_path / "given" / "report.md").read_text()
+    assert "NYU Depth v2; whether it was trained on them is not known" in text
+
 
 def test_a_row_that_nothing_can_score_fails(nyu, tmp_path):
     """A folder of no run: `run` says so, and the report why there is no score."""

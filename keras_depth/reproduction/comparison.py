@@ -226,7 +226,9 @@ def _why_not(result: Result, which: str) -> str:
 
 def _seen(result: Result, which: str) -> str:
     """A warning: an error on frames of the training is no error."""
-    seen, scored = result.seen.get(which, 0), len(result.scores[which]["frames"])
+    seen, scored = result.seen.get(which), len(result.scores[which]["frames"])
+    if seen is None:
+        return "; whether it was trained on them is not known"
     return f"; it was trained on {seen} of the {scored} frames" if seen else ""
 
 

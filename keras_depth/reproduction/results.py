@@ -9,6 +9,7 @@ from keras_depth.files import read_json
 from keras_depth.recipes import Recipe
 from keras_depth.reproduction import settings
 from keras_depth.reproduction.plan import RowPlan
+from keras_depth.reproduction.row import SEEN
 from keras_depth.run_folder import RunFolder
 from keras_depth.tables import Row
 
@@ -30,7 +31,7 @@ class Result:
         network: its architecture, with the options that the recipe gives it.
         counts, time: what `row.count` and `row.time` wrote.
         scores: `report.json` of "paper" and "standard", as far as they are there.
-        seen: how many of the scored frames the network was trained on, by the same names.
+        seen: how many of the scored frames the network was trained on; None: not known.
         unscored: why one of them is not there.
         frames: what was scored, for people; "" where nothing was.
         trained: what was trained, on what and for how long; on rendered frames it may be smaller.
@@ -44,7 +45,7 @@ class Result:
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
     scores: dict[str, dict[str, Any]]
-    seen: dict[str, int]
+    seen: dict[str, int | None]
     unscored: dict[str, str]
     frames: str
     trained: str
@@ -67,7 +68,7 @@ def read(plan: RowPlan) -> Result:
     done = settings.of(folder) or {}
     run = RunFolder(done.get("run") or folder / "run")
     scores = _found(folder, "report.json")
-    seen = _found(folder, "seen.json")
+    seen = {name: values["frames"] for name, values in _found(folder, SEEN).items()}
     steps = _steps(run)
     sentences = {name: folder / name / "not_scored.txt" for name in _PROTOCOLS}
     picture = folder / "paper" / "figures" / "samples.png"
@@ -77,13 +78,13 @@ def read(plan: RowPlan) -> Result:
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
         scores=scores,
-        seen={name: len(names["frames"]) for name, names in seen.items()},
+        seen={name: None if names is None else len(names) for name, names in seen.items()},
         unscored={
             name: file.read_text(encoding="utf-8").strip()
             for name, file in sentences.items()
             if file.exists() and name not in scores
         },
-        frames=_FRAMES[done["data"]] if scores else "",
+        frames=_FRAMES.get(done.get("data", ""), "unknown frames") if scores else "",
         trained=_trained(run, steps),
         changed=done.get("set", []),
         steps=steps,

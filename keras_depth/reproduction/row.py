@@ -1,5 +1,6 @@
 """One row: counted, trained, scored and timed; each part is kept as a file, and done once."""
 
+import dataclasses
 import gc
 import json
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from keras_depth.reproduction import settings
 from keras_depth.reproduction.plan import RowPlan
 from keras_depth.run_folder import RunFolder, environment
 
+SEEN = "seen.json"  # of a score: which of its frames the network was trained on
 REPEATS = 9  # timed calls of a network
 # Frames that the standard protocols are meant for.
 _STANDARD_FRAMES = {"nyu": "official", "kitti": "eigen"}
@@ -67,7 +69,7 @@ def _score(
     plan: RowPlan, folder: Path, protocol: str, options: Mapping[str, Any]
 ) -> InputError | None:
     """Scores under one protocol, once; returns why it cannot."""
-    if (folder / "report.json").exists():
+    if (folder / SEEN).exists():  # written last
         return None
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -83,17 +85,25 @@ def _score(
     except InputError as error:
         write_text(folder / "not_scored.txt", f"{error}\n")
         return error
-    seen = _trained_on(plan) & {frame["name"] for frame in report.frames}
-    write_text(folder / "seen.json", json.dumps({"frames": sorted(seen)}) + "\n")
+    trained = _trained_on(plan)
+    seen = None if trained is None else sorted(trained & {each["name"] for each in report.frames})
+    write_text(folder / SEEN, json.dumps({"frames": seen}) + "\n")
     return None
 
 
-def _trained_on(plan: RowPlan) -> set[str]:
-    """The names of the frames that the run was trained on, as far as it says which."""
+def _trained_on(plan: RowPlan) -> set[str] | None:
+    """The names of the frames that the run was trained on; None where that is not known."""
     run = RunFolder(plan.run_folder)
     if not run.recipe_file.exists():
-        return set()
-    frames = recipes.open_data(run.recipe(), "train")
+        return None
+    recipe = run.recipe()
+    if recipe.data["name"] == plan.recipe.data["name"] and not plan.rendered:
+        where = {"dir": plan.recipe.data["dir"]}  # which may be another place by now
+        recipe = dataclasses.replace(recipe, data={**recipe.data, **where})
+    try:
+        frames = recipes.open_data(recipe, "train")
+    except InputError:
+        return None
     return {frames.name(index) for index in range(len(frames))}
 
 
