@@ -12,6 +12,7 @@ from keras_depth.reproduction.markdown_table import bold, table
 from keras_depth.reproduction.results import Result
 
 _STANDARD = ("rel", "rmse", "log10", "delta1", "delta2", "delta3")
+_FROZEN = 0.9  # of the parameters: where fewer are trained, it is said how many
 _SMALL = 5e-3  # relative: parameters that differ by less agree but for a detail
 
 
@@ -23,39 +24,32 @@ def where(results: Iterable[Result]) -> str:
 
 def counts(results: Sequence[Result]) -> list[str]:
     """Parameters and multiplications, and by the published times the speed that these make."""
-    counted = [(result, result.counts) for result in results if result.counts]
     devices = _devices(results)
-    published = any(result.row.parameters for result in results)
-    frozen = any(values["trainable"] < 0.9 * values["parameters"] for _, values in counted)
-    head = [
-        "row",
-        "name",
-        "network here",
-        *["published", "", "parameters"][0 if published else 2 :],
-    ]
-    head += [*(["of them trained"] if frozen else []), "input, h x w", "GMAC"]
+    head = ["row", "name", "network here", "published", "", "parameters", "of them trained"]
+    head += ["input, h x w", "GMAC", *(f"GMAC/s, {device}" for device in devices)]
     rows = []
-    for result, values in counted:
-        row, parameters, products = result.row, values["parameters"], values["multiplications"]
-        cells: list[Any] = [row.row, row.name, f"`{result.network}`"]
-        if published:
-            millions = f"{row.parameters:g} M" if row.parameters else "not given"
-            cells += [millions, agreement(row.parameters, parameters)]
-        cells.append(f"{parameters:,}")
-        if frozen:
-            cells.append(f"{values['trainable']:,}")
-        cells += ["x".join(map(str, row.input_size)), f"{products / 1e9:.2f}"]
-        cells += [_speed(products, row.seconds.get(device)) for device in devices]
-        rows.append(cells)
-    head += [f"GMAC/s, {device}" for device in devices]
+    for result in results:
+        row, values = result.row, result.counts
+        if values is None:
+            continue
+        parameters, products = values["parameters"], values["multiplications"]
+        frozen = values["trainable"] < _FROZEN * parameters
+        rows.append(
+            [row.row, row.name, f"`{result.network}`"]
+            + [
+                f"{row.parameters:g} M" if row.parameters else "",
+                agreement(row.parameters, parameters),
+            ]
+            + [f"{parameters:,}", f"{values['trainable']:,}" if frozen else ""]
+            + ["x".join(map(str, row.input_size)), f"{products / 1e9:.2f}"]
+            + [_speed(products, row.seconds.get(device)) for device in devices]
+        )
     return [
         f"## Parameters and multiplications ({where(results)})",
         "",
-        _how_counted(published, devices),
+        _how_counted(any(result.row.parameters for result in results), devices),
         "",
-        *table(
-            head, rows, "lll" + ("rl" if published else "") + "r" * (len(head) - 3 - 2 * published)
-        ),
+        *table(head, rows, "lllrl" + "r" * (len(head) - 5)),
         "",
     ]
 
@@ -63,12 +57,8 @@ def counts(results: Sequence[Result]) -> list[str]:
 def _how_counted(published: bool, devices: Sequence[str]) -> str:
     text = (
         "Counted in the networks at the paper's sizes, whatever they are trained on; GMAC: 10^9"
-        " multiplications of one picture, each with its addition. "
-    )
-    text += (
-        "No multiplications are published."
-        if published
-        else "The paper gives none of these numbers."
+        " multiplications of one picture, each with its addition. The paper gives"
+        f" {'no multiplications' if published else 'none of these numbers'}."
     )
     if devices:
         text += (

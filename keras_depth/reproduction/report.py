@@ -99,26 +99,24 @@ def _quoted(content: dict[str, Any]) -> list[str]:
     quoted = content.get("quoted", [])
     if not quoted:
         return []
-    keys = [key for key in metrics.names() if any(key in row for row in quoted)]
-    texts = [key for key in ("loss", "size") if any(key in row for row in quoted)]
-    parameters = any("parameters" in row for row in quoted)
-    rows = []
-    for row in quoted:
-        cells = [f"Table {row['table']}", row["name"], *(_text(row.get(key)) for key in texts)]
-        if parameters:
-            cells.append(f"{row['parameters']:g} M" if "parameters" in row else "")
-        rows.append([*cells, *(tables.number(row[key]) if key in row else "" for key in keys)])
-    head = ["table", "name", *texts, *(["parameters"] if parameters else []), *keys]
+    keys = metrics.names()
+    rows = [
+        [f"Table {row['table']}", row["name"], row.get("loss"), _size(row.get("size"))]
+        + [f"{row['parameters']:g} M" if "parameters" in row else None]
+        + [tables.number(row[key]) if key in row else None for key in keys]
+        for row in quoted
+    ]
+    head = ["table", "name", "loss", "input, h x w", "parameters", *keys]
     return [
         "## What the paper quotes from others",
         "",
-        *table(head, rows, "ll" + "l" * len(texts) + "r" * (len(head) - 2 - len(texts))),
+        *table(head, rows, "lll" + "r" * (len(head) - 3)),
         "",
     ]
 
 
-def _text(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, list) else str(value or "")
+def _size(size: list[int] | None) -> str:
+    return "x".join(map(str, size or []))
 
 
 def _apart(content: dict[str, Any]) -> list[str]:
