@@ -147,48 +147,47 @@ def standard(results: Sequence[Result]) -> list[str]:
 
 def times(results: Sequence[Result], output: Path) -> list[str]:
     """The ratios of times, published and here, where any row was timed."""
-    timed = [(result, result.time) for result in results if result.time]
+    by_row = {result.row.row: result for result in results}
+    timed = [
+        (result, by_row[result.time["reference"]], result.time) for result in results if result.time
+    ]
     if not timed:
         return []
-    by_row = {result.row.row: result for result in results}
     devices = _devices(results)
-    published = {
-        device: [
-            _ratio(
-                result.row.seconds.get(device),
-                by_row[time["reference"]].row.seconds.get(device),
-            )
-            for result, time in timed
-        ]
-        for device in devices
-    }
     head = ["row", "name", "by row", *(f"{device}, s" for device in devices), "here, ms"]
     head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio"]
     head += [f"here / {device}" for device in devices]
-    rows = []
-    for number, (result, time) in enumerate(timed):
-        reference, here = by_row[time["reference"]], time["ratio"]
-        ratios = [published[device][number] for device in devices]
-        low, high = time["range"]
-        rows.append(
-            [result.row.row, result.row.name, reference.row.row]
-            + [_or_empty(result.row.seconds.get(device), "{:.3f}") for device in devices]
-            + [f"{1000 * time['seconds']:.0f} / {1000 * time['reference_seconds']:.0f}"]
-            + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _products(result, reference))]
-            + [f"{bold(f'{here:.2f}')} ({low:.2f} to {high:.2f})"]
-            + [_or_empty(_ratio(here, ratio), "{:.2f}") for ratio in ratios]
-        )
-    lines = [f"## Times ({where(results)})", "", _how_timed(timed[0][1], devices), ""]
+    rows = [_time_row(*each, devices) for each in timed]
+    lines = [f"## Times ({where(results)})", "", _how_timed(timed[0][2], devices), ""]
     lines += [*table(head, rows, "lll" + "r" * (len(head) - 3)), ""]
     if len(timed) > 1:
         charts.times(
-            [f"{result.row.row}  {result.row.name}" for result, _ in timed],
-            published,
-            [time["ratio"] for _, time in timed],
+            [f"{result.row.row}  {result.row.name}" for result, *_ in timed],
+            {device: [_published(a, b, device) for a, b, _ in timed] for device in devices},
+            [time["ratio"] for *_, time in timed],
             output / "figures" / "times.png",
         )
         lines += ["![Ratio of times, published and here](figures/times.png)", ""]
     return lines
+
+
+def _time_row(
+    result: Result, reference: Result, time: dict[str, Any], devices: Sequence[str]
+) -> list[Any]:
+    ratios = [_published(result, reference, device) for device in devices]
+    here, (low, high) = time["ratio"], time["range"]
+    return (
+        [result.row.row, result.row.name, reference.row.row]
+        + [_or_empty(result.row.seconds.get(device), "{:.3f}") for device in devices]
+        + [f"{1000 * time['seconds']:.0f} / {1000 * time['reference_seconds']:.0f}"]
+        + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _products(result, reference))]
+        + [f"{bold(f'{here:.2f}')} ({low:.2f} to {high:.2f})"]
+        + [_or_empty(_ratio(here, ratio), "{:.2f}") for ratio in ratios]
+    )
+
+
+def _published(result: Result, reference: Result, device: str) -> float | None:
+    return _ratio(result.row.seconds.get(device), reference.row.seconds.get(device))
 
 
 def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
@@ -223,16 +222,15 @@ def _seen(result: Result, which: str) -> str:
 
 
 def _scores(result: Result, which: str, keys: Iterable[str], predictor: str = NETWORK) -> list[str]:
-    report = result.scores[which]
-    values = report["scores"].get(predictor, {}).get(protocol_of(report["protocol"]).reduction, {})
-    return [_or_empty(values.get(key), "{:.3f}") for key in keys]
+    return [_or_empty(_score(result, which, key, predictor), "{:.3f}") for key in keys]
 
 
-def _score(result: Result, which: str, key: str) -> float | None:
+def _score(result: Result, which: str, key: str, predictor: str = NETWORK) -> float | None:
     report = result.scores.get(which)
     if report is None:
         return None
-    return report["scores"][NETWORK][protocol_of(report["protocol"]).reduction].get(key)
+    reduction = protocol_of(report["protocol"]).reduction
+    return report["scores"].get(predictor, {}).get(reduction, {}).get(key)
 
 
 def _products(result: Result, reference: Result) -> float | None:
