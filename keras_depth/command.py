@@ -16,7 +16,6 @@ import yaml
 
 from keras_depth.errors import InputError
 from keras_depth.memory import keep_freed_memory
-from keras_depth.recipes import parse_yaml
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -94,6 +93,20 @@ def choose_backend() -> None:
             f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"
             " TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
         )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-4 as a number; YAML 1.1 wants 1.0e-4 and takes the rest for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """Returns what a YAML text says; 1e-4 is a number."""
+    return yaml.load(text, _Loader)  # a SafeLoader: it builds plain values alone
 
 
 def size(text: str) -> tuple[int, int]:

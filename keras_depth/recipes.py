@@ -6,7 +6,6 @@ not take.
 """
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, get_origin
 import yaml
 
 from keras_depth import resources, tables
+from keras_depth.command import parse_yaml
 from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
 from keras_depth.errors import InputError, check_keywords, unknown_name
 
@@ -69,20 +69,6 @@ class Recipe:
     def to_yaml(self) -> str:
         values = {**dataclasses.asdict(self), "size": list(self.size)}
         return yaml.safe_dump(values, sort_keys=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that reads 1e-4 as a number; YAML 1.1 wants 1.0e-4 and takes the rest for text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """Returns what a YAML text says; 1e-4 is a number."""
-    return yaml.load(text, _Loader)  # a SafeLoader: it builds plain values alone
 
 
 def list_recipes() -> list[str]:

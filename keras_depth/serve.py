@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in ("kserve", "tensorflow_serving"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"serving needs {module}: pip install 'keras_depth[serve]'")
-    from keras_depth.serving.server import Settings
+    from keras_depth.serving.settings import Settings
     from keras_depth.serving.workers import serve
 
     options = vars(arguments)

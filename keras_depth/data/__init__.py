@@ -80,7 +80,7 @@ def _middlebury(data_dir, split, *, focal_baseline=None, scale=4):
 
 
 def _prepared(data_dir, split):
-    from keras_depth.data.prepared import open_prepared
+    from keras_depth.data.prepared_reader import open_prepared
 
     return open_prepared(data_dir, split)
 
@@ -136,7 +136,7 @@ def open_reader(
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
             | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |
-            | prepared | `prepared.open_prepared` | none |
+            | prepared | `prepared_reader.open_prepared` | none |
 
     Raises:
         InputError: an unknown name, split or option, no folder, or not the data set in it.

@@ -17,7 +17,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 from keras_depth.serving import v2
 from keras_depth.serving.app import REFUSED
 from keras_depth.serving.model import WAITING, Busy, NoLoading
-from keras_depth.serving.server import Settings
+from keras_depth.serving.settings import Settings
 from keras_depth.serving.tensorflow_serving import PredictionService
 
 

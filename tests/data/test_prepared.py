@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from keras_depth import data
 from keras_depth.data import prepared, tfrecords
 from keras_depth.data.pipeline import resize
+from keras_depth.data.prepared_reader import open_prepared
 from keras_depth.data.reader import Reader, to_bytes
 from keras_depth.data.synthetic import Rooms
 from keras_depth.data.write_nyu import write_layout
@@ -53,12 +54,12 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
         )
     # Nothing else is left behind, and the copy's own folder opens it too.
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
-    assert len(prepared.open_prepared(home)) == 5
+    assert len(open_prepared(home)) == 5
 
 
 def test_rendered_frames_stay_rendered(tmp_path):
     prepared.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
-    copied = prepared.open_prepared(tmp_path, "train")
+    copied = open_prepared(tmp_path, "train")
     assert copied.synthetic
     assert_same(data.open_reader("synthetic", None, "train", count=2, size=(48, 64)), copied)
 
@@ -78,7 +79,7 @@ def test_a_stereo_copy(tmp_path, monkeypatch):
         data._READERS, "synthetic", lambda data_dir, split: Stereo(2, (48, 64), 0, "train")
     )
     prepared.prepare("synthetic", None, tmp_path, SIZE)
-    copied = prepared.open_prepared(tmp_path, "train")
+    copied = open_prepared(tmp_path, "train")
     assert_same(Stereo(2, (48, 64), 0, "train"), copied)
     assert copied[0]["focal_baseline"] == np.float32(40.5) / 2  # half the width
 
@@ -140,7 +141,7 @@ def test_a_killed_copy_goes_on(tmp_path):
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
     for split in prepared.SPLITS:
         reader = data.open_reader("synthetic", None, split, count=200, size=SIZE)
-        assert_same(reader, prepared.open_prepared(home, split))
+        assert_same(reader, open_prepared(home, split))
 
 
 def test_shards_of_another_copy_are_not_taken_and_not_lost(nyu, tmp_path):
@@ -160,7 +161,7 @@ def test_copies_with_other_options_stand_beside(tmp_path):
     assert "several copies" in open_error(tmp_path)
     for seed in (1, 2):
         home = tmp_path / "prepared_depth" / f"synthetic_24x32_count-2_seed-{seed}"
-        assert len(prepared.open_prepared(home)) == 2
+        assert len(open_prepared(home)) == 2
 
 
 def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
@@ -192,7 +193,7 @@ def test_a_finished_copy_is_not_overwritten(nyu, tmp_path):
 
 def open_error(path, split="train", index=None):
     with pytest.raises(InputError) as error:
-        reader = prepared.open_prepared(path, split)
+        reader = open_prepared(path, split)
         if index is not None:
             reader.stored(index)
     return str(error.value)
@@ -228,7 +229,7 @@ def test_bad_copies(nyu, tmp_path):
 
 def test_a_file_that_shrinks_while_it_is_read(nyu, tmp_path):
     home = copy(nyu, tmp_path)
-    reader = prepared.open_prepared(home, "train")
+    reader = open_prepared(home, "train")
     file = next(home.glob("*train*"))
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(InputError, match="cut short"):

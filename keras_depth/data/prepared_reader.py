@@ -1,0 +1,105 @@
+"""Reads a prepared copy of a data set (see `prepared.py`), frame by frame."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from keras_depth.data import tfrecords
+from keras_depth.data.reader import Reader, Sample, make_sample
+from keras_depth.errors import InputError, unknown_name
+
+NAME = "prepared_depth"  # of the tfds builder
+UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
+# Scores need the data set's own frames, at their own size: the test split is not copied.
+SPLITS = ("train", "validation")
+
+
+def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
+    """Opens a prepared copy.
+
+    Args:
+        data_dir: the copy's folder, or one that `prepare` wrote one copy into.
+        split: "train" or "validation"; None: the validation frames.
+
+    Raises:
+        InputError: there is no copy, or more than one; an unknown split; a damaged file.
+    """
+    path = Path(data_dir).expanduser()
+    found = [p.parent for depth in ("", "*/", "*/*/", "*/*/*/")
+             for p in sorted(path.glob(f"{depth}dataset_info.json"))
+             if not p.parent.name.startswith(UNFINISHED)]  # fmt: skip
+    if len(found) != 1:
+        what = f"several copies ({', '.join(map(str, found))})" if found else "no prepared copy"
+        raise InputError(
+            f"{path}: holds {what}; give the folder of one that"
+            " `python -m keras_depth.data --prepare` has written"
+        )
+    if split not in (None, *SPLITS):
+        raise unknown_name("split of a prepared copy", str(split), SPLITS)
+    return Prepared(found[0], split or "validation")
+
+
+class Prepared(Reader):
+    """A reader of a prepared copy."""
+
+    def __init__(self, folder: Path, split: str):
+        try:
+            info = tfds.builder_from_directory(folder).info
+            if info.name != NAME:
+                raise InputError(f"{folder}: is tfds' {info.name}, not a prepared copy")
+            shape, source = info.features["image"].shape, info.metadata["source"]
+            self.synthetic = bool(info.metadata["synthetic"])
+            self.measured = bool(info.metadata.get("measured", True))
+            files = [Path(file) for file in info.splits[split].filepaths]
+        except InputError:
+            raise
+        except Exception as error:  # tfds has no one error for files it cannot make sense of
+            raise InputError(f"{folder}: damaged ({error}); prepare the data set again") from error
+        self.stereo = "right" in info.features
+        self._shape = shape[:2]
+        self._records = [record for file in files for record in tfrecords.index(file)]
+        self.description = (
+            f"prepared copy, {shape[0]}x{shape[1]}, {split}: {len(self)} frames in {folder}, from"
+            f" {source[split]}"
+        )
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def name(self, index: int) -> str:
+        record = self._records[index]
+        return f"{record.file}@{record.start}"
+
+    def key(self, index: int) -> str:
+        return self._features(index)["key"].bytes_list.value[0].decode()
+
+    def stored(self, index: int) -> Sample:
+        features = self._features(index)
+        try:
+            image = self._array(features["image"], np.uint8, 3)
+            depth = self._array(features["depth"], np.float32, 1)[..., 0]
+            if not self.stereo:
+                return make_sample(image, depth, self.name(index))
+            right = self._array(features["right"], np.uint8, 3)
+            focal_baseline = features["focal_baseline"].float_list.value[0]
+        except IndexError as error:
+            raise self._damaged(index) from error
+        return make_sample(image, depth, self.name(index), right, focal_baseline)
+
+    def _features(self, index: int):
+        content = tfrecords.read(self._records[index])
+        try:
+            return tf.train.Example.FromString(content).features.feature
+        except Exception as error:  # whatever protobuf makes of bad bytes
+            raise self._damaged(index) from error
+
+    def _array(self, feature, dtype, channels: int) -> np.ndarray:
+        array = np.frombuffer(feature.bytes_list.value[0], dtype)
+        if array.size != self._shape[0] * self._shape[1] * channels:
+            raise IndexError
+        return array.reshape(*self._shape, channels)
+
+    def _damaged(self, index: int) -> InputError:
+        return InputError(f"{self.name(index)}: damaged record; prepare the data set again")
