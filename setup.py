@@ -20,9 +20,10 @@ setup(
     packages=find_packages(include=["keras_depth", "keras_depth.*"]) + list(CARRIED),
     package_dir=CARRIED,
     package_data={
-        "keras_depth.data": ["splits/*.csv"],
-        "keras_depth.serving": ["page.html"],
-        "keras_depth.reproduction": ["page.html"],
+        "keras_depth.data.nyu": ["*.csv"],
+        "keras_depth.data.kitti": ["*.csv"],
+        "keras_depth.serve": ["page.html"],
+        "keras_depth.reproduce": ["page.html"],
         "keras_depth.training": ["**/*.yaml"],
         "keras_depth.published": ["*.yaml"],
         "keras_depth.custom_ops": ["*/*.cc", "*/*.cu", "*/*.h", "*/*.md"],

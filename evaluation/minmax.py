@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth import encodings, evaluation
+from keras_depth import encodings
+from keras_depth.evaluate import evaluator
 from keras_depth.run_folder import RunFolder
 
 PROTOCOLS = {
@@ -37,13 +38,13 @@ def main() -> None:
         for protocol, changes in PROTOCOLS.values():
             for name in ("unit", "minmax"):
                 output = Path(folder) / "report"
-                report, _ = evaluation.evaluate_run(
+                report, _ = evaluator.evaluate_run(
                     getattr(runs, name), protocol=protocol, changes=changes, output=output
                 )
                 add(rows, f"network, {name}", report.scores["network"])
                 if name == "unit":
                     mean = report.scores["mean training depth"]
-                report, _ = evaluation.evaluate_predictions(
+                report, _ = evaluator.evaluate_predictions(
                     perfect(name, runs.unit, Path(folder)),
                     data="synthetic",
                     data_options={"size": RunFolder(runs.unit).recipe().size},
@@ -68,7 +69,7 @@ def perfect(name: str, run: Path, folder: Path) -> Path:
     """Writes the depth maps of a network that fits its target without error."""
     encoding = encodings.get(name)
     size = RunFolder(run).recipe().size
-    reader = evaluation.open_frames("synthetic", split="test", options={"size": size})
+    reader = evaluator.open_frames("synthetic", split="test", options={"size": size})
     depth = np.stack([reader[index]["depth"] for index in range(len(reader))])
     file = folder / f"{name}.npy"
     np.save(file, np.array(encoding.decode(encoding.encode(depth)))[..., 0])

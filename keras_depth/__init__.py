@@ -12,9 +12,9 @@ __version__ = "0.1.0"
 
 # Loaded on first use: TensorFlow takes seconds to import, and `--help` should not.
 _PUBLIC = {
-    "create_model": "architectures",
-    "list_architectures": "architectures",
-    "DepthEstimator": "inference",
+    "create_model": "models",
+    "list_architectures": "models",
+    "DepthEstimator": "predict.estimator",
 }
 __all__ = sorted(_PUBLIC)
 

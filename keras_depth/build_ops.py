@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_depth import resources
+from keras_depth import files
 from keras_depth.command import load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
 
@@ -50,7 +50,7 @@ def build(force: bool = False, cuda_architectures: Sequence[str] | None = None) 
 
     code_flags = _code_flags(nvcc, cuda_architectures) if nvcc else []
 
-    sources = resources.folder("custom_ops") / "interleave"
+    sources = files.resource_folder("custom_ops") / "interleave"
     optimise = ["-O3", "-fPIC", "-w"]  # -w: TensorFlow's headers warn about themselves
     link_flags = tf.sysconfig.get_link_flags()
     library.parent.mkdir(parents=True, exist_ok=True)

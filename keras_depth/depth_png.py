@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 
-from keras_depth import point_cloud
+from keras_depth import geometry
 
 FARTHEST = 65.535  # metres: what 16 bits of millimetres can hold
 
 
 def millimetres(depth: np.ndarray) -> np.ndarray:
     """Returns depth in metres as uint16 millimetres: 0 where there is none, cut to `FARTHEST`."""
-    there = point_cloud.measured(depth)
+    there = geometry.measured(depth)
     return np.where(there, np.rint(1000 * np.minimum(depth, FARTHEST)), 0).astype(np.uint16)
 
 

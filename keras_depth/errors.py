@@ -3,6 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -31,3 +32,23 @@ def check_keywords(what: str, function: Callable, keywords: Iterable[str]) -> No
     for keyword in keywords:
         if keyword not in known:
             raise unknown_name(what, keyword, known)
+
+
+def check_choice(what: str, value: object, known: Iterable[str]) -> None:
+    """Raises InputError unless `value` is one of `known`; names the nearest."""
+    known = list(known)
+    if value not in known:
+        raise unknown_name(what, str(value), known)
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """Returns the error for a file or folder that the operating system refuses to write."""
+    return InputError(
+        f"{path}: cannot be written ({error.strerror or error}); choose another folder, or make"
+        " room on the disk"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an exception's message, or its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,35 +1,83 @@
-"""Writing files whole or not at all, and reading what was so written."""
+"""Files written whole or not at all, and the folders that travel with the package."""
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, cannot_write
+
+# A wheel carries these folders inside the package (see setup.py); in a checkout they stand
+# beside it.
+_RESOURCES = {
+    "training": "training",
+    "published": "evaluation/published",
+    "custom_ops": "custom_ops",
+}
 
 
 def read_json(path: Path) -> Any:
-    """Reads a file of JSON that a command has written.
+    """Reads a JSON file that a command has written.
 
     Raises:
-        InputError: it is no JSON.
+        InputError: the file is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
-            f"{path}: damaged ({error}); restore it, or delete it and give the command again"
+            f"{path}: damaged ({error}); restore it, or delete it and run the command again"
         ) from error
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yields a path beside `target`; what was written there takes its place in one step.
+
+    Where the block raises, `target` stays as it was and nothing is left beside it.
+
+    Raises:
+        InputError: the folder cannot be written, or its disk is full.
+    """
+    # The ending stays: writers of pictures and videos choose the format by it.
+    partial = target.with_name(f".partial-{target.name}")
+    try:
+        yield partial
+        os.replace(partial, target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
-    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
-def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` make a file beside `target`, then puts it in its place in one step."""
-    partial = target.with_name(f".partial-{target.name}")
-    write(partial)
-    os.replace(partial, target)
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def resource_folder(name: str) -> Path:
+    """Returns the folder "training", "published" or "custom_ops", of a checkout or a wheel.
+
+    Raises:
+        InputError: the installation lacks the folder.
+    """
+    package = Path(__file__).resolve().parent
+    for path in (package / name, package.parent / _RESOURCES[name]):
+        if path.is_dir():
+            return path
+    raise InputError(f"{package}: this installation lacks its folder {name!r}; install it again")

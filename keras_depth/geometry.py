@@ -1,11 +1,38 @@
-"""From depth to points in space, and PLY files."""
+"""Pinhole cameras, points in space, and PLY files."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from keras_depth.camera import Intrinsics
 from keras_depth.errors import InputError
+
+
+class Intrinsics(NamedTuple):
+    """A pinhole camera, in pixels of its image; (0, 0) is the center of the top left pixel."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's colour camera at 640x480
+
+
+def scale_intrinsics(
+    intrinsics: Intrinsics, from_size: tuple[int, int], to_size: tuple[int, int]
+) -> Intrinsics:
+    """Returns the camera of a picture after it is resized.
+
+    Args:
+        intrinsics: of the picture before.
+        from_size, to_size: (height, width) before and after.
+    """
+    fx, fy, cx, cy = intrinsics
+    y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
+    # Resizing keeps the picture's edges in place, and they lie half a pixel outside the centres.
+    return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
 
 
 def measured(depth: np.ndarray) -> np.ndarray:
@@ -18,7 +45,7 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
 
     Args:
         depth: floating (H, W) or (H, W, 1), metres along the optical axis, 0 = not measured.
-        intrinsics: of the depth map's own pixels; `camera.scale_intrinsics` follows a resize.
+        intrinsics: of the depth map's own pixels; `scale_intrinsics` follows a resize.
 
     Returns:
         float32 (N, 3), metres: the measured pixels row by row, in the order of

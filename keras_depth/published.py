@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from keras_depth import resources
+from keras_depth import files
 from keras_depth.errors import InputError, unknown_name
 
 _LOSS = "loss, value"  # a column of `to_markdown`
@@ -67,7 +67,7 @@ class Row:
 
 def papers() -> list[str]:
     """Returns the papers whose tables are here."""
-    return sorted(path.stem for path in resources.folder("published").glob("*.yaml"))
+    return sorted(path.stem for path in files.resource_folder("published").glob("*.yaml"))
 
 
 def table(paper: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def table(paper: str) -> dict[str, Any]:
     """
     if paper not in papers():
         raise unknown_name("paper", paper, papers())
-    text = (resources.folder("published") / f"{paper}.yaml").read_text(encoding="utf-8")
+    text = (files.resource_folder("published") / f"{paper}.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
 
 

@@ -13,7 +13,8 @@ from typing import Any, get_origin
 
 import yaml
 
-from keras_depth import resources, tables
+from keras_depth import files
+from keras_depth import published as tables
 from keras_depth.command import parse_yaml
 from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
 from keras_depth.errors import InputError, check_keywords, unknown_name
@@ -73,7 +74,7 @@ class Recipe:
 
 def list_recipes() -> list[str]:
     """Returns the names of the recipes that ship with the package, as `paper/row`."""
-    root = resources.folder("training")
+    root = files.resource_folder("training")
     return sorted(str(path.relative_to(root).with_suffix("")) for path in root.glob("*/*.yaml"))
 
 
@@ -164,7 +165,7 @@ def _find(name: str) -> Path:
         raise InputError(f"recipe {name}: there are {', '.join(found)}; give one of these")
     if not found:
         raise unknown_name("recipe", name, [each.split("/")[1] for each in known])
-    return resources.folder("training") / f"{found[0]}.yaml"
+    return files.resource_folder("training") / f"{found[0]}.yaml"
 
 
 def _override(values: dict[str, Any], text: str) -> str:

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from keras_depth import build_ops, resources
+from keras_depth import build_ops, files
 from keras_depth.errors import InputError
 from keras_depth.layers import interleave as module
 from keras_depth.layers.interleave import has_cuda_kernels, library_path
 
-SOURCES = resources.folder("custom_ops") / "interleave"
+SOURCES = files.resource_folder("custom_ops") / "interleave"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_name_is_the_stamp(monkeypatch, cache, tmp_path):
 
     edited = tmp_path / "custom_ops" / "interleave"
     shutil.copytree(SOURCES, edited)
-    monkeypatch.setattr(resources, "folder", lambda name: edited.parent)
+    monkeypatch.setattr(files, "resource_folder", lambda name: edited.parent)
     assert library_path() == path  # the same sources elsewhere
     with open(edited / "interleave_op.cc", "a") as source:
         source.write("// edited\n")
@@ -65,7 +65,7 @@ def test_failing_compiler_shows_command_and_first_errors(cache, monkeypatch, tmp
     broken = tmp_path / "custom_ops" / "interleave"
     shutil.copytree(SOURCES, broken)
     (broken / "interleave_op.cc").write_text("int main() { return missing; }")
-    monkeypatch.setattr(resources, "folder", lambda name: broken.parent)
+    monkeypatch.setattr(files, "resource_folder", lambda name: broken.parent)
     with pytest.raises(InputError) as error:
         build_ops.build()
     first, *errors = str(error.value).splitlines()

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import command, evaluate, train
-from keras_depth.architectures import create_model
+from keras_depth import command
+from keras_depth.evaluate import __main__ as evaluate
+from keras_depth.models import create_model
+from keras_depth.train import __main__ as train
 
 SMALL = [
     *("--set", "size=[32, 48]", "--batch-size", "2", "--epochs", "1"),

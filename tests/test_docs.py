@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from keras_depth import (
-    architectures,
     data,
     encodings,
+    files,
+    models,
     protocols,
+    published,
     recipes,
-    resources,
     run_folder,
-    tables,
 )
-from keras_depth.data import kitti_lists, nyu_lists
+from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.nyu import lists as nyu_lists
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -63,8 +64,7 @@ def test_the_table_of_networks():
     text = (ROOT / "README.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([\d,]+) \|", text, re.MULTILINE))
     assert rows == {
-        name: f"{architectures.get(name).parameters[0]:,}"
-        for name in architectures.list_architectures()
+        name: f"{models.get(name).parameters[0]:,}" for name in models.list_architectures()
     }
 
 
@@ -85,11 +85,11 @@ def test_the_names_exist():
         assert name in recipes.list_recipes() or "docs/architecture.md" in [
             page for page, text in pages.items() if f"`training/{name}.yaml`" in text
         ]
-    for paper in tables.papers():
+    for paper in published.papers():
         assert f"| {paper} |" in pages["README.md"] and paper in pages["docs/training.md"]
     for path in re.findall(r"`(evaluation/published/\w+\.yaml)`", "".join(pages.values())):
         assert (ROOT / path).exists()
-    assert (resources.folder("published") / "jetson_fcnn.yaml").exists()
+    assert (files.resource_folder("published") / "jetson_fcnn.yaml").exists()
     folder = run_folder.RunFolder("run")
     for path in vars(folder).values():
         if path != folder.path and path != folder.figures:

@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import docs_world
 import numpy as np
 import pytest
-import serving
 import yaml
-from docs_blocks import (
+
+from keras_depth import command, models
+from keras_depth.export import tftrt
+from keras_depth.train import __main__ as train
+from tests.helpers import docs_world, serving
+from tests.helpers.docs_blocks import (
     ARCHITECTURE,
     OTHER,
     PAGES,
@@ -38,9 +41,6 @@ from docs_blocks import (
     module_and_words,
     statements,
 )
-
-from keras_depth import architectures, command, train
-from keras_depth.deploy import tftrt
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -84,7 +84,7 @@ def _short_training(words: list[str]) -> list[str]:
     """Two steps of one frame, the smallest pictures, and no weights from elsewhere."""
     recipe = train.read_recipe(train.parse(words))
     name = recipe.architecture
-    entry = architectures.get(LIGHTER.get(name, name))
+    entry = models.get(LIGHTER.get(name, name))
     settings = {
         "architecture": entry.name,
         "steps": 2,
@@ -165,7 +165,7 @@ def _sources(statement: str, world: World) -> None:
 
 
 def _configuration(statement: str, world: World) -> None:
-    from keras_depth.data.prepared import PreparedConfig
+    from keras_depth.data.prepared.builder import PreparedConfig
 
     PreparedConfig(**json.loads(re.search(r"--config '(.*?)'", statement)[1]))
     assert importlib.util.find_spec(re.search(r"--imports (\S+)", statement)[1])

@@ -3,11 +3,13 @@ import struct
 import numpy as np
 import pytest
 
-from keras_depth.camera import NYU, Intrinsics, scale_intrinsics
 from keras_depth.errors import InputError
-from keras_depth.point_cloud import (
+from keras_depth.geometry import (
+    NYU,
+    Intrinsics,
     back_project,
     measured,
+    scale_intrinsics,
     write_ply,
 )
 

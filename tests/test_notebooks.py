@@ -8,12 +8,12 @@ import json
 import re
 from pathlib import Path
 
-import docs_world
 import pytest
 
-from keras_depth import architectures, recipes, tables
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_nyu import write_layout
+from keras_depth import models, published, recipes
+from keras_depth.data.rendered.rooms import Rooms
+from tests.helpers import docs_world
+from tests.helpers.write_nyu import write_layout
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -63,7 +63,7 @@ def recipes_of(path, setup):
 def test_one_a_paper():
     numbers, papers = zip(*(path.stem.split("_", 1) for path in NOTEBOOKS), strict=True)
     assert list(numbers) == ["1", "2", "3", "4", "5"]
-    assert sorted(papers) == tables.papers()
+    assert sorted(papers) == published.papers()
 
 
 def test_the_same_nine_sections(notebook):
@@ -72,7 +72,7 @@ def test_the_same_nine_sections(notebook):
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert re.findall(r"^#{2,} (.*)", text, re.MULTILINE) == HEADINGS
     first = "".join(content["cells"][0]["source"])
-    citation = architectures.CITATIONS[path.stem.split("_", 1)[1]]
+    citation = models.CITATIONS[path.stem.split("_", 1)[1]]
     title = re.match(r"[^:]+: (.+?)\. ", citation)[1]
     assert first.startswith("# ") and title in " ".join(first.split())
 
@@ -144,7 +144,7 @@ recipe = dataclasses.replace(
 def smaller(name):
     """Returns a cell: two steps of a recipe, of one frame of the smallest size, no weights."""
     recipe = recipes.load(name)
-    entry = architectures.get(recipe.architecture)
+    entry = models.get(recipe.architecture)
     side = -(-max(64, entry.smallest) // entry.multiple) * entry.multiple
     changes = {"size": (side, side), "steps": 2, "batch_size": 1, "weights": "none"}
     if entry.paper == "msfnet":  # a SENet154 takes minutes

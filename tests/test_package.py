@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth import list_architectures, recipes, tables
+from keras_depth import list_architectures, published, recipes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 CHECK = """
 import keras_depth, pathlib
-from keras_depth import recipes, resources, tables
+from keras_depth import recipes, files, tables
 site = pathlib.Path(keras_depth.__file__).parent
 assert "site-packages" in str(site), site
 for name in ("training", "published", "custom_ops"):
-    assert resources.folder(name).is_relative_to(site), name
-assert (resources.folder("custom_ops") / "interleave" / "interleave_cuda.cu").exists()
-print(*keras_depth.list_architectures(), *recipes.list_recipes(), *tables.papers())
+    assert files.resource_folder(name).is_relative_to(site), name
+assert (files.resource_folder("custom_ops") / "interleave" / "interleave_cuda.cu").exists()
+print(*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers())
 """
 
 
@@ -42,7 +42,7 @@ def test_install_and_use_elsewhere(tmp_path):
         ).stdout  # fmt: skip
 
     run("-m", "pip", "install", "--quiet", str(source))
-    carried = [*list_architectures(), *recipes.list_recipes(), *tables.papers()]
+    carried = [*list_architectures(), *recipes.list_recipes(), *published.papers()]
     assert run("-c", CHECK).split() == carried
     assert "built" in run("-m", "keras_depth.build_ops")
     run(

@@ -9,8 +9,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from keras_depth import architectures, metrics, protocols, recipes, resources, tables
-from keras_depth.data import nyu_lists
+from keras_depth import files, metrics, models, protocols, published, recipes
+from keras_depth.data.nyu import lists as nyu_lists
 from keras_depth.errors import InputError
 
 # Of each paper of this suite: how many rows its tables have, quoted ones among them.
@@ -24,21 +24,21 @@ ROWS = {
 
 
 def test_papers_have_their_tables():
-    assert set(ROWS) <= set(tables.papers()) <= set(architectures.CITATIONS)
+    assert set(ROWS) <= set(published.papers()) <= set(models.CITATIONS)
 
 
 @pytest.mark.parametrize("paper", ROWS)
 def test_no_row_is_missing(paper):
-    content = tables.table(paper)
+    content = published.table(paper)
     rows = [*content["rows"], *content.get("quoted", [])]
     assert Counter(entry["table"] for entry in rows) == ROWS[paper]
 
 
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_the_schema(paper):
-    schema = json.loads((resources.folder("published") / "schema.json").read_text())
+    schema = json.loads((files.resource_folder("published") / "schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(tables.table(paper), schema, jsonschema.Draft202012Validator)
+    jsonschema.validate(published.table(paper), schema, jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize(
@@ -46,22 +46,22 @@ def test_the_schema(paper):
     [({"metrics": {"rell": 0.1}}, "rell"), ({"loss_value": "about 45"}, "about 45")],
 )
 def test_the_schema_refuses(change, words):
-    schema = json.loads((resources.folder("published") / "schema.json").read_text())
-    content = tables.table("irv2_unet")
+    schema = json.loads((files.resource_folder("published") / "schema.json").read_text())
+    content = published.table("irv2_unet")
     content["rows"][0] |= change
     with pytest.raises(jsonschema.ValidationError, match=words):
         jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_every_row(paper):
-    content = tables.table(paper)
+    content = published.table(paper)
     assert content["paper"] == paper and protocols.get(content["protocol"])
     numbers = [entry["row"] for entry in content["rows"]]
     assert len(set(numbers)) == len(numbers)
     for entry in content["rows"]:
-        row = tables.row(paper, entry["row"])
-        assert architectures.get(entry["architecture"]).paper == paper
+        row = published.row(paper, entry["row"])
+        assert models.get(entry["architecture"]).paper == paper
         assert row.name and row.reproducible and "\n" not in row.reproducible
         assert all(metrics.describe(key) for key in row.metrics)
         recipe = recipes.load(row.recipe)
@@ -75,9 +75,9 @@ def test_every_row(paper):
         assert row.reference in numbers
 
 
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_wider_thresholds_hold_more(paper):
-    content = tables.table(paper)
+    content = published.table(paper)
     for scores in [*(entry["metrics"] for entry in content["rows"]), *content.get("quoted", [])]:
         shares = [scores[key] for key in ("delta1", "delta2", "delta3") if key in scores]
         assert shares == sorted(shares), scores
@@ -85,15 +85,15 @@ def test_wider_thresholds_hold_more(paper):
 
 def said(paper):
     """What a paper's file says of its contradictions, in one line."""
-    return " ".join(" ".join(tables.table(paper)["contradictions"]).split())
+    return " ".join(" ".join(published.table(paper)["contradictions"]).split())
 
 
 def parameters(name):
-    return architectures.get(name).parameters[0]
+    return models.get(name).parameters[0]
 
 
 def test_ratios_of_parameters():
-    content = tables.table("optidepthnet")
+    content = published.table("optidepthnet")
     printed = {row["row"]: row["parameters"] for row in content["rows"] + content["quoted"]}
     text = said("optidepthnet")
     assert f"{printed[1]:.2f} / {printed[5]:.2f} = {printed[1] / printed[5]:.2f}" in text
@@ -133,21 +133,21 @@ def test_a_perfect_fit_of_each_picture_s_range(low, high):
 
 def test_papers_quote_the_same():
     """Of Eigen and Laina one paper prints the squares of what another has."""
-    squares = {row["name"]: row["mse"] for row in tables.table("jetson_fcnn")["quoted"]}
-    roots = {row["name"]: row["rmse"] for row in tables.table("msfnet")["quoted"][:4]}
+    squares = {row["name"]: row["mse"] for row in published.table("jetson_fcnn")["quoted"]}
+    roots = {row["name"]: row["rmse"] for row in published.table("msfnet")["quoted"][:4]}
     assert squares["Eigen"] == round(roots["Eigen 2014"] ** 2, 3)
     assert squares["Laina"] == round(roots["Laina 2016"] ** 2, 3)
 
 
 def test_rows_that_would_be_one_network():
-    cbam, eda = (tables.row("msfnet", row).metrics["rel"] for row in (5, 6))
+    cbam, eda = (published.row("msfnet", row).metrics["rel"] for row in (5, 6))
     assert f"rel {cbam} and {eda}" in said("msfnet")
 
 
 @pytest.mark.parametrize("name", [n for n in recipes.list_recipes() if recipes.load(n).published])
 def test_a_recipe_s_row_is_there(name):
     recipe = recipes.load(name)
-    row = tables.row(**recipe.published)
+    row = published.row(**recipe.published)
     assert row.paper == name.split("/")[0]
 
 
@@ -155,10 +155,10 @@ def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_as_markdown(paper):
-    content = tables.table(paper)
-    text = tables.to_markdown(paper, {"rooms": {"rel": 0.12345, "d1": 0.777}})
+    content = published.table(paper)
+    text = published.to_markdown(paper, {"rooms": {"rel": 0.12345, "d1": 0.777}})
     columns, _, *lines = text.splitlines()
     for line, entry in zip(lines, content["rows"], strict=False):
         row = dict(zip(cells(columns), cells(line), strict=True))
@@ -176,21 +176,21 @@ def test_as_markdown(paper):
 
 
 def test_values_of_the_loss():
-    assert tables.row("mobile_unet", 3).loss_value == 45.3805
-    assert tables.row("mobile_unet", 1).loss_value is None
-    text = tables.to_markdown("mobile_unet")
+    assert published.row("mobile_unet", 3).loss_value == 45.3805
+    assert published.row("mobile_unet", 1).loss_value is None
+    text = published.to_markdown("mobile_unet")
     assert "| 0.9214 | 45.3805 |" in text and "| 0.968 |  |" in text
 
 
 def test_numbers_as_text():
-    assert [tables.number(value) for value in (0.5, 0.12, 8.7)] == ["0.500", "0.120", "8.700"]
-    assert tables.number(0.1495) == "0.1495" and tables.number(45.3805) == "45.3805"
+    assert [published.number(value) for value in (0.5, 0.12, 8.7)] == ["0.500", "0.120", "8.700"]
+    assert published.number(0.1495) == "0.1495" and published.number(45.3805) == "45.3805"
 
 
 def test_unknown_ones():
     with pytest.raises(InputError, match="unknown paper 'irv2': did you mean 'irv2_unet'"):
-        tables.row("irv2", 1)
+        published.row("irv2", 1)
     with pytest.raises(
         InputError, match="irv2_unet: its table has no row 9 of its own; known are 1"
     ):
-        tables.row("irv2_unet", 9)
+        published.row("irv2_unet", 9)

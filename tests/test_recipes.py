@@ -6,19 +6,13 @@ import re
 import pytest
 import yaml
 
-from keras_depth import (
-    architectures,
-    losses,
-    protocols,
-    recipes,
-    resources,
-    tables,
-    train,
-    trainer,
-)
+from keras_depth import files, losses, models, protocols, recipes
+from keras_depth import published as tables
 from keras_depth.data import RENDERED
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
+from keras_depth.train import __main__ as train
+from keras_depth.train import loop
 
 ROWS = [name for name in recipes.list_recipes() if recipes.load(name).published]
 OPTIDEPTHNET = [
@@ -29,7 +23,7 @@ OPTIDEPTHNET = [
 
 
 def published(paper):
-    path = resources.folder("published") / f"{paper}.yaml"
+    path = files.resource_folder("published") / f"{paper}.yaml"
     return {row["row"]: row for row in yaml.safe_load(path.read_text())["rows"]}
 
 
@@ -49,13 +43,13 @@ def test_the_four_rows_of_optidepthnet():
 def test_every_recipe_is_complete(name):
     """Everything it names exists and takes the arguments it gives."""
     recipe = recipes.load(name)
-    architecture = architectures.get(recipe.architecture)
+    architecture = models.get(recipe.architecture)
     assert not set(recipe.options) - set(architecture.options)
     Augmentation(**recipe.augmentation)
     arguments = dict(recipe.loss)
     losses.get(arguments.pop("name"), **arguments)
     protocols.get(recipe.protocol)
-    trainer.make_optimizer(recipe, total=100)
+    loop.make_optimizer(recipe, total=100)
     assert all(side % architecture.multiple == 0 for side in recipe.size)
     assert name.split("/")[0] == architecture.paper
 
@@ -78,7 +72,7 @@ def test_a_row_matches_the_published_table(name):
         "structural": "depth + gradient + SSIM",
     }
     assert kinds[recipe.loss["name"]] == row["loss"]
-    title = (resources.folder("training") / f"{name}.yaml").read_text().splitlines()[0]
+    title = (files.resource_folder("training") / f"{name}.yaml").read_text().splitlines()[0]
     printed = re.search(rf"row {row['row']}: .* REL (0\.\d+), .*delta1 (0\.\d+)", title)
     assert [float(number) for number in printed.groups()] == [
         row["metrics"][key] for key in ("rel", "delta1")
@@ -121,7 +115,7 @@ def test_msfnet_s_rate_falls_every_five_epochs(row, steps, epochs):
     for factor in (0.05, 0.95):
         recipe = recipes.load(f"msfnet/{row}", [f"schedule.factor={factor}"])
         assert recipe.epochs == epochs
-        optimizer = trainer.make_optimizer(recipe, steps)
+        optimizer = loop.make_optimizer(recipe, steps)
         assert (optimizer.l2, optimizer.epsilon) == (5e-5, 1e-8)
         for epoch in range(epochs):
             optimizer.iterations.assign(epoch * steps // epochs + 1)
@@ -133,7 +127,7 @@ def test_optidepthnet_trains_all_its_networks_alike():
     same = {"architecture": "", "published": {}}
     loaded = [dataclasses.replace(recipes.load(name), **same) for name in OPTIDEPTHNET]
     assert all(recipe == loaded[0] for recipe in loaded)
-    optimizer = trainer.make_optimizer(loaded[0], loaded[0].steps)
+    optimizer = loop.make_optimizer(loaded[0], loaded[0].steps)
     rates = {14100: 1e-4, 14101: 5e-5, 18801: 2.5e-5}  # of 23,500 steps
     for step, rate in rates.items():
         optimizer.iterations.assign(step)
@@ -141,11 +135,11 @@ def test_optidepthnet_trains_all_its_networks_alike():
     assert optimizer.epsilon == 1e-8
 
 
-@pytest.mark.parametrize("name", architectures.list_architectures())
+@pytest.mark.parametrize("name", models.list_architectures())
 def test_a_network_without_data_trains_on_rendered_frames(name):
     recipe = train.read_recipe(train.parse(["--arch", name]))
     assert recipe.data["name"] in RENDERED and recipe.architecture == name
-    assert not set(recipe.options) - set(architectures.get(name).options)
+    assert not set(recipe.options) - set(models.get(name).options)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +179,9 @@ def test_who_asks_for_epochs_gets_epochs(tmp_path, arguments, epochs, steps):
     assert (recipe.epochs, recipe.steps) == (epochs, steps)
 
 
-@pytest.mark.parametrize("name", architectures.list_architectures())
+@pytest.mark.parametrize("name", models.list_architectures())
 def test_every_architecture_has_its_recipe(name):
-    architecture = architectures.get(name)
+    architecture = models.get(name)
     assert recipes.load(f"{architecture.paper}/{architecture.recipe}").architecture == name
 
 

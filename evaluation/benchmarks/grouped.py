@@ -91,7 +91,7 @@ def of_block(block, batch, repeats):
     import numpy as np
     import tensorflow as tf
 
-    from keras_depth import timing
+    from keras_depth.benchmark import timing
 
     height, width, inner, outer, stride = block
     rng = np.random.default_rng(0)
@@ -123,9 +123,10 @@ def whole(name, shape, batch):
     import keras
     import numpy as np
 
-    from keras_depth import losses, timing
-    from keras_depth.architectures import create_model
+    from keras_depth import losses
+    from keras_depth.benchmark import timing
     from keras_depth.layers.grouped_conv import GroupedConv2D
+    from keras_depth.models import create_model
 
     def plain(layer):
         kind = keras.layers.Conv2D if isinstance(layer, GroupedConv2D) else type(layer)

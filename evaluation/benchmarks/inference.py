@@ -22,8 +22,8 @@ def main():
     load_tensorflow()
     import numpy as np
 
-    from keras_depth import timing
-    from keras_depth.architectures import create_model
+    from keras_depth.benchmark import timing
+    from keras_depth.models import create_model
 
     print("| network | input |", " | ".join(NAMES), "|")
     print("|---|---|" + "---:|" * len(NAMES), flush=True)
@@ -48,11 +48,11 @@ def ways(model):
     import numpy as np
     import tensorflow as tf
 
-    from keras_depth import transfer
     from keras_depth.layers.interleave import standard_operators
+    from keras_depth.models import reparameterize
 
-    folded = transfer.fold_batch_norm(transfer.to_interleaved(model))
-    simple = transfer.simple_resizing(folded)
+    folded = reparameterize.fold_batch_norm(reparameterize.to_interleaved(model))
+    simple = reparameterize.simple_resizing(folded)
     image = np.random.default_rng(0).random((1, *model.inputs[0].shape[1:]), np.float32)
 
     def traced(network, standard=False, constants=False, xla=False):

@@ -167,11 +167,11 @@ CANDIDATES = {
 
 def write_frames(root: Path, frames: int) -> None:
     """Writes the files, each set once; 480x640 and 375x1242 with a sensor's noise."""
-    from keras_depth.data.drives import KITTI_SIZE, Drives
-    from keras_depth.data.prepared import prepare
-    from keras_depth.data.synthetic import Rooms
-    from keras_depth.data.write_kitti import write_kitti
-    from keras_depth.data.write_nyu import write_layout
+    from keras_depth.data.prepared.builder import prepare
+    from keras_depth.data.rendered.drives import KITTI_SIZE, Drives
+    from keras_depth.data.rendered.rooms import Rooms
+    from tests.helpers.write_kitti import write_kitti
+    from tests.helpers.write_nyu import write_layout
 
     train, test = (Rooms(n, (480, 640), noise=True, holes=True) for n in (frames, 2))
     for layout in ("fastdepth", "densedepth", "bts", "labelled"):

@@ -39,11 +39,12 @@ def rows(encoder, shape, batch, repeats):
     """Yields the table's rows of one encoder."""
     import numpy as np
 
-    from keras_depth import losses, multiplications, timing
-    from keras_depth.architectures import create_model
+    from keras_depth import losses
+    from keras_depth.benchmark import macs, timing
+    from keras_depth.models import create_model
 
     models = [create_model(f"{form}_{encoder}", shape) for form in ("monodepth", "optidepthnet")]
-    sizes = [f"{multiplications.count(model) / 1e9:.2f}" for model in models]
+    sizes = [f"{macs.count(model) / 1e9:.2f}" for model in models]
     sizes += [f"{model.count_params():,}" for model in models]
     cases = {
         f"training step, batch {batch}": partial(

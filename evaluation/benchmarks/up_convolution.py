@@ -11,8 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from keras_depth import losses, timing, transfer
-from keras_depth.architectures import create_model
+from keras_depth import losses
+from keras_depth.benchmark import timing
+from keras_depth.models import create_model, reparameterize
 
 
 def main():
@@ -32,10 +33,10 @@ def main():
         return {"unpool": unpool, "interleaved": interleaved}
 
     models = forms()
-    deployed = transfer.to_interleaved(models["unpool"])
+    deployed = reparameterize.to_interleaved(models["unpool"])
     folded = {
-        "unpool": transfer.fold_batch_norm(models["unpool"]),
-        "interleaved": transfer.fold_batch_norm(deployed),
+        "unpool": reparameterize.fold_batch_norm(models["unpool"]),
+        "interleaved": reparameterize.fold_batch_norm(deployed),
     }
     step = partial(timing.training_step, loss=losses.get("mse_rel"), batch=arguments.batch)
     one = partial(timing.inference, batch=1)

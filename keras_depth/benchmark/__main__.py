@@ -32,7 +32,7 @@ def main() -> int:
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
     load_tensorflow()
-    from keras_depth.inference import load_model
+    from keras_depth.predict.estimator import load_model
 
     if arguments.run:
         model = load_model(arguments.run)
@@ -58,10 +58,10 @@ def compare(
     Raises:
         InputError: a runtime is not installed, or a network cannot be exported.
     """
-    from keras_depth.deploy import race
-    from keras_depth.run_folder import environment
+    from keras_depth.benchmark import compare_runtimes
+    from keras_depth.environment import environment
 
-    rows = race.run(models, runtimes, batch, repeats)
+    rows = compare_runtimes.run(models, runtimes, batch, repeats)
     result: dict[str, Any] = {
         "rows": rows,
         "precision": "fp32",
@@ -71,7 +71,7 @@ def compare(
         "environment": environment(),
     }
     within = result["threads"]["within_operations"]
-    print(race.table(rows))
+    print(compare_runtimes.table(rows))
     print(
         f"\nfp32, batch {batch}, on {_devices(result['environment'])} with {within} threads; uint8"
         f" pictures in, metres out; {repeats} calls of each, in turn, each network by each runtime"
@@ -97,8 +97,9 @@ def measure(model: Any, batch: int, repeats: int, training: bool = False) -> dic
     """
     import tensorflow as tf
 
-    from keras_depth import memory, multiplications, timing
-    from keras_depth.run_folder import environment
+    from keras_depth import memory
+    from keras_depth.benchmark import macs, timing
+    from keras_depth.environment import environment
 
     loss = _loss(model) if training else None
     height, width = model.inputs[0].shape[1:3]
@@ -109,7 +110,7 @@ def measure(model: Any, batch: int, repeats: int, training: bool = False) -> dic
             "all": model.count_params(),
             "trainable": sum(prod(weight.shape) for weight in model.trainable_weights),
         },
-        "multiplications": multiplications.count(model),
+        "multiplications": macs.count(model),
         "batch": batch,
         "repeats": repeats,
     }
@@ -153,7 +154,7 @@ def table(result: dict[str, Any]) -> str:
 def _times(function, batch: int, repeats: int) -> dict[str, float]:
     import numpy as np
 
-    from keras_depth import timing
+    from keras_depth.benchmark import timing
 
     (seconds,) = timing.seconds({"call": function}, repeats).values()
     median, low, high = np.percentile(1000 * seconds, (50, 10, 90)).tolist()
@@ -175,12 +176,12 @@ def _speed(times: dict[str, Any]) -> str:
 
 def _loss(model):
     """Returns the loss that the recipe of the model's architecture trains it with."""
-    from keras_depth import architectures, losses, recipes
+    from keras_depth import losses, models, recipes
 
-    architecture = architectures.of(model)
+    architecture = models.of(model)
     if architecture is None:
         raise InputError(
-            f"model {model.name!r} is none of the registered architectures, so nothing says which"
+            f"model {model.name!r} is none of the registered models, so nothing says which"
             " loss trains it; leave out --training"
         )
     arguments = dict(recipes.load(f"{architecture.paper}/{architecture.recipe}").loss)
@@ -205,12 +206,12 @@ def _threads() -> dict[str, int]:
 
 
 def _create(name: str, arguments: argparse.Namespace):
-    from keras_depth import architectures
+    from keras_depth import models
 
     options = dict(arguments.option)
     shape = (*arguments.size, 3) if arguments.size else None
     try:
-        return architectures.create_model(name, shape, **options)
+        return models.create_model(name, shape, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:

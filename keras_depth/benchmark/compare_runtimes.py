@@ -14,10 +14,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import encodings, multiplications, timing
-from keras_depth.deploy import exporter
+from keras_depth import encodings
+from keras_depth.benchmark import macs, timing
 from keras_depth.errors import InputError
-from keras_depth.inference import encoding_of
+from keras_depth.export import exporter
+from keras_depth.predict.estimator import encoding_of
 
 FORMATS = {"tensorflow": "saved_model", "onnxruntime": "onnx", "litert": "litert"}
 _CAMERA = 100.0  # focal length times baseline of a network that writes disparity: any will do
@@ -64,7 +65,7 @@ def run(
                         "runtime": runtime,
                         "size": list(model.inputs[0].shape[1:3]),
                         "parameters": model.count_params(),
-                        "multiplications": multiplications.count(model),
+                        "multiplications": macs.count(model),
                         "median": median,
                         "percentile_95": high,
                         "pictures_per_second": 1000 * batch / median,
@@ -114,7 +115,7 @@ def _export(folder: Path, model: keras.Model, runtime: str, batch: int) -> Path:
 @contextmanager
 def _worker(folder: Path, batch: int) -> Iterator[Any]:
     with subprocess.Popen(
-        [sys.executable, "-m", "keras_depth.deploy.stopwatch", folder, str(batch)],
+        [sys.executable, "-m", "keras_depth.export.stopwatch", folder, str(batch)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth.losses import DepthLoss
-from keras_depth.training_step import training_step as make_step
+from keras_depth.train.step import training_step as make_step
 
 WARM_UP = 2  # calls before the timed ones: tracing, then whatever the first run sets up
 

@@ -21,7 +21,7 @@ __all__ = [
 
 
 def _synthetic(data_dir, split, *, count=1000, size=(240, 320), seed=0, noise=False, holes=False):
-    from keras_depth.data.synthetic import Rooms
+    from keras_depth.data.rendered.rooms import Rooms
 
     return Rooms(count, size, seed, _stream(data_dir, split), noise, holes)
 
@@ -37,7 +37,7 @@ def _drives(
     stereo=False,
     noise=False,
 ):
-    from keras_depth.data.drives import Drives
+    from keras_depth.data.rendered.drives import Drives
 
     return Drives(
         count, size, seed, _stream(data_dir, split), frames_per_drive, stereo=stereo, noise=noise
@@ -80,7 +80,7 @@ def _middlebury(data_dir, split, *, focal_baseline=None, scale=4):
 
 
 def _prepared(data_dir, split):
-    from keras_depth.data.prepared_reader import open_prepared
+    from keras_depth.data.prepared.reader import open_prepared
 
     return open_prepared(data_dir, split)
 

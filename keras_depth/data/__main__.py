@@ -35,7 +35,7 @@ def main() -> int:
     print(report.to_markdown())
     _write(report, arguments.output or Path("data_check") / arguments.data)
     if arguments.prepare:
-        from keras_depth.data.prepared import prepare
+        from keras_depth.data.prepared.builder import prepare
 
         copy = prepare(
             arguments.data, arguments.data_dir, arguments.prepare, arguments.size, options
@@ -52,7 +52,7 @@ def _open_both(arguments: argparse.Namespace, options: dict) -> None:
 
 
 def _write(report: Report, folder: Path) -> None:
-    from keras_depth.visualize import contact_sheet
+    from keras_depth.evaluate.figures import contact_sheet
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from keras_depth.data.hold_out import check_part, held_out
 from keras_depth.data.reader import (
     Reader,
     Sample,
@@ -28,6 +27,7 @@ from keras_depth.data.reader import (
     make_sample,
     read_bytes,
 )
+from keras_depth.data.splits import check_part, held_out
 from keras_depth.errors import InputError
 
 _PICTURES, _PICTURE_SUFFIXES = (

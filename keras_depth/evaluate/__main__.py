@@ -26,12 +26,12 @@ def main() -> int:
     arguments = _parser().parse_args()
     _check(arguments)
     load_tensorflow()
-    from keras_depth import evaluation
+    from keras_depth.evaluate import evaluator
 
     options = dict(arguments.data_option)
     if arguments.ground_truth:
         frames = (arguments.data, arguments.data_dir, arguments.split, options)
-        print(_write(evaluation.open_frames(*frames), arguments.ground_truth))
+        print(_write(evaluator.open_frames(*frames), arguments.ground_truth))
         return 0
     how = {
         "data": arguments.data,
@@ -43,20 +43,20 @@ def main() -> int:
         "output": arguments.output,
     }
     if arguments.predictions:
-        from keras_depth.predictions import KITTI_UNITS
+        from keras_depth.evaluate.depth_maps import KITTI_UNITS
 
-        report, folder = evaluation.evaluate_predictions(
+        report, folder = evaluator.evaluate_predictions(
             arguments.predictions, png_units=arguments.png_units or KITTI_UNITS, **how
         )
     else:
-        report, folder = evaluation.evaluate_run(arguments.run, **how)
+        report, folder = evaluator.evaluate_run(arguments.run, **how)
     print(report.summary())
     print(f"report: {folder / 'report.md'}")
     return 0
 
 
 def _write(reader: Reader, folder: Path) -> str:
-    from keras_depth.predictions import write_ground_truth
+    from keras_depth.evaluate.depth_maps import write_ground_truth
 
     write_ground_truth(reader, folder)
     return f"{folder}: depth of {reader.description}; 16-bit PNG, metres * 256"

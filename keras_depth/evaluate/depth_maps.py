@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from keras_depth.data.reader import Reader, decode_depth16, read_bytes
 from keras_depth.errors import InputError
-from keras_depth.files import replace_file
+from keras_depth.files import replacing
 
 KITTI_UNITS = 256.0  # of a 16-bit PNG, per metre: KITTI's convention, steps of 3.9 mm
 FARTHEST = 65535 / KITTI_UNITS  # metres: what 16 bits of them can hold
@@ -90,7 +90,8 @@ def _write_png(depth: np.ndarray, file: Path) -> None:
     data = cv2.imencode(".png", units.astype(np.uint16))[1].tobytes()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, lambda partial: partial.write_bytes(data))
+        with replacing(file) as partial:
+            partial.write_bytes(data)
     except OSError as error:
         raise InputError(
             f"{file}: cannot be written ({error.strerror}); give another folder"

@@ -11,18 +11,20 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import protocols, recipes, runtimes, tables, visualize
+from keras_depth import protocols, published, recipes
 from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
 from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
-from keras_depth.predictions import KITTI_UNITS, Predictions
+from keras_depth.evaluate import figures
+from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
+from keras_depth.evaluate.report import BASELINE, NETWORK, POST_PROCESSED, Report
+from keras_depth.evaluate.scorer import Scored
+from keras_depth.evaluate.tally import Tally
+from keras_depth.predict import exported as runtimes
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.protocols import Protocol
 from keras_depth.recipes import Recipe
-from keras_depth.report import BASELINE, NETWORK, POST_PROCESSED, Report
 from keras_depth.run_folder import RunFolder
-from keras_depth.scoring import Scored
-from keras_depth.tally import Tally
 
 _SHOWN = 4  # frames in the figure
 
@@ -70,7 +72,7 @@ def evaluate_run(
         reader = _held_out(dataclasses.replace(recipe, data=section), split)
         data = recipe.data["name"]
         if recipe.published:
-            row = tables.row(**recipe.published)
+            row = published.row(**recipe.published)
         if "list" not in (data_options or {}):
             protocol = protocol or recipe.protocol
     elif data:
@@ -186,7 +188,7 @@ def evaluate(
     *,
     model: str,
     mean_depth: np.ndarray | None = None,
-    row: tables.Row | None = None,
+    row: published.Row | None = None,
 ) -> Report:
     """Scores a network or stored depth maps on a reader's frames, and writes report and figure.
 
@@ -246,7 +248,7 @@ def evaluate(
     )
     images, truths, predictions = zip(*shown, strict=True)
     try:
-        visualize.sample_figure(images, truths, predictions, folder / "figures" / "samples.png")
+        figures.sample_figure(images, truths, predictions, folder / "figures" / "samples.png")
         report.write(folder)
     except OSError as error:
         raise _unwritable(folder, error) from error

@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_depth.data.reader import to_bytes
 from keras_depth.errors import InputError
-from keras_depth.point_cloud import measured
+from keras_depth.geometry import measured
 
 _NEAR_IS_BRIGHT = "inferno_r"
 _ERROR = "viridis"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_depth import metrics
+from keras_depth.environment import environment
 from keras_depth.files import write_text
 from keras_depth.protocols import REDUCTIONS, Protocol
-from keras_depth.run_folder import environment
-from keras_depth.tables import Row
+from keras_depth.published import Row
 
 NETWORK = "network"
 POST_PROCESSED = "network, flip ramp"

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from keras_depth import metrics, scoring
+from keras_depth import metrics
 from keras_depth.data import Sample
+from keras_depth.evaluate import scorer
 from keras_depth.protocols import Protocol
 
 # Frames that the metrics take at once. Some hundred small operations a call, whatever its size; and
@@ -40,10 +41,10 @@ class Tally:
 
     def add(
         self, sample: Sample, prediction: np.ndarray, mirrored: np.ndarray | None
-    ) -> scoring.Scored:
-        """Scores the prediction of one frame; the arguments and errors are `scoring.apply`'s."""
+    ) -> scorer.Scored:
+        """Scores the prediction of one frame; the arguments and errors are `scorer.apply`'s."""
         truth = sample["depth"]
-        scored = scoring.apply(self.protocol, truth, prediction, mirrored)
+        scored = scorer.apply(self.protocol, truth, prediction, mirrored)
         valid = scored.y_true[..., 1] > 0
         # LiDAR measures a pixel in 25: the others would be most of the work.
         self._waiting.append((scored.y_true[valid], scored.y_pred[valid]))
@@ -51,10 +52,10 @@ class Tally:
             self._add_waiting()
         if "focal_baseline" in sample:
             self._stereo = True
-            unclipped = scoring.apply(self._unclipped, truth, prediction, mirrored)
+            unclipped = scorer.apply(self._unclipped, truth, prediction, mirrored)
             _update(self._disparity, *_disparities(unclipped, sample["focal_baseline"]))
         if self.protocol.pooled_r2:
-            self.pooled_r2.append(scoring.pooled_r2(scored))
+            self.pooled_r2.append(scorer.pooled_r2(scored))
         self.valid_pixels += int(valid.sum())
         self.all_pixels += scored.y_pred.size
         return scored
@@ -90,7 +91,7 @@ def _update(groups: dict[str, list[metrics.DepthMetric]], y_true, y_pred) -> Non
         metric.update_state(y_true, y_pred)
 
 
-def _disparities(scored: scoring.Scored, focal_baseline) -> tuple[np.ndarray, np.ndarray]:
+def _disparities(scored: scorer.Scored, focal_baseline) -> tuple[np.ndarray, np.ndarray]:
     """True and predicted disparity in pixels of the picture, as a batch of one for a metric."""
     depth, valid = scored.y_true[..., 0], scored.y_true[..., 1]
     true = focal_baseline / np.where(valid > 0, depth, 1)

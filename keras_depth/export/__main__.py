@@ -51,7 +51,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     _check(arguments)
     load_tensorflow()
-    from keras_depth.deploy import exporter
+    from keras_depth.export import exporter
 
     request = exporter.Request(**_options(arguments))
     prepared = exporter.prepare(request)
@@ -67,7 +67,7 @@ def main() -> int:
 
 def report(folder: Path, details: dict[str, Any]) -> str:
     """Returns what was written, and how it compares, a line for each thing."""
-    from keras_depth.deploy.parity import Parity
+    from keras_depth.export.parity import Parity
 
     image, depth = details["input"], details["output"]
     parity, latency = Parity(**details["parity"]), details["latency"]
@@ -94,7 +94,7 @@ def _shape(tensor: dict[str, Any]) -> str:
 
 def _tftrt(folder: Path, precision: str) -> int:
     """Converts by TF-TRT where that is possible; else says where, and how."""
-    from keras_depth.deploy import tftrt
+    from keras_depth.export import tftrt
 
     settings = ["--precision", precision.upper(), "--pictures", "pictures.npz"]
     command = ["tftrt.py", "saved_model", *settings, "--output", "converted"]
@@ -109,10 +109,10 @@ def _tftrt(folder: Path, precision: str) -> int:
 
 def _tensorrt(folders: list[Path], prepared: Any) -> int:
     """Builds the engine where TensorRT is, and else writes and prints how to."""
-    from keras_depth import runtimes
-    from keras_depth.deploy import exporter, tensorrt
-    from keras_depth.deploy.parity import Parity
+    from keras_depth.export import exporter, tensorrt
+    from keras_depth.export.parity import Parity
     from keras_depth.files import write_text
+    from keras_depth.predict import exported as runtimes
 
     whole, half = folders[0], (folders[1] if len(folders) > 1 else None)
     built = tensorrt.build(whole, half, prepared.images, prepared.depth)

@@ -15,13 +15,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import architectures, encodings, sources
-from keras_depth.deploy import litert, network, onnx, parity, saved_model, tftrt
+from keras_depth import encodings, models
+from keras_depth.environment import environment
 from keras_depth.errors import InputError
+from keras_depth.export import litert, network, onnx, parity, saved_model, tftrt
 from keras_depth.files import write_text
-from keras_depth.inference import encoding_of, fit, load_model, model_file
-from keras_depth.run_folder import RunFolder, environment
-from keras_depth.runtimes import DETAILS, read_details
+from keras_depth.predict import image_sources
+from keras_depth.predict.estimator import encoding_of, fit, load_model, model_file
+from keras_depth.predict.exported import DETAILS, read_details
+from keras_depth.run_folder import RunFolder
 
 _PICTURES = 3  # compared, or as many as go through a fixed batch
 _CALIBRATION = 200  # pictures that 8-bit scales are taken from
@@ -249,13 +251,13 @@ def _calibration(request: Request, model: keras.Model) -> np.ndarray:
             "--precision int8 takes its scales from pictures: give --calibration a folder of those"
             " that the network will see"
         )
-    every = [source for source in sources.find([str(folder)]) if not source.moves]
+    every = [source for source in image_sources.find([str(folder)]) if not source.moves]
     found = [source.origin for source in every if isinstance(source.origin, Path)]
     if not found:
         raise InputError(f"{folder}: no still picture; 8-bit scales are taken from some")
     size = request.size or tuple(model.inputs[0].shape[1:3])
     step = -(-len(found) // _CALIBRATION)
-    pictures = [fit(sources.read_picture(path), size) for path in found[::step]]
+    pictures = [fit(image_sources.read_picture(path), size) for path in found[::step]]
     return _as_input(np.stack(pictures), request.dtype)
 
 
@@ -269,7 +271,7 @@ def _details(request, model, deployed, encoding, focal_baseline) -> dict[str, An
     shape = list(image.shape)
     if request.layout == "NCHW":
         shape.insert(1, shape.pop())
-    architecture = architectures.of(model)
+    architecture = models.of(model)
     packages = environment()["packages"]
     return {
         "name": model.name,

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_depth.deploy import saved_model
-from keras_depth.runtimes import MODEL_FILES
+from keras_depth.export import saved_model
+from keras_depth.predict.exported import MODEL_FILES
 
 
 def write(

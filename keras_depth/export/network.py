@@ -5,9 +5,10 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from keras_depth import encodings, transfer
+from keras_depth import encodings
 from keras_depth.layers.interleave import standard_operators
 from keras_depth.layers.resize import BilinearResize, ProductResize
+from keras_depth.models import reparameterize
 
 INPUTS = {"uint8": "RGB, 0 to 255", "float32": "RGB, 0 to 1"}
 
@@ -85,7 +86,7 @@ def deployed(
     """
     own = tuple(model.inputs[0].shape[1:3])
     size = size or own
-    network = transfer.for_inference(model, products)
+    network = reparameterize.for_inference(model, products)
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
     scale = 1 / 255 if dtype == "uint8" else 1.0
     x = keras.layers.Rescaling(scale, dtype="float32", name="picture")(image)

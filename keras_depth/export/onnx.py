@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth.deploy.network import graph
-from keras_depth.runtimes import MODEL_FILES, needs
+from keras_depth.export.network import graph
+from keras_depth.predict.exported import MODEL_FILES, needs
 
 
 def write(

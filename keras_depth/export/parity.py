@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth.data.synthetic import Rooms
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
+from keras_depth.predict.estimator import DepthEstimator
 
 # Accepted differences, relative to the depth, or to the mean depth where that is larger. Of fp32
 # the largest counts; what is rounded on purpose is judged by the mean.
@@ -118,7 +118,7 @@ def run_alone(folder: Path, images: np.ndarray) -> dict[str, Any]:
         given, result = Path(scratch) / "pictures.npy", Path(scratch) / "result.npz"
         np.save(given, images)
         done = subprocess.run(
-            [sys.executable, "-m", "keras_depth.deploy.check", folder, given, result],
+            [sys.executable, "-m", "keras_depth.export.worker", folder, given, result],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_depth.deploy.network import graph
+from keras_depth.export.network import graph
 from keras_depth.layers.interleave import standard_operators
 
 

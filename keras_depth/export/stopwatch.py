@@ -1,4 +1,4 @@
-"""python -m keras_depth.deploy.stopwatch FOLDER BATCH: an exported network that runs when told.
+"""python -m keras_depth.export.stopwatch FOLDER BATCH: an exported network that runs when told.
 
 For each line on stdin it computes the depth of the same pictures and answers with a line. At the
 end of stdin it writes the most memory that it held, in bytes.
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth import command, memory, runtimes
+from keras_depth import command, memory
+from keras_depth.predict import exported as runtimes
 
 
 def main() -> int:

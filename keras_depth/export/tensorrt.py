@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_depth.deploy import parity
 from keras_depth.errors import InputError
-from keras_depth.runtimes import MODEL_FILES, read_details
+from keras_depth.export import parity
+from keras_depth.predict.exported import MODEL_FILES, read_details
 
 _ON_JETSON = "/usr/src/tensorrt/bin/trtexec"  # which JetPack leaves off the PATH
 _TYPED = 11  # from this major version on, types come from the graph alone

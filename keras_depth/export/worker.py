@@ -1,4 +1,4 @@
-"""python -m keras_depth.deploy.check FOLDER PICTURES RESULT: runs an exported network, alone.
+"""python -m keras_depth.export.worker FOLDER PICTURES RESULT: runs an exported network, alone.
 
 It is started by the export command: a process that has not seen the Keras model, nor the layers of
 this package, computes depth with what was written.
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth import command, memory, runtimes
+from keras_depth import command, memory
+from keras_depth.predict import exported as runtimes
 
 WARM_UP, REPEATS = 3, 20
 

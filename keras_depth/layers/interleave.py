@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_depth import resources
+from keras_depth import files
 from keras_depth.errors import InputError
 
 OP_SOURCES = ("interleave.h", "interleave_op.cc", "interleave_cuda.cu")
@@ -101,7 +101,7 @@ def library_path() -> Path:
     The name holds TensorFlow's version and a hash of the sources, so a library of another
     TensorFlow (their C++ interfaces differ) or of older sources is simply not found.
     """
-    folder = resources.folder("custom_ops") / "interleave"
+    folder = files.resource_folder("custom_ops") / "interleave"
     sources = b"".join((folder / name).read_bytes() for name in OP_SOURCES)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     stamp = f"tf{tf.__version__}-{hashlib.sha256(sources).hexdigest()[:12]}"

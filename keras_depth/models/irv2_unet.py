@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_depth.errors import unknown_name
 from keras_depth.layers.preprocessing import Preprocessing
-from keras_depth.models import encoders
+from keras_depth.models.backbones import applications
 from keras_depth.models.blocks import check_sides
 
 MULTIPLE = 16
@@ -44,13 +44,13 @@ def unet(input_shape, weights, *, name, encoder, scaling="imagenet"):
     picture, own_scaling = image, None
     if scaling == "minmax":
         picture, own_scaling = Preprocessing("minmax", name="minmax")(image), "none"
-    backbone = encoders.application(encoder, picture, weights, own_scaling)
+    backbone = applications.application(encoder, picture, weights, own_scaling)
     if encoder == "inception_resnet_v2":
-        x, *skips = encoders.tapped_inception_resnet_v2(backbone, "end", *_SCALES)
+        x, *skips = applications.tapped_inception_resnet_v2(backbone, "end", *_SCALES)
         full = picture
     else:
-        taps = encoders.DAS[encoder]
-        x, *skips = encoders.tapped(backbone, taps, "end", *_SCALES)
+        taps = applications.DAS[encoder]
+        x, *skips = applications.tapped(backbone, taps, "end", *_SCALES)
         # VGG19 alone has a map of the picture's size; the others take up the picture itself.
         full = backbone.get_layer(taps.full).output if taps.full else picture
     x = layers.LeakyReLU(0.2, name="bottleneck_relu")(x)

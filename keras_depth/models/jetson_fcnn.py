@@ -11,7 +11,7 @@ from keras import layers
 from keras_depth.errors import InputError
 from keras_depth.layers.crop_like import CropLike
 from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution
-from keras_depth.models import encoders
+from keras_depth.models.backbones import applications
 from keras_depth.models.blocks import batch_norm, check_sides, factorised_non_bottleneck
 
 # A ReLU ends the network. Started at zero it may never wake up, so it starts at a room's depth.
@@ -117,13 +117,13 @@ def fcnn(
     ):
         if value not in known:
             raise InputError(f"{name}: {option} must be one of {known}, got {value!r}")
-    taps = encoders.RESNET50_LITE if lite else encoders.RESNET50
+    taps = applications.RESNET50_LITE if lite else applications.RESNET50
     scales = (16, 8, 4, 2) if lite else (32, 16, 8, 4, 2)
     widths = [width // 2 for width in _LADDERS[ladder]] if lite else _LADDERS[ladder]
 
     image = keras.Input(input_shape, name="image")
-    backbone = encoders.application("resnet50", image, weights)
-    x, *maps = encoders.tapped(backbone, taps, "end", "sixteenth", "eighth", "quarter", "half")
+    backbone = applications.application("resnet50", image, weights)
+    x, *maps = applications.tapped(backbone, taps, "end", "sixteenth", "eighth", "quarter", "half")
     tapped = dict(zip((16, 8, 4, 2), maps, strict=True))
     x = layers.Conv2D(512 if lite else 1024, 1, name="start")(x)
     for number, (scale, width) in enumerate(zip(scales, widths, strict=False)):

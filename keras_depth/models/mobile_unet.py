@@ -10,9 +10,9 @@ from keras import layers
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.layers.preprocessing import Preprocessing
 from keras_depth.layers.resize import BilinearResize
-from keras_depth.models import encoders
+from keras_depth.models.backbones import applications
+from keras_depth.models.backbones.squeezenet import SOURCE, load_torchvision, squeezenet
 from keras_depth.models.blocks import check_sides
-from keras_depth.models.squeezenet import SOURCE, load_torchvision, squeezenet
 
 MULTIPLE = 16
 SMALLEST = 32
@@ -54,12 +54,12 @@ def mobilenet_v2_unet(
     """
     image = _picture(input_shape, name, scaling)
     mode = None if scaling == "imagenet" else scaling
-    backbone = encoders.application("mobilenet_v2", image, weights, mode)
+    backbone = applications.application("mobilenet_v2", image, weights, mode)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = _MOMENTUM
     scales = ("end", "sixteenth", "eighth", "quarter", "half")
-    maps = encoders.tapped(backbone, encoders.MOBILENET_V2, *scales)
+    maps = applications.tapped(backbone, applications.MOBILENET_V2, *scales)
     return _decode(image, maps, frozen, align_corners, name)
 
 

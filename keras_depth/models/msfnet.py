@@ -13,7 +13,7 @@ from keras_depth.layers.attention import ChannelStatistics
 from keras_depth.layers.preprocessing import Preprocessing
 from keras_depth.layers.resize import BilinearResize
 from keras_depth.layers.sub_pixel import SubPixel
-from keras_depth.models import senet
+from keras_depth.models.backbones import senet
 from keras_depth.models.blocks import check_sides
 
 SMALLEST = 32  # pixels of a side; no multiple is asked for

@@ -8,11 +8,7 @@ import keras
 import numpy as np
 
 from keras_depth.layers.resize import BilinearResize, NearestResize, ProductResize
-from keras_depth.layers.up_convolution import (
-    InterleavedConvolution,
-    UpConvolution,
-    split_kernel,
-)
+from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution, split_kernel
 
 _FOLDABLE = (
     keras.layers.Conv2D,

@@ -30,12 +30,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import camera, command, depth_png, point_cloud, sources, visualize
+from keras_depth import command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.sources import Source
+from keras_depth.evaluate import figures
+from keras_depth.files import replacing
+from keras_depth.predict import image_sources
+from keras_depth.predict.image_sources import Source
 
 if TYPE_CHECKING:  # it would load TensorFlow before the arguments are read
-    from keras_depth.inference import DepthEstimator
+    from keras_depth.predict.estimator import DepthEstimator
 
 FORMATS = ("png", "npy", "colour", "ply")
 # Metres: every frame of a video has the same colours, so that it never flickers.
@@ -53,7 +56,7 @@ class Summary:
 
     def add(self, depth: np.ndarray, seconds: float) -> None:
         self.milliseconds.append(1000 * seconds)
-        values = depth[point_cloud.measured(depth)]
+        values = depth[geometry.measured(depth)]
         if values.size:
             self.metres.append(np.percentile(values, (0, 50, 100)))
 
@@ -74,11 +77,11 @@ class Summary:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
-    found = sources.find(arguments.inputs)
+    found = image_sources.find(arguments.inputs)
     check_outputs(found, arguments)
 
     command.load_tensorflow()
-    from keras_depth.inference import DepthEstimator
+    from keras_depth.predict.estimator import DepthEstimator
 
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
     if arguments.focal_baseline and not estimator.stereo:
@@ -160,7 +163,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if not arguments.inputs:
         parser.error("give pictures, folders, videos or --camera 0")
     if "ply" in arguments.format and arguments.intrinsics is None:
-        example = ",".join(f"{value:g}" for value in camera.NYU)
+        example = ",".join(f"{value:g}" for value in geometry.NYU)
         parser.error(
             "a point cloud (ply) needs --intrinsics FX,FY,CX,CY in pixels of the input pictures;"
             f" NYU Depth v2 at 640x480 has {example}"
@@ -182,8 +185,8 @@ def _range(text: str) -> tuple[float, float]:
     return near, far
 
 
-def _intrinsics(text: str) -> camera.Intrinsics:
-    intrinsics = camera.Intrinsics(*_numbers(text, 4))
+def _intrinsics(text: str) -> geometry.Intrinsics:
+    intrinsics = geometry.Intrinsics(*_numbers(text, 4))
     if intrinsics.fx <= 0 or intrinsics.fy <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}: FX and FY are pixels, above 0")
     return intrinsics
@@ -254,7 +257,7 @@ def predict(
     """Estimates the depth of one source's pictures and writes what was asked for."""
     video_range = arguments.range or (ROAD if estimator.stereo else ROOM)
     with ExitStack() as stack:
-        pictures, rate = stack.enter_context(sources.frames(source))
+        pictures, rate = stack.enter_context(image_sources.frames(source))
         video = None
         if source.moves and "colour" in arguments.format:
             file = arguments.output / f"{source.name}_colour.mp4"
@@ -267,10 +270,10 @@ def predict(
                 name = f"{source.name}_{index:06d}" if source.moves else source.name
                 write(name, image, depth, arguments, summary)
                 if video:
-                    video(visualize.colour_picture(depth, *video_range))
+                    video(figures.colour_picture(depth, *video_range))
                 elif "colour" in arguments.format:
-                    metres = arguments.range or visualize.depth_range(depth)
-                    picture = visualize.colour_picture(depth, *metres)
+                    metres = arguments.range or figures.depth_range(depth)
+                    picture = figures.colour_picture(depth, *metres)
                     write_png(arguments.output / f"{name}_colour.png", picture[..., ::-1])
                 progress()
         except KeyboardInterrupt:  # how a camera is stopped: its video is finished, not lost
@@ -286,7 +289,7 @@ def write(
     summary: Summary,
 ) -> None:
     """Writes a picture's depth as numbers: png, npy and ply."""
-    there = point_cloud.measured(depth)
+    there = geometry.measured(depth)
     if "png" in arguments.format:
         write_png(arguments.output / f"{name}_depth.png", depth_png.millimetres(depth))
         summary.clipped += int(np.sum(there & (depth > depth_png.FARTHEST)))
@@ -295,8 +298,8 @@ def write(
             np.save(partial, depth)
     if "ply" in arguments.format:
         with replacing(arguments.output / f"{name}_cloud.ply") as partial:
-            points = point_cloud.back_project(depth, arguments.intrinsics)
-            point_cloud.write_ply(partial, points, image[there])
+            points = geometry.back_project(depth, arguments.intrinsics)
+            geometry.write_ply(partial, points, image[there])
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
@@ -321,20 +324,6 @@ def colour_video(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], Non
             yield add
         finally:
             writer.release()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a file beside `path` that takes its place once it is whole."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        yield partial
-        if partial.exists():
-            os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

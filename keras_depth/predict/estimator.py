@@ -13,11 +13,13 @@ import tensorflow as tf
 from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
-from keras_depth import architectures, encodings, runtimes, transfer
+from keras_depth import encodings, models
 from keras_depth.errors import InputError
+from keras_depth.models import reparameterize
+from keras_depth.predict import exported as runtimes
+from keras_depth.predict.exported import Exported
+from keras_depth.predict.image_sources import read_picture
 from keras_depth.run_folder import RunFolder
-from keras_depth.runtimes import Exported
-from keras_depth.sources import read_picture
 
 
 class DepthEstimator:
@@ -74,8 +76,8 @@ class DepthEstimator:
             return cls(runtimes.load(path))
         file = model_file(Path(path))
         model = load_model(file)
-        if architectures.of(model):  # what another suite trained may hold layers of any kind
-            model = transfer.for_inference(model)
+        if models.of(model):  # what another suite trained may hold layers of any kind
+            model = reparameterize.for_inference(model)
         folder = RunFolder(file.parent)
         try:
             estimator = cls(model, encoding)
@@ -275,9 +277,9 @@ def encoding_of(model: keras.Model) -> str:
     Raises:
         InputError: it is named after none.
     """
-    if architecture := architectures.of(model):
+    if architecture := models.of(model):
         return architecture.encoding
     raise InputError(
-        f"model {model.name!r} is none of the registered architectures, so say how it writes depth:"
+        f"model {model.name!r} is none of the registered models, so say how it writes depth:"
         ' encoding="metric" (on the command line, --encoding metric)'
     )

@@ -7,12 +7,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from keras_depth import recipes, tables
+from keras_depth import published, recipes
 from keras_depth.command import end_with_parent, load_tensorflow, run
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.reproduction import plan as planning
-from keras_depth.reproduction import settings
-from keras_depth.reproduction.plan import RowPlan
+from keras_depth.reproduce import plan as planning
+from keras_depth.reproduce import settings
+from keras_depth.reproduce.plan import RowPlan
 
 _EXAMPLES = """\
 examples:
@@ -33,7 +33,7 @@ of a row it is trained on rendered rooms or drives, and every heading of the rep
 def main() -> int:
     arguments = parse()
     paper = arguments.paper
-    known = [row.row for row in tables.rows(paper)]
+    known = [row.row for row in published.rows(paper)]
     chosen = known if arguments.rows is None else planning.choose(paper, arguments.rows)
     folders = _folders(paper, arguments.data_dir)
     output = arguments.output or Path("runs") / "-".join(["reproduce", paper, *sorted(folders)])
@@ -72,7 +72,7 @@ def reproduce(plans: list[RowPlan], chosen: list[int], output: Path, train: bool
     Returns:
         The rows that failed; why, their processes have said.
     """
-    from keras_depth.reproduction import report, row
+    from keras_depth.reproduce import report, row
 
     command = f"python -m keras_depth.reproduce {shlex.join(sys.argv[1:])}"
     by_row = {plan.row.row: plan for plan in plans}
@@ -112,7 +112,7 @@ def _work(plan: RowPlan, reference: RowPlan, train: bool) -> None:
 
 def _do(plan: RowPlan, reference: RowPlan, train: bool) -> None:
     load_tensorflow()
-    from keras_depth.reproduction import row
+    from keras_depth.reproduce import row
 
     if train:
         print(f"{plan.row.title}: training in {plan.run_folder}", flush=True)
@@ -125,7 +125,7 @@ def _do(plan: RowPlan, reference: RowPlan, train: bool) -> None:
 
 def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:
     """The folders by data set; one without a name is of the only data set that the paper has."""
-    names = {recipes.load(row.recipe).data["name"] for row in tables.rows(paper)}
+    names = {recipes.load(row.recipe).data["name"] for row in published.rows(paper)}
     folders = {}
     for name, folder in given:
         if not name and len(names) > 1:
@@ -186,7 +186,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("paper", metavar="PAPER", help=", ".join(tables.papers()))
+    add("paper", metavar="PAPER", help=", ".join(published.papers()))
     add(
         "--data-dir",
         type=_data_dir,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import markdown
 
-from keras_depth import visualize
+from keras_depth.evaluate import figures
 
 _WIDTH = 1200  # of a picture; what is wider is scaled down
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -32,4 +32,4 @@ def to_html(text: str, title: str, folder: Path) -> str:
 
 def _inline(picture: Path) -> str:
     """A picture as a data URL; a JPEG, which is a tenth of the PNG of photographs."""
-    return "data:image/jpeg;base64," + base64.b64encode(visualize.jpeg(picture, _WIDTH)).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(figures.jpeg(picture, _WIDTH)).decode()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_depth import protocols, recipes, tables
+from keras_depth import protocols, published, recipes
 from keras_depth.errors import InputError
+from keras_depth.published import Row
 from keras_depth.recipes import Recipe
-from keras_depth.tables import Row
 
 _RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # what stands in for a data set
 
@@ -60,7 +60,7 @@ def plan(
     """Says how each row of a paper is to be reproduced.
 
     Args:
-        paper: a name of `tables.papers()`.
+        paper: a name of `published.papers()`.
         output: folder of all results.
         folders: of the data sets, by their names ("nyu", "kitti"). A row whose data set is not
             among them is trained on rendered frames.
@@ -73,10 +73,10 @@ def plan(
     """
     folders, runs = folders or {}, runs or {}
     for number in runs:
-        tables.row(paper, number)
+        published.row(paper, number)
     return [
         _plan_row(row, output, folders, runs.get(row.row), steps, changes)
-        for row in tables.rows(paper)
+        for row in published.rows(paper)
     ]
 
 
@@ -151,7 +151,7 @@ def choose(paper: str, text: str) -> list[int]:
     Raises:
         InputError: it is not written so, or the paper's table has no such row.
     """
-    known = [row.row for row in tables.rows(paper)]
+    known = [row.row for row in published.rows(paper)]
     chosen: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")

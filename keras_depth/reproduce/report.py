@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_depth import metrics, tables
-from keras_depth.architectures import CITATIONS
+from keras_depth import metrics, published
 from keras_depth.files import write_text
-from keras_depth.reproduction import comparison
-from keras_depth.reproduction.html import to_html
-from keras_depth.reproduction.markdown_table import table
-from keras_depth.reproduction.plan import RowPlan
-from keras_depth.reproduction.results import Result, read
+from keras_depth.markdown import table
+from keras_depth.models import CITATIONS
+from keras_depth.reproduce import tables
+from keras_depth.reproduce.html import to_html
+from keras_depth.reproduce.plan import RowPlan
+from keras_depth.reproduce.results import Result, read
 
 _RENDERED = (
     "**Rendered frames**, drawn by a program: the measured errors show that the networks learn, and"
@@ -33,26 +33,26 @@ def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
         InputError: a file of the results is damaged.
     """
     results = [read(plan) for plan in plans]
-    content = tables.table(plans[0].row.paper)
+    content = published.table(plans[0].row.paper)
     text = "\n".join(
         [
             *_opening(results, content, command),
-            *comparison.counts(results),
-            *comparison.errors(results, output),
-            *comparison.standard(results),
-            *comparison.times(results, output),
+            *tables.counts(results),
+            *tables.errors(results, output),
+            *tables.standard(results),
+            *tables.times(results, output),
             *_pictures(results, output),
             *_quoted(content),
             *_apart(content),
         ]
     )
     write_text(output / "report.md", text + "\n")
-    title = f"{content['paper']}: {comparison.where(results)}"
+    title = f"{content['paper']}: {tables.where(results)}"
     write_text(output / "report.html", to_html(text, title, output))
 
 
 def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -> list[str]:
-    lines = [f"# {content['paper']}, published and here: {comparison.where(results)}", ""]
+    lines = [f"# {content['paper']}, published and here: {tables.where(results)}", ""]
     if any(result.rendered for result in results):
         lines += [_RENDERED, ""]
     scored = sum(bool(result.frames) for result in results)
@@ -91,7 +91,7 @@ def _pictures(results: Sequence[Result], output: Path) -> list[str]:
             f"- Scored: {result.scores['paper']['data']}.",
             "",
         ]
-    return [f"## Pictures ({comparison.where(results)})", "", *lines] if lines else []
+    return [f"## Pictures ({tables.where(results)})", "", *lines] if lines else []
 
 
 def _quoted(content: dict[str, Any]) -> list[str]:
@@ -103,7 +103,7 @@ def _quoted(content: dict[str, Any]) -> list[str]:
     rows = [
         [f"Table {row['table']}", row["name"], row.get("loss"), _size(row.get("size"))]
         + [f"{row['parameters']:g} M" if "parameters" in row else None]
-        + [tables.number(row[key]) if key in row else None for key in keys]
+        + [published.number(row[key]) if key in row else None for key in keys]
         for row in quoted
     ]
     head = ["table", "name", "loss", "input, h x w", "parameters", *keys]

@@ -6,12 +6,12 @@ from typing import Any
 
 from keras_depth import recipes
 from keras_depth.files import read_json
+from keras_depth.published import Row
 from keras_depth.recipes import Recipe
-from keras_depth.reproduction import settings
-from keras_depth.reproduction.plan import RowPlan
-from keras_depth.reproduction.row import SEEN
+from keras_depth.reproduce import settings
+from keras_depth.reproduce.plan import RowPlan
+from keras_depth.reproduce.row import SEEN
 from keras_depth.run_folder import RunFolder
-from keras_depth.tables import Row
 
 _FRAMES = {
     "synthetic": "rendered rooms",

@@ -10,13 +10,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import evaluation, multiplications, recipes, timing, trainer, transfer
-from keras_depth.architectures import create_model
+from keras_depth import recipes
+from keras_depth.benchmark import macs, timing
+from keras_depth.environment import environment
 from keras_depth.errors import InputError
+from keras_depth.evaluate import evaluator
 from keras_depth.files import read_json, write_text
-from keras_depth.reproduction import settings
-from keras_depth.reproduction.plan import RowPlan
-from keras_depth.run_folder import RunFolder, environment
+from keras_depth.models import create_model, reparameterize
+from keras_depth.reproduce import settings
+from keras_depth.reproduce.plan import RowPlan
+from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
 SEEN = "seen.json"  # of a score: which of its frames the network was trained on
 REPEATS = 9  # timed calls of a network
@@ -33,11 +37,11 @@ def train(plan: RowPlan) -> None:
     """Trains the row's recipe, from where it was stopped; a run that was given is taken as it is.
 
     Raises:
-        InputError: see `trainer.train`.
+        InputError: see `loop.train`.
     """
     settings.keep(plan)
     if plan.run is None and not (plan.folder / "paper" / "report.json").exists():
-        trainer.train(plan.recipe, RunFolder(plan.run_folder))
+        loop.train(plan.recipe, RunFolder(plan.run_folder))
 
 
 def score(plan: RowPlan) -> None:
@@ -73,7 +77,7 @@ def _score(
         return None
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        report, _ = evaluation.evaluate_run(
+        report, _ = evaluator.evaluate_run(
             plan.run_folder,
             data=plan.recipe.data["name"],
             data_dir=plan.recipe.data.get("dir"),
@@ -116,13 +120,13 @@ def _counts(model: keras.Model) -> dict[str, Any]:
     return {
         "parameters": model.count_params(),
         "trainable": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
-        "multiplications": multiplications.count(model),
+        "multiplications": macs.count(model),
     }
 
 
 def _times(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
     functions = {
-        name: timing.inference(transfer.for_inference(_network(each)), batch=1)
+        name: timing.inference(reparameterize.for_inference(_network(each)), batch=1)
         for name, each in (("reference", reference), ("row", plan))
     }
     seconds = timing.seconds(functions, REPEATS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_depth.errors import InputError
 from keras_depth.files import read_json, write_text
-from keras_depth.reproduction.plan import RowPlan
+from keras_depth.reproduce.plan import RowPlan
 
 _FILE = "settings.json"
 # A row that has one of these cannot take other settings.

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_depth import metrics, tables
+from keras_depth import metrics, published
+from keras_depth.evaluate.report import BASELINE, NETWORK
+from keras_depth.markdown import bold, table
 from keras_depth.protocols import get as protocol_of
-from keras_depth.report import BASELINE, NETWORK
-from keras_depth.reproduction import charts
-from keras_depth.reproduction.markdown_table import bold, table
-from keras_depth.reproduction.results import Result
+from keras_depth.reproduce import charts
+from keras_depth.reproduce.results import Result
 
 _STANDARD = ("rel", "rmse", "log10", "delta1", "delta2", "delta3")
 _FROZEN = 0.9  # of the parameters: where fewer are trained, it is said how many
@@ -106,7 +106,7 @@ def errors(results: Sequence[Result], output: Path) -> list[str]:
 
 def _error_rows(result: Result, keys: Sequence[str]) -> list[list[Any]]:
     row = result.row
-    values = [tables.number(row.metrics[key]) if key in row.metrics else None for key in keys]
+    values = [published.number(row.metrics[key]) if key in row.metrics else None for key in keys]
     loss = row.loss if row.loss_value is None else f"{row.loss}: {row.loss_value:g}"
     rows: list[list[Any]] = [[row.row, row.name, loss, "published", *values]]
     if "paper" in result.scores:

@@ -5,9 +5,9 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_depth import runtimes
 from keras_depth.command import count, run
 from keras_depth.errors import InputError
+from keras_depth.predict import exported as runtimes
 
 _EXAMPLES = """\
 examples:
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in ("kserve", "tensorflow_serving"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"serving needs {module}: pip install 'keras_depth[serve]'")
-    from keras_depth.serving.settings import Settings
-    from keras_depth.serving.workers import serve
+    from keras_depth.serve.settings import Settings
+    from keras_depth.serve.workers import serve
 
     options = vars(arguments)
     return serve(Settings(folders=find(options.pop("folder")), **options))

@@ -14,11 +14,11 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from keras_depth.serving import v2
-from keras_depth.serving.app import REFUSED
-from keras_depth.serving.model import WAITING, Busy, NoLoading
-from keras_depth.serving.settings import Settings
-from keras_depth.serving.tensorflow_serving import PredictionService
+from keras_depth.serve import v2
+from keras_depth.serve.http import REFUSED
+from keras_depth.serve.model import WAITING, Busy, NoLoading
+from keras_depth.serve.settings import Settings
+from keras_depth.serve.tensorflow_serving import PredictionService
 
 
 def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:

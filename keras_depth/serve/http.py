@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, exposition, 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from keras_depth.serving import v1, v2
-from keras_depth.serving.model import Busy, NoLoading
+from keras_depth.serve import v1, v2
+from keras_depth.serve.model import Busy, NoLoading
 
 REFUSED = Counter("keras_depth_refused", "requests that were refused", ["status"])
 
@@ -45,7 +45,7 @@ def create(dataplane: DataPlane, max_bytes: int) -> FastAPI:
 
 
 def _add_pages(app: FastAPI) -> None:
-    page = resources.files("keras_depth.serving").joinpath("page.html").read_text("utf-8")
+    page = resources.files("keras_depth.serve").joinpath("page.html").read_text("utf-8")
 
     @app.get("/")
     async def index():

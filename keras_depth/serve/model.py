@@ -12,11 +12,11 @@ from kserve.errors import InvalidInput, ModelNotFound
 from kserve.model import InferenceVerb
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
-from keras_depth import runtimes
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.inference import DepthEstimator
-from keras_depth.serving.requests import Request, Spec
-from keras_depth.serving.v2 import DATATYPES
+from keras_depth.predict import exported as runtimes
+from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.serve.requests import Request, Spec
+from keras_depth.serve.v2 import DATATYPES
 
 AT_WORK = 3  # requests: one is decoded, one computed, one written
 WAITING = 64  # requests with their bodies in memory; more are sent away

@@ -8,8 +8,8 @@ import grpc
 import uvicorn
 
 from keras_depth import command
-from keras_depth.serving.connections import PunctualConnection
-from keras_depth.serving.settings import Settings
+from keras_depth.serve.connections import PunctualConnection
+from keras_depth.serve.settings import Settings
 
 GRACE = 10  # seconds that running requests have to finish after SIGTERM
 
@@ -28,7 +28,7 @@ def work(settings: Settings, listening: socket.socket) -> None:
     # KServe takes seconds to import, and the networks TensorFlow.
     from kserve.protocol.dataplane import DataPlane
 
-    from keras_depth.serving.model import DepthModel, Models
+    from keras_depth.serve.model import DepthModel, Models
 
     models = Models()
     for name, folder in settings.folders.items():
@@ -37,10 +37,11 @@ def work(settings: Settings, listening: socket.socket) -> None:
 
 
 async def _serve(settings: Settings, listening: socket.socket, dataplane) -> None:
-    from keras_depth.serving import app, grpc_server
+    from keras_depth.serve import grpc as grpc_server
+    from keras_depth.serve import http
 
     config = uvicorn.Config(
-        app.create(dataplane, settings.max_bytes),
+        http.create(dataplane, settings.max_bytes),
         http=PunctualConnection,
         ws="none",
         lifespan="off",

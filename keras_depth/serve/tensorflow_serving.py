@@ -9,8 +9,8 @@ from kserve.protocol.dataplane import DataPlane
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from keras_depth.errors import InputError
-from keras_depth.serving import requests
-from keras_depth.serving.requests import MAX_INSTANCES, Options, Request, Spec
+from keras_depth.serve import requests
+from keras_depth.serve.requests import MAX_INSTANCES, Options, Request, Spec
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):

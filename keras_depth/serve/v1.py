@@ -10,8 +10,8 @@ import orjson
 
 from keras_depth import depth_png
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.serving import requests
-from keras_depth.serving.requests import Options, Request, Spec
+from keras_depth.serve import requests
+from keras_depth.serve.requests import Options, Request, Spec
 
 _EXAMPLE = '{"instances": [{"b64": "..."}]}, a JPEG or PNG file in base64'
 _ANSWERS = {"instances": "predictions", "inputs": "outputs"}  # row by row, and by columns

@@ -14,8 +14,8 @@ import orjson
 
 from keras_depth import depth_png
 from keras_depth.errors import InputError
-from keras_depth.serving import requests
-from keras_depth.serving.requests import Options, Request, Spec
+from keras_depth.serve import requests
+from keras_depth.serve.requests import Options, Request, Spec
 
 JSON_SIZE = "inference-header-content-length"  # the header that says where binary tensors begin
 DATATYPES = {"uint8": "UINT8", "float32": "FP32"}

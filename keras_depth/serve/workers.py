@@ -12,8 +12,8 @@ from multiprocessing.context import SpawnProcess
 
 from keras_depth import command
 from keras_depth.errors import InputError
-from keras_depth.serving.server import GRACE, work
-from keras_depth.serving.settings import Settings
+from keras_depth.serve.server import GRACE, work
+from keras_depth.serve.settings import Settings
 
 _BAD_INPUT = 2  # what command.run leaves with
 

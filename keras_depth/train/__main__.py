@@ -29,13 +29,14 @@ def main() -> int:
     if not (arguments.arch or arguments.recipe):
         raise InputError("give --arch or --recipe; --help shows examples")
     load_tensorflow()
-    from keras_depth import evaluation, trainer
+    from keras_depth.evaluate import evaluator
     from keras_depth.run_folder import RunFolder
+    from keras_depth.train import loop
 
     recipe = read_recipe(arguments)
     folder = RunFolder(arguments.output or Path("runs") / run_name(arguments.recipe, recipe))
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
-    if not trainer.train(recipe, folder, arguments.checkpoint_every):
+    if not loop.train(recipe, folder, arguments.checkpoint_every):
         if folder.report_file.exists():
             print(f"nothing left to do: see {folder.report_file}; --output starts another run")
         else:
@@ -44,7 +45,7 @@ def main() -> int:
                 " no depth was measured to score with"
             )
         return 0
-    report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
+    report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
     print(report.summary())
     print(f"report: {folder.report_file}\npictures: {folder.figures}")
     return 0
@@ -91,10 +92,10 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
 
 def _recipe_of(network: str, data: str | None) -> str:
     """Returns the recipe of a network: on rendered frames, or its row on a data set."""
-    from keras_depth import architectures
+    from keras_depth import models
     from keras_depth.data import RENDERED
 
-    architecture = architectures.get(network)
+    architecture = models.get(network)
     paper = architecture.paper
     own = [name for name in recipes.list_recipes() if name.startswith(f"{paper}/")]
     if data in (None, *RENDERED):

@@ -22,15 +22,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_depth import (
-    architectures,
-    encodings,
-    losses,
-    protocols,
-    recipes,
-    schedules,
-    visualize,
-)
+from keras_depth import encodings, losses, models, protocols, recipes
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
     Batches,
@@ -41,12 +33,14 @@ from keras_depth.data.pipeline import (
 )
 from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError, check_keywords, unknown_name
-from keras_depth.files import replace_file
-from keras_depth.optimizers import AdamL2
+from keras_depth.evaluate import figures
+from keras_depth.files import replacing
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
-from keras_depth.training_step import training_step
-from keras_depth.validation import Validator, target_of
+from keras_depth.train import schedules
+from keras_depth.train.optimizers import AdamL2
+from keras_depth.train.step import training_step
+from keras_depth.train.validation import Validator, target_of
 
 LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
@@ -145,7 +139,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             if step % every == 0 or epoch_ends:
                 _save(checkpoints, state, step)
     if chief:
-        visualize.training_curves(folder.log_rows(), folder.figures / "training.png")
+        figures.training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
         shutil.rmtree(place)
     return chief and validation.measured
@@ -156,7 +150,8 @@ def _keep_what_scores_need(folder: RunFolder, recipe: Recipe, frames: Reader) ->
     if frames.measured and not folder.mean_depth_file.exists():
         mean = mean_depth_map(frames, recipe.size, limit=_MEAN_FRAMES)
         _warn_of_far_frames(recipe, frames, float(mean.max()))
-        replace_file(folder.mean_depth_file, lambda path: _save_array(path, mean))
+        with replacing(folder.mean_depth_file) as partial:
+            _save_array(partial, mean)
     if frames.stereo and not folder.camera_file.exists():
         first = resize(frames.stored(0), recipe.size)
         folder.write_camera(float(first["focal_baseline"]))
@@ -203,7 +198,7 @@ def _loss(recipe: Recipe) -> losses.DepthLoss:
 
 def _check_encoding(recipe: Recipe) -> None:
     """Raises InputError where a network's last activation cannot write the recipe's encoding."""
-    own = encodings.get(architectures.get(recipe.architecture).encoding)
+    own = encodings.get(models.get(recipe.architecture).encoding)
     if own.bounded and not _encoding(recipe).bounded:
         writable = [name for name in encodings.names() if encodings.get(name).bounded]
         raise InputError(
@@ -315,8 +310,8 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
         shape = (size[0], size[1], 3)
         name, options = recipe.architecture, recipe.options
         with _section("options"):
-            model = architectures.create_model(name, shape, weights, **options)
-        if recipe.encoding in ("", architectures.get(name).encoding):
+            model = models.create_model(name, shape, weights, **options)
+        if recipe.encoding in ("", models.get(name).encoding):
             return model
         return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
 
@@ -362,7 +357,7 @@ def make_optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
 
 
 def _encoding(recipe: Recipe) -> encodings.Encoding:
-    return encodings.get(recipe.encoding or architectures.get(recipe.architecture).encoding)
+    return encodings.get(recipe.encoding or models.get(recipe.architecture).encoding)
 
 
 def _batches(recipe, state, augmentation, frames, strategy, first, total) -> Iterator[tuple]:
@@ -415,15 +410,17 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
     # Without measured depth there is no error to compare, but the loss.
     decisive = "val_rel" if validation.measured else "val_loss"
     best = min((row[decisive] for row in folder.log_rows() if decisive in row), default=math.inf)
-    replace_file(folder.model_file, model.save)
+    with replacing(folder.model_file) as partial:
+        model.save(partial)
     if result[decisive] < best:
-        replace_file(folder.best_file, model.save)
+        with replacing(folder.best_file) as partial:
+            model.save(partial)
     if validation.measured:
-        visualize.sample_figure(
+        figures.sample_figure(
             shown["image"], shown["truth"], shown["depth"], folder.figures / "validation.png"
         )
     if state.loss.sees == "pair":
-        visualize.stereo_figure(
+        figures.stereo_figure(
             shown["image"],
             shown["disparity"],
             shown["depth"],

@@ -8,17 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_depth import losses, protocols, scoring
-from keras_depth.data.pipeline import (
-    check_target,
-    depth_target,
-    evaluation_batches,
-    pair_target,
-)
+from keras_depth import losses, protocols
+from keras_depth.data.pipeline import check_target, depth_target, evaluation_batches, pair_target
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import Encoding
+from keras_depth.evaluate import scorer
+from keras_depth.evaluate.tally import Tally
 from keras_depth.protocols import Protocol
-from keras_depth.tally import Tally
 
 METRICS = ("rel", "rmse", "mse", "delta1")
 _SHOWN = 4  # frames in a figure
@@ -67,7 +63,7 @@ class Validator:
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         # Told now, and not by the first epoch's end.
-        scoring.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
+        scorer.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
         self._sees_pairs = loss.sees == "pair"
         self._target = target_of(loss, encoding, model, takes)
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_depth import benchmark, command, timing
+from keras_depth import command
+from keras_depth.benchmark import __main__ as benchmark
+from keras_depth.benchmark import timing
 
 LITE = ["--arch", "lite_basic_interl_t"]
 

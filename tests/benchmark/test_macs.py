@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from keras_depth import multiplications
-from keras_depth.architectures import create_model
+from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
 from keras_depth.layers.up_convolution import UpConvolution
+from keras_depth.models import create_model
 
 LAYERS = {
     "same": (layers.Conv2D(4, 3, padding="same"), 8 * 12 * 4 * 9 * 6),
@@ -30,13 +30,13 @@ LAYERS = {
 @pytest.mark.parametrize(("layer", "expected"), LAYERS.values(), ids=LAYERS)
 def test_layers(layer, expected):
     image = keras.Input((8, 12, 6))
-    assert multiplications.count(keras.Model(image, layer(image))) == expected
+    assert macs.count(keras.Model(image, layer(image))) == expected
 
 
 @pytest.mark.parametrize(("axes", "expected"), [((2, 2), 8 * 6 * 8), ((1, 1), 6 * 8 * 6)])
 def test_products_of_maps(axes, expected):
     rows = keras.Input((8, 6))
-    assert multiplications.count(keras.Model(rows, layers.Dot(axes)([rows, rows]))) == expected
+    assert macs.count(keras.Model(rows, layers.Dot(axes)([rows, rows]))) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_products_of_maps(axes, expected):
 def test_networks_of_optidepthnet(name, options, giga):
     """Against counts from the paper's widths and sizes."""
     model = create_model(name, (256, 512, 3), **options)
-    assert multiplications.count(model) / 1e9 == pytest.approx(giga, abs=5e-4)
+    assert macs.count(model) / 1e9 == pytest.approx(giga, abs=5e-4)
 
 
 @pytest.mark.parametrize(("decoder", "giga"), [("upconv_unpool", 20.69), ("upconv", 8.89)])
 def test_interleaving_multiplies_no_zeros(decoder, giga):
     """Against counts from the widths, at 25 times this size, with the notebooks' smaller head."""
     model = create_model("lite_basic_interl_t", (48, 64, 3), decoder=decoder, head_size=3)
-    assert 25 * multiplications.count(model) / 1e9 == pytest.approx(giga, abs=5e-3)
+    assert 25 * macs.count(model) / 1e9 == pytest.approx(giga, abs=5e-3)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -73,12 +73,12 @@ def test_sizes_that_only_the_run_knows():
     image = keras.Input((8, 12, 6))
     model = keras.Model(image, layers.Conv2D(4, 3, name="late")(RandomSize()(image)))
     with pytest.raises(InputError, match="/convolution: its shape is known only when"):
-        multiplications.count(model)
+        macs.count(model)
 
 
 def test_resizing_by_products_is_not_counted():
     counts = [
-        multiplications.count(create_model("squeezenet_unet", (64, 64, 3), align_corners=aligned))
+        macs.count(create_model("squeezenet_unet", (64, 64, 3), align_corners=aligned))
         for aligned in (False, True)
     ]
     assert counts[0] == counts[1]

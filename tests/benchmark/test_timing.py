@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_depth import losses, timing
+from keras_depth import losses
+from keras_depth.benchmark import timing
 
 
 def network(heads=1, channels=1):

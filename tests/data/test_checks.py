@@ -10,12 +10,12 @@ from keras_depth.data.checks.check import check
 from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
 from keras_depth.data.checks.official import official, splits
 from keras_depth.data.checks.stereo import match_pair, stereo_doubts
-from keras_depth.data.drives import Drives
 from keras_depth.data.reader import to_bytes
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_kitti import DATE, write_kitti
-from keras_depth.data.write_nyu import write_layout
+from keras_depth.data.rendered.drives import Drives
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from tests.helpers.write_kitti import DATE, write_kitti
+from tests.helpers.write_nyu import write_layout
 
 SIZE = (96, 128)
 

@@ -12,7 +12,7 @@ import pytest
 from keras_depth import command
 from keras_depth.data import open_reader
 from keras_depth.data.reader import to_bytes
-from keras_depth.data.synthetic import Rooms
+from keras_depth.data.rendered.rooms import Rooms
 
 ROOMS = ["--data", "synthetic", "--set", "count=20", "--set", "size=[96, 128]", "--frames", "5"]
 

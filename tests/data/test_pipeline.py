@@ -325,7 +325,7 @@ def test_a_process_ends_with_batches_unread():
     code = (
         "from keras_depth.data.augment import Augmentation\n"
         "from keras_depth.data.pipeline import training_batches\n"
-        "from keras_depth.data.synthetic import Rooms\n"
+        "from keras_depth.data.rendered.rooms import Rooms\n"
         "batches = iter(training_batches(Rooms(16, (24, 32)), size=(24, 32), target=len, seed=0,\n"
         "    augmentation=Augmentation(), batch_size=2, steps=10**6))\n"
         "for _ in range(30): next(batches)\n"

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_depth.data.hold_out import check_part, held_out
+from keras_depth.data.splits import check_part, held_out
 from keras_depth.errors import InputError
 
 SCENES = [f"scene_{k}" for k in range(40)]

@@ -9,7 +9,7 @@ import pytest
 
 from keras_depth.data import Reader, Subset
 from keras_depth.errors import InputError
-from keras_depth.predictions import Predictions, write_ground_truth
+from keras_depth.evaluate.depth_maps import Predictions, write_ground_truth
 
 KEYS = ["2011_09_26/drive_0002/0000000069", "2011_09_26/drive_0002/0000000054", "b/rgb_1.5"]
 

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import data, evaluation, protocols, recipes, tables
-from keras_depth.architectures import create_model
+from keras_depth import data, protocols, published, recipes
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
-from keras_depth.predictions import Predictions, write_ground_truth
+from keras_depth.evaluate import evaluator
+from keras_depth.evaluate.depth_maps import Predictions, write_ground_truth
+from keras_depth.models import create_model
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
 H, W = 48, 64
@@ -66,7 +67,7 @@ def red():
 def evaluate(folder, predictor=None, reader=None, **options):
     protocol = options.pop("protocol", "full")
     changes = {key: options.pop(key) for key in list(options) if key not in ("mean_depth", "row")}
-    return evaluation.evaluate(
+    return evaluator.evaluate(
         predictor or constant(3.0),
         reader or Frames(),
         protocols.get(protocol, changes),
@@ -138,7 +139,7 @@ def test_a_reduction_of_its_own_is_a_third_table(tmp_path):
 
 
 def test_the_published_row_stands_beside(tmp_path):
-    row = tables.row("irv2_unet", 4)
+    row = published.row("irv2_unet", 4)
     report = evaluate(tmp_path, row=row)
     text = (tmp_path / "report.md").read_text()
     assert f"## Published: {row.name}, row 4 of irv2_unet" in text
@@ -317,7 +318,7 @@ def test_stored_predictions_cannot_be_mirrored(tmp_path):
         .startswith("nyu_densedepth (changed: flip)")
     )
     with pytest.raises(InputError, match="leave out flip"):
-        evaluation.evaluate_predictions(
+        evaluator.evaluate_predictions(
             tmp_path / "all.npy", data="synthetic", changes={"flip": "ramp"}
         )
 
@@ -352,10 +353,10 @@ def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, pr
         asked.append((*arguments, options))
         return Frames()
 
-    monkeypatch.setattr(evaluation, "open_reader", opened)
+    monkeypatch.setattr(evaluator, "open_reader", opened)
     np.save(tmp_path / "all.npy", np.full((2, 480, 640), 3.0))
     monkeypatch.setattr(Frames, "stored", lambda self, index: _large())
-    report, folder = evaluation.evaluate_predictions(
+    report, folder = evaluator.evaluate_predictions(
         tmp_path / "all.npy", data=name, data_dir="there", data_options=options
     )
     assert report.protocol.name == protocol
@@ -373,7 +374,7 @@ def _large():
 def test_what_is_scored_differently_lies_beside(tmp_path):
     np.save(tmp_path / "all.npy", np.full((2, 24, 32), 3.0))
     folders = {
-        evaluation.evaluate_predictions(
+        evaluator.evaluate_predictions(
             tmp_path / "all.npy",
             data="synthetic",
             data_options={"count": 2, "size": [24, 32], **options},
@@ -414,10 +415,10 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
         recipe = recipes.load(
             "jetson_fcnn/rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"]
         )
-        evaluation._held_out(recipe, None)
+        evaluator._held_out(recipe, None)
         assert asked == [(folder, split, {"hold_out": 0.3}) for split in splits]
         asked.clear()
-    evaluation._held_out(recipe, "train")
+    evaluator._held_out(recipe, "train")
     assert asked == [("without", "train", {"hold_out": 0.3})]
 
 
@@ -436,7 +437,7 @@ def test_depth_that_is_no_number_is_refused(tmp_path):
 
 def test_synthetic_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
-    report, folder = evaluation.evaluate_run(tmp_path / "net.keras", data="synthetic")
+    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", data="synthetic")
     assert folder == tmp_path / "net" / "evaluation" / "synthetic-full"
     assert report.synthetic and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
@@ -449,23 +450,23 @@ def test_other_data_has_no_published_row(tmp_path, monkeypatch):
     folder.begin(trained)
     create_model("basic_deconv", (48, 64, 3)).save(folder.model_file)
     monkeypatch.setattr(recipes, "open_reader", lambda *args, **options: Frames())
-    report, _ = evaluation.evaluate_run(folder.path)
+    report, _ = evaluator.evaluate_run(folder.path)
     assert report.published.row == 5
     options = {"count": 2, "size": [48, 64]}
-    report, _ = evaluation.evaluate_run(folder.path, data="synthetic", data_options=options)
+    report, _ = evaluator.evaluate_run(folder.path, data="synthetic", data_options=options)
     assert report.published is None
 
 
 def test_a_model_alone_needs_frames(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
     with pytest.raises(InputError, match="give --data"):
-        evaluation.evaluate_run(tmp_path / "net.keras")
+        evaluator.evaluate_run(tmp_path / "net.keras")
 
 
 def test_real_frames(tmp_path, samples):
     """Two frames of NYU Depth v2 in the layout of BTS' release."""
     create_model("lite_basic_interl_t", (96, 128, 3)).save(tmp_path / "net.keras")
-    report, folder = evaluation.evaluate_run(
+    report, folder = evaluator.evaluate_run(
         tmp_path / "net.keras", data="nyu", data_dir=str(samples / "nyu" / "sync")
     )
     assert report.protocol.name == "nyu_eigen" and not report.synthetic
@@ -480,7 +481,7 @@ def test_rendered_drives(tmp_path):
     """With a right picture they have disparities, and their own size is the default."""
     np.save(tmp_path / "all.npy", np.full((1, 8, 16), 10.0))
     options = {"count": 1, "stereo": True, "size": [32, 104]}
-    report, folder = evaluation.evaluate_predictions(
+    report, folder = evaluator.evaluate_predictions(
         tmp_path / "all.npy", data="drives", data_options=options
     )
     assert report.protocol.name == "full" and report.synthetic
@@ -494,7 +495,7 @@ def test_real_drives(tmp_path, samples):
     options = {"max_missing": 1, "stereo": True}
     reader = data.open_reader("kitti", samples / "kitti_raw", None, depth="lidar", **options)
     write_ground_truth(reader, tmp_path)
-    report, _ = evaluation.evaluate_predictions(
+    report, _ = evaluator.evaluate_predictions(
         tmp_path, **where, data_options={**options, "depth": "lidar"}
     )
     assert report.protocol.name == "kitti_eigen_garg" and len(report.missing) == 696
@@ -503,7 +504,7 @@ def test_real_drives(tmp_path, samples):
     assert report.valid_pixels == int(((inside > 1e-3) & (inside < 80)).sum()) > 10_000
     values = report.scores["network"]["image"]
     assert values["rel"] < 2e-4 and values["rmse"] < 0.003 and values["d1"] == 0
-    other, _ = evaluation.evaluate_predictions(
+    other, _ = evaluator.evaluate_predictions(
         tmp_path, **where, data_options={**options, "depth": "lidar_x"}
     )
     assert 0.01 < other.scores["network"]["image"]["rel"] < 0.05
@@ -528,7 +529,7 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
     assert "| | network | network, flip ramp | |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["network"]
     # Its camera turns disparity into metres, so that its frames are opened as pairs.
-    assert evaluation.open_frames("drives", estimator=estimator).stereo
-    assert not evaluation.open_frames("drives", None, None, {"stereo": False}, estimator).stereo
-    assert not evaluation.open_frames("synthetic", estimator=estimator).stereo
-    assert not evaluation.open_frames("drives", estimator=red()).stereo
+    assert evaluator.open_frames("drives", estimator=estimator).stereo
+    assert not evaluator.open_frames("drives", None, None, {"stereo": False}, estimator).stereo
+    assert not evaluator.open_frames("synthetic", estimator=estimator).stereo
+    assert not evaluator.open_frames("drives", estimator=red()).stereo

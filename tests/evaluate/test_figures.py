@@ -3,8 +3,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from keras_depth import visualize
 from keras_depth.errors import InputError
+from keras_depth.evaluate import figures
 
 GREY = [153, 153, 153]
 
@@ -14,7 +14,7 @@ def inferno_r(value):
 
 
 def test_the_ends_of_the_range_take_the_ends_of_the_colour_map():
-    picture = visualize.colourise(np.array([[2.0, 6.0, 1.0, 99.0, 4.0]]), 2, 6)
+    picture = figures.colourise(np.array([[2.0, 6.0, 1.0, 99.0, 4.0]]), 2, 6)
     assert picture.dtype == np.uint8 and picture.shape == (1, 5, 3)
     near, far, nearer, farther, middle = picture[0].astype(int)
     np.testing.assert_allclose(near, inferno_r(0.0), atol=1)
@@ -25,27 +25,27 @@ def test_the_ends_of_the_range_take_the_ends_of_the_colour_map():
 
 
 def test_no_depth_is_grey():
-    picture = visualize.colourise(np.array([[0.0, np.nan, np.inf, -1.0, 5.0]]), 0, 10)
+    picture = figures.colourise(np.array([[0.0, np.nan, np.inf, -1.0, 5.0]]), 0, 10)
     assert picture[0, :4].tolist() == [GREY] * 4
     assert picture[0, 4].tolist() != GREY
 
 
 def test_a_mask_of_ones_own():
     depth = np.array([[5.0, 5.0]])
-    picture = visualize.colourise(depth, 0, 10, valid=np.array([[True, False]]))
+    picture = figures.colourise(depth, 0, 10, valid=np.array([[True, False]]))
     assert picture[0, 0].tolist() != GREY and picture[0, 1].tolist() == GREY
 
 
 def test_one_depth_everywhere_is_no_division_by_zero():
-    picture = visualize.colourise(np.full((2, 2), 3.0), 3, 3)
+    picture = figures.colourise(np.full((2, 2), 3.0), 3, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
 
 
 def test_the_bar_holds_the_picture_s_colours():
-    bar = visualize.colour_bar(480, 2.0, 6.0)
+    bar = figures.colour_bar(480, 2.0, 6.0)
     assert bar.shape == (480, 80, 3) and bar.dtype == np.uint8
     column = bar[60:440, 18].astype(int)  # within the bar; its top is far
-    ramp = visualize.colourise(np.linspace(6, 2, 4001)[None], 2, 6)[0].astype(int)
+    ramp = figures.colourise(np.linspace(6, 2, 4001)[None], 2, 6)[0].astype(int)
     where = [np.abs(ramp - colour).sum(1).argmin() for colour in column]
     distance = [np.abs(ramp - colour).sum(1).min() for colour in column]
     assert max(distance) <= 3  # every colour of the bar is one of the picture's
@@ -54,16 +54,16 @@ def test_the_bar_holds_the_picture_s_colours():
 
 def test_picture_and_bar_side_by_side():
     depth = np.linspace(1, 5, 48 * 64).reshape(48, 64)
-    picture = visualize.colour_picture(depth, 1, 5)
+    picture = figures.colour_picture(depth, 1, 5)
     assert picture.shape == (48, 72, 3)
-    np.testing.assert_array_equal(picture[:, :64], visualize.colourise(depth, 1, 5))
+    np.testing.assert_array_equal(picture[:, :64], figures.colourise(depth, 1, 5))
 
 
 def test_depth_range_leaves_out_strays_and_holes():
     depth = np.linspace(2, 4, 10_000)
     depth[:50], depth[-50:] = 0.01, 500
-    assert visualize.depth_range(np.append(depth, [0, np.nan])) == pytest.approx((2, 4), abs=0.05)
-    assert visualize.depth_range(np.zeros((3, 3))) == (0.0, 1.0)
+    assert figures.depth_range(np.append(depth, [0, np.nan])) == pytest.approx((2, 4), abs=0.05)
+    assert figures.depth_range(np.zeros((3, 3))) == (0.0, 1.0)
 
 
 def samples(count, height=48, width=64):
@@ -78,7 +78,7 @@ def samples(count, height=48, width=64):
 @pytest.mark.parametrize("count", [1, 3])
 def test_sample_figure(tmp_path, count):
     path = tmp_path / "samples.png"
-    visualize.sample_figure(*samples(count), path)
+    figures.sample_figure(*samples(count), path)
     sheet = cv2.imread(str(path))[..., ::-1]
     assert sheet.shape[1] == 1200
     assert count * 150 < sheet.shape[0] < count * 225 + 100
@@ -89,7 +89,7 @@ def test_sample_figure(tmp_path, count):
 
 def test_a_sheet_without_any_truth_is_grey_and_no_error(tmp_path):
     images, truths, predictions = samples(1)
-    visualize.sample_figure(images, [truths[0] * 0], predictions, tmp_path / "a.png")
+    figures.sample_figure(images, [truths[0] * 0], predictions, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
@@ -103,7 +103,7 @@ def test_a_sheet_without_any_truth_is_grey_and_no_error(tmp_path):
 )
 def test_samples_must_fit(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
-        visualize.sample_figure(*change(*samples(2)), tmp_path / "a.png")
+        figures.sample_figure(*change(*samples(2)), tmp_path / "a.png")
 
 
 def room(height, width):
@@ -118,14 +118,14 @@ def test_contact_sheet(tmp_path):
     path = tmp_path / "sheet.png"
     images, depths = zip(*[room(48, 64)] * 3, strict=True)
     depths = [depths[0], depths[1][..., None], depths[2] * 0]
-    visualize.contact_sheet(images, depths, ["a", "b" * 500, "c"], path)
+    figures.contact_sheet(images, depths, ["a", "b" * 500, "c"], path)
     sheet = cv2.imread(str(path))[..., ::-1]
     assert sheet.shape == (2 * (195 + 26) + 54, 1600, 3)  # two frames a row; the bar
     height, width = 195, 260
     first = sheet[18 : 18 + height]
     picture, colours, upon, second = (first[:, k * 268 : k * 268 + width] for k in range(4))
     assert picture[70, 90].tolist() == [50] * 3 and picture[10, 10].tolist() == [200] * 3
-    expected = visualize.colourise(depths[0], 2, 4)
+    expected = figures.colourise(depths[0], 2, 4)
     assert colours[70, 90].tolist() == expected[20, 20].tolist()
     assert colours[10, 10].tolist() == expected[0, 0].tolist()
     green = (upon == [0, 255, 0]).all(-1)
@@ -143,7 +143,7 @@ def test_a_contact_sheet_of_wide_frames_shows_their_points(tmp_path):
     image = np.zeros((100, 1066, 3), np.float32)
     depth = np.zeros((100, 1066))
     depth[50, 500], depth[50, 900] = 5, 20
-    visualize.contact_sheet([image, image], [depth, depth], ["a", "b"], path)
+    figures.contact_sheet([image, image], [depth, depth], ["a", "b"], path)
     sheet = cv2.imread(str(path))[..., ::-1]
     height, width = 50, 528
     assert sheet.shape == (2 * (height + 26) + 54, 1600, 3)  # one frame a row
@@ -159,10 +159,10 @@ def test_near_points_are_drawn_over_far_ones(tmp_path):
     depth = np.zeros((60, 80))
     depth[30, 40], depth[30, 41] = 20, 5
     path = tmp_path / "sheet.png"
-    visualize.contact_sheet([np.zeros((60, 80, 3))], [depth], ["a"], path)
+    figures.contact_sheet([np.zeros((60, 80, 3))], [depth], ["a"], path)
     sheet = cv2.imread(str(path))[..., ::-1]
-    low, high = visualize.depth_range(depth)
-    near, far = visualize.colourise(np.array([[5.0, 20.0]]), low, high)[0]
+    low, high = figures.depth_range(depth)
+    near, far = figures.colourise(np.array([[5.0, 20.0]]), low, high)[0]
     panel = sheet[18:213, 268:528]
     assert (panel == near).all(-1).sum() > (panel == far).all(-1).sum() > 0
 
@@ -171,7 +171,7 @@ def test_a_contact_sheet_needs_one_of_each(tmp_path):
     image, depth = room(48, 64)
     for images, depths, titles in (([image], [], ["a"]), ([], [], []), ([image], [depth], [])):
         with pytest.raises(InputError, match="give one of each a frame"):
-            visualize.contact_sheet(images, depths, titles, tmp_path / "sheet.png")
+            figures.contact_sheet(images, depths, titles, tmp_path / "sheet.png")
 
 
 def log(validated=True):
@@ -184,15 +184,15 @@ def log(validated=True):
 
 
 def test_training_curves_with_and_without_validation(tmp_path):
-    visualize.training_curves(log(), tmp_path / "both.png")
-    visualize.training_curves(log(validated=False), tmp_path / "loss.png")
+    figures.training_curves(log(), tmp_path / "both.png")
+    figures.training_curves(log(validated=False), tmp_path / "loss.png")
     assert cv2.imread(str(tmp_path / "both.png")).shape == (600, 1200, 3)
     assert cv2.imread(str(tmp_path / "loss.png")).shape == (320, 1200, 3)
 
 
 def test_curves_of_an_empty_log_are_refused(tmp_path):
     with pytest.raises(InputError, match="train a little longer"):
-        visualize.training_curves([{"epoch": 1, "val_rel": 0.3}], tmp_path / "a.png")
+        figures.training_curves([{"epoch": 1, "val_rel": 0.3}], tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -201,7 +201,7 @@ def test_stereo_figure(tmp_path, count):
     pictures = [rng.uniform(size=(32, 64, 3)).astype("float32") for _ in range(count)]
     disparity = np.tile(np.linspace(1, 8, 64, dtype="float32"), (32, 1))[..., None]
     file = tmp_path / "stereo.png"
-    visualize.stereo_figure(
+    figures.stereo_figure(
         pictures, [disparity] * count, [100 / disparity] * count, pictures[::-1], file
     )
     image = cv2.imread(str(file))
@@ -212,7 +212,7 @@ def test_stereo_figure(tmp_path, count):
 def test_a_stereo_figure_needs_one_of_each(tmp_path):
     picture, depth = np.zeros((8, 8, 3), "float32"), np.ones((8, 8), "float32")
     with pytest.raises(InputError, match="2 left pictures, 1 disparities, 2 depths and 2 views"):
-        visualize.stereo_figure(
+        figures.stereo_figure(
             [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
         )
 
@@ -221,7 +221,7 @@ def test_a_stereo_figure_needs_one_of_each(tmp_path):
 def test_jpeg(tmp_path, width, expected):
     ramp = np.tile(np.linspace(0, 255, 400).astype(np.uint8)[None, :, None], (200, 1, 3))
     cv2.imwrite(str(tmp_path / "a.png"), ramp)
-    data = visualize.jpeg(tmp_path / "a.png", width)
+    data = figures.jpeg(tmp_path / "a.png", width)
     assert data[:2] == b"\xff\xd8"
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == expected
@@ -232,4 +232,4 @@ def test_jpeg_of_no_picture(tmp_path):
     (tmp_path / "a.png").write_text("no")
     for name in ("a.png", "b.png"):
         with pytest.raises(InputError, match=f"{name}: no picture"):
-            visualize.jpeg(tmp_path / name)
+            figures.jpeg(tmp_path / name)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth import recipes, trainer
+from keras_depth import recipes
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
-SCRIPT = Path(__file__).resolve().parent.parent / "evaluation" / "minmax.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "evaluation" / "minmax.py"
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ def test_its_table(tmp_path):
             "loss={name: structural}",
         ]
         recipe = recipes.load("jetson_fcnn/rooms", changes)
-        trainer.train(recipe, RunFolder(tmp_path / encoding))
+        loop.train(recipe, RunFolder(tmp_path / encoding))
     command = [sys.executable, SCRIPT, tmp_path / "unit", tmp_path / "minmax"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     table = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if " / " in line]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_depth import metrics, protocols, scoring
+from keras_depth import metrics, protocols
 from keras_depth.errors import InputError
+from keras_depth.evaluate import scorer
 
 NYU, KITTI = (480, 640), (375, 1242)
 # Size of the frame, the slice that is scored, and the bounds of the prediction there. Garg's rows:
@@ -45,7 +46,7 @@ def apply(name, truth, prediction, mirrored=None, **changes):
     protocol = protocols.get(name, changes)
     if protocol.flip != "none" and mirrored is None:
         mirrored = np.asarray(prediction)[:, ::-1]  # as if the network saw no difference
-    return scoring.apply(protocol, truth, prediction, mirrored)
+    return scorer.apply(protocol, truth, prediction, mirrored)
 
 
 def row(values):
@@ -271,20 +272,20 @@ def test_arrays_stay_as_they_were():
 def test_bad_input():
     full, good = protocols.get("full"), np.ones((4, 4))
     with pytest.raises(InputError, match=r"truth of shape \(2, 4, 4\) .* is not a depth map"):
-        scoring.apply(full, np.ones((2, 4, 4)), good)
+        scorer.apply(full, np.ones((2, 4, 4)), good)
     with pytest.raises(InputError, match=r"prediction of shape \(4, 4, 3\)"):
-        scoring.apply(full, good, np.ones((4, 4, 3)))
+        scorer.apply(full, good, np.ones((4, 4, 3)))
     with pytest.raises(InputError, match="prediction of shape .* type bool"):
-        scoring.apply(full, good, good > 0)
+        scorer.apply(full, good, good > 0)
     with pytest.raises(InputError, match="'nyu_eigen' leaves no pixel of a depth map of 1x1"):
         apply("nyu_eigen", np.ones((1, 1)), good)
     mirrors = protocols.get("full", {"flip": "mean"})
     with pytest.raises(InputError, match="full: flip 'mean' needs .* or flip=none"):
-        scoring.apply(mirrors, good, good)
+        scorer.apply(mirrors, good, good)
     with pytest.raises(InputError, match=r"of shape \(4, 2\) beside one of \(4, 4\)"):
-        scoring.apply(mirrors, good, good, good[:, :2])
+        scorer.apply(mirrors, good, good, good[:, :2])
     with pytest.raises(InputError, match="mirrored prediction of shape .* is not a depth map"):
-        scoring.apply(mirrors, good, good, good[0])
+        scorer.apply(mirrors, good, good, good[0])
     for broken in (-1.0, 0.0, np.nan):
         with pytest.raises(InputError, match="median prediction is .* no factor aligns it"):
             apply("full", good, good * broken, alignment="median")
@@ -294,22 +295,22 @@ def test_pooled_r2_by_hand():
     """Means of 7x7, at every second place: of 9x11, two rows of three."""
     rng = np.random.default_rng(0)
     truth, prediction = rng.uniform(1, 5, (2, 9, 11)).astype("float32")
-    scored = scoring.apply(protocols.get("full"), truth, prediction)
+    scored = scorer.apply(protocols.get("full"), truth, prediction)
     places = [(y, x) for y in (0, 2) for x in (0, 2, 4)]
     t, p = (
         np.array([each[y : y + 7, x : x + 7].mean() for y, x in places])
         for each in (truth, prediction)
     )
     expected = 1 - np.sum((p - t) ** 2) / np.sum((t - t.mean()) ** 2)
-    assert scoring.pooled_r2(scored) == pytest.approx(expected, rel=1e-4)
+    assert scorer.pooled_r2(scored) == pytest.approx(expected, rel=1e-4)
 
 
 def test_pooled_r2_takes_the_means_of_what_is_valid():
     truth = np.add.outer(np.arange(21.0), np.arange(21.0)) + 1
     holed = truth * (np.random.default_rng(1).uniform(size=truth.shape) < 0.5)
     full = protocols.get("full")
-    assert scoring.pooled_r2(scoring.apply(full, holed, truth)) == pytest.approx(1)
-    assert np.isnan(scoring.pooled_r2(scoring.apply(full, 0 * truth, truth)))
-    assert np.isnan(scoring.pooled_r2(scoring.apply(full, 0 * truth + 2, truth)))
-    assert np.isnan(scoring.pooled_r2(scoring.apply(full, truth[:5], truth[:5])))
-    assert scoring.pooled_r2(scoring.apply(full, truth, 0 * truth + 100)) < 0
+    assert scorer.pooled_r2(scorer.apply(full, holed, truth)) == pytest.approx(1)
+    assert np.isnan(scorer.pooled_r2(scorer.apply(full, 0 * truth, truth)))
+    assert np.isnan(scorer.pooled_r2(scorer.apply(full, 0 * truth + 2, truth)))
+    assert np.isnan(scorer.pooled_r2(scorer.apply(full, truth[:5], truth[:5])))
+    assert scorer.pooled_r2(scorer.apply(full, truth, 0 * truth + 100)) < 0

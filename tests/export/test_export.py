@@ -11,14 +11,16 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from lively import lively
 
-from keras_depth import command, encodings, evaluation, export
-from keras_depth.deploy import exporter, network, parity, saved_model, tensorrt
+from keras_depth import command, encodings
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
+from keras_depth.evaluate import evaluator
+from keras_depth.export import __main__ as export
+from keras_depth.export import exporter, network, parity, saved_model, tensorrt
+from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.predict.exported import Exported, load
 from keras_depth.run_folder import RunFolder
-from keras_depth.runtimes import Exported, load
+from tests.helpers.lively import lively
 
 SIZE = (32, 48)
 
@@ -225,7 +227,7 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
     ((folder, _),) = exporter.export(exporter.Request(run, "onnx", tmp_path / "out"))
     scores = []
     for scored in (run / "model.keras", folder):
-        report, _ = evaluation.evaluate_run(
+        report, _ = evaluator.evaluate_run(
             scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
         )
         scores.append(report.scores["network"]["image"]["rel"])

@@ -4,12 +4,12 @@ import gc
 
 import numpy as np
 import pytest
-from lively import lively
 
-from keras_depth.architectures import get, list_architectures
-from keras_depth.deploy import exporter, parity
+from keras_depth.export import exporter, parity
 from keras_depth.layers.interleave import custom_op_available
-from keras_depth.runtimes import Exported
+from keras_depth.models import get, list_architectures
+from keras_depth.predict.exported import Exported
+from tests.helpers.lively import lively
 
 FORMATS = ("saved_model", "onnx", "litert")
 # Of each decoder one; the others take the minutes of `make test-slow`.

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_depth import architectures
-from keras_depth.deploy import network, saved_model, tftrt
+from keras_depth import models
+from keras_depth.export import network, saved_model, tftrt
 
 SCRIPT = Path(tftrt.__file__)
 REHEARSAL = Path(__file__).parent / "tftrt_rehearsal"
@@ -250,8 +250,8 @@ def test_differences_are_of_depth_or_of_its_median():
 
 def frozen(name, folder, products):
     """Saves a network of random weights for pictures of 64x96, one at a time."""
-    architecture = architectures.get(name)
-    model = architectures.create_model(name, input_shape=(64, 96, 3))
+    architecture = models.get(name)
+    model = models.create_model(name, input_shape=(64, 96, 3))
     exported = network.deployed(
         network.in_float32(model), architecture.encoding, batch=1, products=products
     )

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_depth.data import kitti_lists
-from keras_depth.data.drives import Drives
+from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.reader import to_bytes
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_kitti import DATE, write_kitti
-from keras_depth.data.write_nyu import write_layout
+from keras_depth.data.rendered.drives import Drives
+from keras_depth.data.rendered.rooms import Rooms
+from tests.helpers.write_kitti import DATE, write_kitti
+from tests.helpers.write_nyu import write_layout
 
 SIZE = (48, 64)
 # Lists that the pages' commands read, whole.

@@ -7,8 +7,8 @@ them is near enough.
 import keras
 import numpy as np
 
-from keras_depth.architectures import create_model, get
-from keras_depth.data.synthetic import Rooms
+from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.models import create_model, get
 
 # A SENet154 takes minutes.
 OPTIONS = {"msfnet": {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}}

@@ -3,11 +3,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from keras_depth.data.drives import Drives
 from keras_depth.data.kitti import open_kitti
-from keras_depth.data.kitti_calibration import read_calibration
-from keras_depth.data.write_kitti import DATE, write_kitti
+from keras_depth.data.kitti.calibration import read_calibration
+from keras_depth.data.rendered.drives import Drives
 from keras_depth.errors import InputError
+from tests.helpers.write_kitti import DATE, write_kitti
 
 SIZE = (96, 320)
 DRIVE = f"{DATE}/{DATE}_drive_0002_sync"

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_depth.data.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
 from keras_depth.data.reader import to_bytes
+from keras_depth.data.rendered.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.files import replace_file, write_text
+from keras_depth.files import replacing, write_text
 
 # The reader looks for dates of 2011; KITTI was recorded in September and October of it.
 DATE = "2011_01_01"
@@ -67,7 +67,8 @@ def _encoded(picture: str, image: np.ndarray) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda partial: partial.write_bytes(content))
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def _times(drive: int, frames: int) -> str:

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import scipy.io
 
+from keras_depth.data import nyu
 from keras_depth.data.reader import Reader, to_bytes
 from keras_depth.errors import InputError, unknown_name
 
@@ -146,7 +147,7 @@ def _bts(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> No
 
 
 def _first_test_indices(count: int) -> list[int]:
-    listed = (Path(__file__).parent / "splits" / "nyu_labelled_test.csv").read_text().split()[1:]
+    listed = Path(nyu.__file__).with_name("labelled_test.csv").read_text().split()[1:]
     if count > len(listed):
         raise InputError(f"the BTS layout has {len(listed)} test frames; {count} were given")
     return [int(index) for index in listed[:count]]

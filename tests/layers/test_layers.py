@@ -6,7 +6,6 @@ import pytest
 from keras import ops
 
 from keras_depth.errors import InputError
-from keras_depth.inference import fit
 from keras_depth.layers.attention import STATISTICS, ChannelStatistics
 from keras_depth.layers.crop_like import CropLike
 from keras_depth.layers.grouped_conv import GroupedConv2D
@@ -15,11 +14,8 @@ from keras_depth.layers.preprocessing import MODES, Preprocessing
 from keras_depth.layers.resize import RULES, BilinearResize, NearestResize, ProductResize
 from keras_depth.layers.sub_pixel import SubPixel
 from keras_depth.layers.unpool import Unpool, unpool
-from keras_depth.layers.up_convolution import (
-    InterleavedConvolution,
-    UpConvolution,
-    split_kernel,
-)
+from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution, split_kernel
+from keras_depth.predict.estimator import fit
 
 
 def random(*shape, seed=0, dtype="float32"):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_depth import losses
-from keras_depth.architectures import Architecture, create_model, get, list_architectures, register
 from keras_depth.errors import InputError
+from keras_depth.models import Architecture, create_model, get, list_architectures, register
 
 pytestmark = pytest.mark.usefixtures("networks_are_freed")
 

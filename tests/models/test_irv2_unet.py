@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_depth.architectures import create_model
 from keras_depth.errors import InputError
+from keras_depth.models import create_model
 
 # The map that comes up in each block, and its skip: name -> (bottleneck, skips), in channels.
 CHANNELS = {

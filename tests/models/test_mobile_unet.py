@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from keras_depth import losses
-from keras_depth.architectures import create_model
 from keras_depth.errors import InputError
-from keras_depth.models import squeezenet as squeezenet_file
-from keras_depth.models.squeezenet import squeezenet
+from keras_depth.models import create_model
+from keras_depth.models.backbones import squeezenet as squeezenet_file
+from keras_depth.models.backbones.squeezenet import squeezenet
 
 SMALL = (64, 96, 3)
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_depth import losses, multiplications
-from keras_depth.architectures import create_model, get
+from keras_depth import losses
+from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
-from keras_depth.optimizers import AdamL2
-from keras_depth.training_step import training_step
+from keras_depth.models import create_model, get
+from keras_depth.train.optimizers import AdamL2
+from keras_depth.train.step import training_step
 
 SMALL = {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}
 ARMS = ("msfnet_baseline", "msfnet_usf", "msfnet_usf_cbam", "msfnet")
@@ -52,7 +53,7 @@ def test_outputs_and_multiplications(name, giga):
     model = create_model(name, (228, 304, 3))
     heads = {"msfnet_baseline": 1, "msfnet_usf": 2}.get(name, 3)
     assert [output.shape for output in model.outputs] == [(None, 114, 152, 1)] * heads
-    assert multiplications.count(model) / 1e9 == pytest.approx(giga, abs=0.05)
+    assert macs.count(model) / 1e9 == pytest.approx(giga, abs=0.05)
 
 
 @pytest.mark.parametrize(

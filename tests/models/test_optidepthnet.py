@@ -9,8 +9,8 @@ from keras import layers
 from numpy.lib.stride_tricks import sliding_window_view
 
 from keras_depth import losses
-from keras_depth.architectures import create_model
 from keras_depth.errors import InputError
+from keras_depth.models import create_model
 
 VARIANTS = [
     ("optidepthnet_vgg", {"separable": "T"}, 9_162_766),

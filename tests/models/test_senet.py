@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from keras_depth.architectures import create_model
 from keras_depth.errors import InputError
 from keras_depth.layers.grouped_conv import GroupedConv2D
-from keras_depth.models.senet import _published_names, senet
+from keras_depth.models import create_model
+from keras_depth.models.backbones.senet import _published_names, senet
 
 TINY = {"blocks": (1, 2, 1, 1), "width": 4, "groups": 4}
 SHAPE = (45, 70, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import runtimes
-from keras_depth.deploy import litert, network, onnx, saved_model
 from keras_depth.errors import InputError
+from keras_depth.export import litert, network, onnx, saved_model
+from keras_depth.predict import exported as runtimes
 
 SIZE = (8, 12)
 WRITERS = {"saved_model": saved_model.write, "onnx": onnx.write, "litert": litert.write}

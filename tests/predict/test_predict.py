@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_depth import camera, command, point_cloud, predict, sources, visualize
+from keras_depth import command, geometry
 from keras_depth.errors import InputError
+from keras_depth.evaluate import figures
+from keras_depth.predict import __main__ as predict
+from keras_depth.predict import image_sources
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +92,10 @@ def test_all_formats(run, work):
     assert depth.dtype == np.float32 and depth.shape == (40, 60)
     np.testing.assert_array_equal(read("a/b/room_depth.png"), np.rint(1000 * depth))
     colour = read("a/b/room_colour.png")[..., ::-1]
-    np.testing.assert_array_equal(colour, visualize.colour_picture(depth, 0, 10))
-    pinhole = camera.Intrinsics(50, 50, 29.5, 19.5)
-    rgb = sources.read_picture("room.png")[point_cloud.measured(depth)]
-    point_cloud.write_ply("expected.ply", point_cloud.back_project(depth, pinhole), rgb)
+    np.testing.assert_array_equal(colour, figures.colour_picture(depth, 0, 10))
+    pinhole = geometry.Intrinsics(50, 50, 29.5, 19.5)
+    rgb = image_sources.read_picture("room.png")[geometry.measured(depth)]
+    geometry.write_ply("expected.ply", geometry.back_project(depth, pinhole), rgb)
     assert Path("a/b/room_cloud.ply").read_bytes() == Path("expected.ply").read_bytes()
 
 
@@ -122,7 +125,7 @@ def test_a_folder_is_taken_in_order_and_without_other_files(run, work):
     code, out, _ = run("in", "--output", "out", "--format", "npy")
     assert code == 0 and out.startswith("out: 4 pictures")
     assert files("out") == [f"{name}_depth.npy" for name in "abcd"]
-    assert [source.name for source in sources.find(["in"])] == list("abcd")
+    assert [source.name for source in image_sources.find(["in"])] == list("abcd")
 
 
 def test_options_may_stand_between_inputs(run, work):
@@ -171,13 +174,13 @@ def test_grey_transparent_and_indexed_pictures(work):
     Image.fromarray(np.dstack([grey, grey])).save("grey_transparent.png")
     Image.fromarray(rgb).convert("P", palette=Image.Palette.WEB).save("indexed.gif.png")
     for name in ("grey", "transparent", "grey_transparent"):
-        np.testing.assert_array_equal(sources.read_picture(f"{name}.png"), rgb)
-    assert sources.read_picture("indexed.gif.png").shape == (10, 20, 3)
+        np.testing.assert_array_equal(image_sources.read_picture(f"{name}.png"), rgb)
+    assert image_sources.read_picture("indexed.gif.png").shape == (10, 20, 3)
 
 
 def test_16_bit_colours_are_read_as_8_bit(work):
     cv2.imwrite("deep.png", np.full((4, 4, 3), 0x33AB, np.uint16))
-    assert (sources.read_picture("deep.png") == 0x33).all()
+    assert (image_sources.read_picture("deep.png") == 0x33).all()
 
 
 def test_a_turned_photograph_is_turned_upright(work):
@@ -186,7 +189,7 @@ def test_a_turned_photograph_is_turned_upright(work):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
     Image.fromarray(pixels).save("phone.png", exif=exif)
-    upright = sources.read_picture("phone.png")
+    upright = image_sources.read_picture("phone.png")
     assert upright.shape == (16, 8, 3) and (upright[:8] == 200).all() and (upright[8:] == 0).all()
 
 
@@ -223,7 +226,7 @@ def test_a_video(run, work, name, codec):
     assert len(frames) == 4 and frames[0].shape == (48, 72, 3)
     # One fixed range, 0 to 10 m: the colours are of depth, and do not change with the scene.
     for frame, metres in zip(frames[1:], (2, 4, 6), strict=True):
-        expected = visualize.colourise(np.array([[float(metres)]]), 0, 10)[0, 0]
+        expected = figures.colourise(np.array([[float(metres)]]), 0, 10)[0, 0]
         np.testing.assert_allclose(frame[24, 32].astype(int), expected, atol=20)
 
 
@@ -444,7 +447,7 @@ def test_arguments_are_checked_before_tensorflow_is_imported(work):
 
 def test_a_real_picture(samples, run, work):
     room = samples / "nyu/sync/basement_0001a/rgb_00000.jpg"
-    intrinsics = ",".join(map(str, camera.NYU))
+    intrinsics = ",".join(map(str, geometry.NYU))
     code, _, err = run(
         str(room), "--output", "out", "--format", "npy,colour,ply", "--intrinsics", intrinsics
     )

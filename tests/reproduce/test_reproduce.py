@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth import architectures, recipes, tables
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_nyu import write_layout
+from keras_depth import models, published, recipes
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
-from keras_depth.reproduction import comparison, report, row, settings
-from keras_depth.reproduction import plan as planning
+from keras_depth.reproduce import plan as planning
+from keras_depth.reproduce import report, row, settings, tables
+from tests.helpers.write_nyu import write_layout
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
 # head, to which the paper's 5x5 adds up to 0.7 %.
@@ -52,7 +52,7 @@ def cells(text, heading):
     return {int(row[0]): dict(zip(names, row, strict=True)) for row in rows if row[0]}
 
 
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_without_data_rows_are_trained_on_rendered_frames(paper, tmp_path):
     for plan in planning.plan(paper, tmp_path):
         assert plan.rendered and plan.recipe.data["name"] in ("synthetic", "drives")
@@ -323,7 +323,7 @@ def _wait_for(condition, seconds=120):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("paper", tables.papers())
+@pytest.mark.parametrize("paper", published.papers())
 def test_every_row_is_counted_and_one_trained(paper, tmp_path):
     row = CHEAPEST[paper]
     changes = ["--set", "data.frames=8", "--set", "data.validation_frames=2"]
@@ -331,12 +331,12 @@ def test_every_row_is_counted_and_one_trained(paper, tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "out" / "report.md").read_text()
     rows = cells(text, "## Parameters")
-    assert set(rows) == {each.row for each in tables.rows(paper)}
-    for each in tables.rows(paper):
+    assert set(rows) == {each.row for each in published.rows(paper)}
+    for each in published.rows(paper):
         network = recipes.load(each.recipe)
         counted = rows[each.row]
         if not network.options:
-            known = architectures.get(each.architecture).parameters[0]
+            known = models.get(each.architecture).parameters[0]
             assert counted["parameters"] == f"{known:,}"
         assert counted.get("", "") == AGREEMENT.get(paper, {}).get(each.row, "")
         assert counted["input, h x w"] == "{}x{}".format(*each.input_size)
@@ -348,7 +348,7 @@ def test_every_row_is_counted_and_one_trained(paper, tmp_path):
 
 
 def test_agreement_with_what_is_printed():
-    agrees = comparison.agreement
+    agrees = tables.agreement
     assert agrees(None, 5) == "" and agrees(31.15, 31_159_265) == "agrees, cut off"
     assert agrees(22.37, 22_370_305) == "agrees" and agrees(3.59, 3_589_870) == "agrees, rounded"
     assert agrees(30.36, 30_343_150) == "nearly: -0.06%" and agrees(10, 5_000_000) == "-50.00%"

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from keras_depth import architectures, recipes, trainer
-from keras_depth.inference import DepthEstimator
+from keras_depth import models, recipes
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
@@ -26,7 +27,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_three_steps(name, tmp_path):
-    size = max(64, architectures.get(recipes.load(name).architecture).smallest)
+    size = max(64, models.get(recipes.load(name).architecture).smallest)
     changes = [
         "data={name: synthetic, frames: 6, validation_frames: 2}",
         *(f"size=[{size}, {size + 16}]", "protocol=full"),
@@ -35,7 +36,7 @@ def test_three_steps(name, tmp_path):
     ]
     recipe = recipes.load(name, changes)
     folder = RunFolder(tmp_path / "run")
-    assert trainer.train(recipe, folder)
+    assert loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
     for key in ("loss", "val_loss", "val_rel"):

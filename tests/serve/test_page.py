@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from tests.serving import Server, export  # noqa: E402
+from tests.helpers.serving import Server, export  # noqa: E402
 
 NEAR, FAR = (252, 255, 164), (0, 0, 4)  # the ends of inferno, reversed
 FLAGS = (

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_depth import serve
 from keras_depth.errors import InputError
-from tests.serving import SIZE, Server, depth_of, export, free_port
+from keras_depth.serve import __main__ as serve
+from tests.helpers.serving import SIZE, Server, depth_of, export, free_port
 
 for module in ("kserve", "tensorflow_serving"):
     pytest.importorskip(module, reason="serving needs pip install 'keras_depth[serve]'")
@@ -36,9 +36,9 @@ from tensorflow_serving.apis import (  # noqa: E402
     prediction_service_pb2_grpc,
 )
 
-from keras_depth.serving import app, workers  # noqa: E402
-from keras_depth.serving import model as serving_model  # noqa: E402
-from keras_depth.serving.model import DepthModel, Models  # noqa: E402
+from keras_depth.serve import http, workers  # noqa: E402
+from keras_depth.serve import model as serving_model  # noqa: E402
+from keras_depth.serve.model import DepthModel, Models  # noqa: E402
 
 MAX_BYTES = 400_000
 V1, V2 = "/v1/models/bytes:predict", "/v2/models/bytes/infer"
@@ -549,7 +549,7 @@ def here(models):
     model = DepthModel("bytes", models / "bytes")
     repository = Models()
     repository.update(model)
-    application = app.create(DataPlane(repository), MAX_BYTES)
+    application = http.create(DataPlane(repository), MAX_BYTES)
     return application, model
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from keras_depth import evaluation, recipes, trainer
+from keras_depth import recipes
+from keras_depth.evaluate import evaluator
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
@@ -12,14 +14,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 def test_rooms(paper, tmp_path):
     """Half of the recipe's epochs, and already better than the mean depth of each pixel."""
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipes.load(f"{paper}/rooms", ["epochs=2"]), folder)
+    loop.train(recipes.load(f"{paper}/rooms", ["epochs=2"]), folder)
     rows = folder.log_rows()
     losses = [row["loss"] for row in rows]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     for key in ("val_loss", "val_rel"):
         first, last = (row[key] for row in rows if key in row)
         assert last < first
-    report, _ = evaluation.evaluate_run(folder.path, output=folder.path)
+    report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
     network, baseline = (
         report.scores[name]["image"]["rel"] for name in ("network", "mean training depth")
     )

@@ -14,14 +14,16 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import architectures, data, evaluation, recipes, trainer
-from keras_depth.architectures import Architecture
-from keras_depth.data.drives import Drives
-from keras_depth.data.prepared import prepare
-from keras_depth.data.write_kitti import write_kitti
+from keras_depth import data, models, recipes
+from keras_depth.data.prepared.builder import prepare
+from keras_depth.data.rendered.drives import Drives
 from keras_depth.errors import InputError
-from keras_depth.inference import DepthEstimator
+from keras_depth.evaluate import evaluator
+from keras_depth.models import Architecture
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
+from tests.helpers.write_kitti import write_kitti
 
 TINY = "tiny_for_tests"
 
@@ -39,11 +41,11 @@ def tiny(input_shape, weights, *, width=4):
 @pytest.fixture(autouse=True)
 def registered_network(monkeypatch):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0))
-    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models._REGISTRY, TINY, entry)
     entry = Architecture(
         TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
     )
-    monkeypatch.setitem(architectures._REGISTRY, TINY_STEREO, entry)
+    monkeypatch.setitem(models._REGISTRY, TINY_STEREO, entry)
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -75,7 +77,7 @@ def assert_same_weights(folder, other):
 
 def test_what_a_run_leaves(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    assert trainer.train(recipe(), folder)
+    assert loop.train(recipe(), folder)
     assert recipes.load(str(folder.recipe_file)) == recipe()
     environment = json.loads((folder.path / "environment.json").read_text())
     assert environment["packages"]["keras"] == keras.__version__
@@ -102,26 +104,26 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
         return keras.Model(image, keras.layers.Conv2D(1, 1, bias_initializer=bias)(x), name=TINY)
 
     entry = Architecture(TINY, "jetson_fcnn", "for tests", small, "rooms", (0, 0))
-    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models._REGISTRY, TINY, entry)
     folder = RunFolder(tmp_path / "run")
-    assert trainer.train(recipe("encoding=centimetres", "epochs=1"), folder)
+    assert loop.train(recipe("encoding=centimetres", "epochs=1"), folder)
     assert keras.saving.load_model(folder.model_file).name == f"{TINY}-centimetres"
     row = folder.log_rows()[-1]
     # The loss is of centimetres, the errors of metres.
     assert 10 < row["val_loss"] and 0.1 < row["val_rmse"] < 5
     np.testing.assert_allclose(DepthEstimator.load(folder.path)(np.zeros((9, 9, 3))), 5, rtol=0.2)
-    report, _ = evaluation.evaluate_run(folder.path)
+    report, _ = evaluator.evaluate_run(folder.path)
     assert report.scores["network"]["image"]["rel"] == pytest.approx(row["val_rel"], rel=0.1)
 
 
 def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
-    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models._REGISTRY, TINY, entry)
     for encoding in ("centimetres", "metric"):
         with pytest.raises(
             InputError, match=f"writes 0..1, and encoding {encoding} .* one of unit, minmax"
         ):
-            trainer.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
+            loop.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -134,10 +136,10 @@ def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
         return model
 
     entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
-    monkeypatch.setitem(architectures._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models._REGISTRY, TINY, entry)
     data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
     with pytest.warns(UserWarning) as caught:
-        trainer.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
+        loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
     said = [str(warning.message) for warning in caught]
     assert any(
         "its encoder is frozen, and its weights are random: give --weights" in s for s in said
@@ -160,14 +162,14 @@ def test_training_on_other_data(tmp_path, kitti):
     for name, section in sections.items():
         asked = recipe(f"data={section}", "epochs=1", "data.validation_frames=2")
         folder = RunFolder(tmp_path / name)
-        assert trainer.train(asked, folder)
+        assert loop.train(asked, folder)
         assert folder.log_rows()[-1]["val_rel"] > 0
         assert len(recipes.open_data(asked, "train")) == 6
     # A copy at the network's size holds the same batches, and so gives the same weights.
     options = {"list": "all", "hold_out": 0.25}
     copy = prepare("kitti", kitti, tmp_path / "copy", (16, 32), options)
     asked = recipe(f"data={{name: prepared, dir: {copy}, validation_frames: 2}}", "epochs=1")
-    assert trainer.train(asked, RunFolder(tmp_path / "prepared"))
+    assert loop.train(asked, RunFolder(tmp_path / "prepared"))
     for one, other in zip(
         weights(RunFolder(tmp_path / "kitti")),
         weights(RunFolder(tmp_path / "prepared")),
@@ -200,8 +202,8 @@ def test_training_on_pairs(tmp_path, kitti):
     """Without depth it is trained all the same, and with it, it is scored in metres as well."""
     pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
     folder, blind = RunFolder(tmp_path / "scored"), RunFolder(tmp_path / "blind")
-    assert trainer.train(stereo_recipe(pairs), folder)
-    assert not trainer.train(stereo_recipe(pairs, "data.depth=none"), blind)
+    assert loop.train(stereo_recipe(pairs), folder)
+    assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind)
     assert_same_weights(folder, blind)
     rows, blind_rows = folder.log_rows(), blind.log_rows()
     # Three steps an epoch; the last, incomplete one ends where the steps do.
@@ -218,7 +220,7 @@ def test_training_on_pairs(tmp_path, kitti):
         assert run.best_file.exists()
         assert DepthEstimator.load(run.path)(np.zeros((50, 100, 3), "uint8")).shape == (50, 100)
     assert folder.mean_depth_file.exists() and not blind.mean_depth_file.exists()
-    assert not trainer.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
+    assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
 
 
 @pytest.mark.parametrize(
@@ -232,22 +234,22 @@ def test_training_on_pairs(tmp_path, kitti):
 def test_pairs_that_cannot_be_trained_on(tmp_path, kitti, overrides, message):
     pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
     with pytest.raises(InputError, match=message):
-        trainer.train(stereo_recipe(pairs, *overrides), RunFolder(tmp_path / "run"))
+        loop.train(stereo_recipe(pairs, *overrides), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_of_depth_needs_depth(tmp_path, kitti):
     blind = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, depth: none}}"
     with pytest.raises(InputError, match="loss 'adaptive_berhu' learns from depth; set data.depth"):
-        trainer.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
+        loop.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
     with pytest.raises(InputError, match="does not fit tiny_for_tests, which learns from depth"):
-        trainer.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
+        loop.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
 
 
 def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
     section = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
     with pytest.raises(InputError, match="rows apart; set augmentation.rotate=0"):
-        trainer.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
+        loop.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
     assert not (tmp_path / "r").exists()
 
 
@@ -256,45 +258,45 @@ def test_the_first_weights_are_not_needed_to_go_on(tmp_path):
     folder, weights = RunFolder(tmp_path / "run"), tmp_path / "first.weights.h5"
     tiny((16, 32, 3), None).save_weights(weights)
     wanted = dataclasses.replace(recipe("epochs=1"), weights=str(weights))
-    assert trainer.train(wanted, folder)
+    assert loop.train(wanted, folder)
     weights.unlink()
     row = {"paper": "jetson_fcnn", "row": 5}
-    assert trainer.train(dataclasses.replace(wanted, published=row), folder)
+    assert loop.train(dataclasses.replace(wanted, published=row), folder)
 
 
 def test_a_finished_run_is_left_alone(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    assert trainer.train(recipe(), folder)
-    assert trainer.train(recipe(), folder), "trained, but not yet reported"
+    assert loop.train(recipe(), folder)
+    assert loop.train(recipe(), folder), "trained, but not yet reported"
     folder.report_file.write_text("| rel |")
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")}
-    assert not trainer.train(recipe(), folder)
+    assert not loop.train(recipe(), folder)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")} == before
 
 
 def test_a_folder_with_another_recipe_is_refused(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipe(), folder)
+    loop.train(recipe(), folder)
     with pytest.raises(InputError, match="another recipe: epochs .4 there, 9 now."):
-        trainer.train(recipe("epochs=9"), folder)
+        loop.train(recipe("epochs=9"), folder)
     moved = recipe("data={name: synthetic, frames: 13, validation_frames: 5, dir: null}")
-    trainer.train(moved, folder)  # where the data set lies may change
+    loop.train(moved, folder)  # where the data set lies may change
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("all my work")
     with pytest.raises(InputError, match="not a run folder"):
-        trainer.train(recipe(), RunFolder(tmp_path))
+        loop.train(recipe(), RunFolder(tmp_path))
     assert (tmp_path / "thesis.tex").read_text() == "all my work"
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipe(), folder)
+    loop.train(recipe(), folder)
     for file in folder.checkpoints.glob("*.data-*"):
         file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match="the checkpoint is damaged"):
-        trainer.train(recipe(), folder)
+        loop.train(recipe(), folder)
 
 
 class Interrupted(Exception):
@@ -309,7 +311,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at
     """Dropout, batch norm, Adam and the adaptive threshold all go on as if nothing had been."""
     undisturbed, stopped = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
     wanted = recipe(f"precision={policy}")
-    trainer.train(wanted, undisturbed, checkpoint_every=10)
+    loop.train(wanted, undisturbed, checkpoint_every=10)
 
     def stopping(make):
         def batches(*arguments):
@@ -321,16 +323,16 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at
         return batches
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(trainer, "_batches", stopping(trainer._batches))
-        trainer.train(wanted, stopped, checkpoint_every=10)
-    assert trainer.train(wanted, stopped, checkpoint_every=10)
+        patch.setattr(loop, "_batches", stopping(loop._batches))
+        loop.train(wanted, stopped, checkpoint_every=10)
+    assert loop.train(wanted, stopped, checkpoint_every=10)
     assert_same_weights(stopped, undisturbed)
     assert stopped.log_rows() == undisturbed.log_rows()
 
 
 def test_training_on_crops_saves_a_network_of_the_frame_s_size(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipe("augmentation={crop: [16, 16]}", "epochs=1"), folder)
+    loop.train(recipe("augmentation={crop: [16, 16]}", "epochs=1"), folder)
     assert keras.saving.load_model(folder.model_file).input_shape == (None, 16, 32, 3)
 
 
@@ -344,7 +346,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
     with pytest.raises(
         InputError, match=r"the loss is (nan|inf) at step \d+ .epoch 1; frames "
     ) as e:
-        trainer.train(wild, folder)
+        loop.train(wild, folder)
     names = [data.open_reader("synthetic", count=13).name(i) for i in range(13)]
     assert sum(name in str(e.value) for name in names) == 2, "the batch is named"
 
@@ -362,10 +364,10 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
         reader = open_data(*arguments)
         return Bad(reader, range(len(reader)))
 
-    monkeypatch.setattr(trainer, "mean_depth_map", lambda *a, **k: np.ones((16, 32)))
+    monkeypatch.setattr(loop, "mean_depth_map", lambda *a, **k: np.ones((16, 32)))
     monkeypatch.setattr(recipes, "open_data", with_a_bad_frame)
     with pytest.raises(InputError, match="rooms/7.png: cut short"):
-        trainer.train(recipe(), RunFolder(tmp_path / "run"))
+        loop.train(recipe(), RunFolder(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
@@ -397,7 +399,7 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
 )
 def test_recipes_that_cannot_work(tmp_path, override, message):
     with pytest.raises(InputError, match=message):
-        trainer.train(recipe(override), RunFolder(tmp_path / "run"))
+        loop.train(recipe(override), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists(), "nothing is left behind"
 
 
@@ -434,7 +436,7 @@ def test_killed_at_random_steps(tmp_path):
 WORKER = """
 import sys
 import keras
-from keras_depth import architectures, recipes, trainer
+from keras_depth import models, recipes, trainer
 from keras_depth.run_folder import RunFolder
 
 def build(input_shape, weights):
@@ -443,8 +445,8 @@ def build(input_shape, weights):
     x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
     return keras.Model(image, x, name="plain")
 
-entry = architectures.Architecture("plain", "jetson_fcnn", "for tests", build, "rooms", (0, 0))
-architectures.register(entry)
+entry = models.Architecture("plain", "jetson_fcnn", "for tests", build, "rooms", (0, 0))
+models.register(entry)
 recipe = recipes.load(
     "jetson_fcnn/rooms",
     ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",
@@ -453,7 +455,7 @@ recipe = recipes.load(
      "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9}"],
     architecture="plain",
 )
-trainer.train(recipe, RunFolder(sys.argv[1]))
+loop.train(recipe, RunFolder(sys.argv[1]))
 """
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_depth import evaluation, recipes, trainer
-from keras_depth.data.drives import Drives
-from keras_depth.data.write_kitti import write_kitti
-from keras_depth.inference import DepthEstimator
+from keras_depth import recipes
+from keras_depth.data.rendered.drives import Drives
+from keras_depth.evaluate import evaluator
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
+from tests.helpers.write_kitti import write_kitti
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
@@ -26,7 +28,7 @@ def test_an_arm_learns(arm, frames, tmp_path):
     ]
     recipe = recipes.load(f"msfnet/{frames}", changes, architecture=row.architecture)
     folder = RunFolder(tmp_path / "run")
-    assert trainer.train(recipe, folder)
+    assert loop.train(recipe, folder)
     rows = folder.log_rows()
     losses = [row["loss"] for row in rows]
     assert rows[-1]["step"] == 50 and np.isfinite(losses).all()
@@ -48,9 +50,9 @@ def test_kitti_s_row_on_sparse_depth(tmp_path):
     ]
     folder = RunFolder(tmp_path / "run")
     recipe = recipes.load("msfnet/row2_kitti", changes)
-    trainer.train(recipe, folder)
+    loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
     assert np.isfinite([rows[-1][key] for key in ("loss", "val_loss", "val_rel")]).all()
-    report, _ = evaluation.evaluate_run(folder.path, split="validation", output=folder.path)
+    report, _ = evaluator.evaluate_run(folder.path, split="validation", output=folder.path)
     assert report.protocol.name == "msfnet_kitti" and 0 < report.valid_pixels < report.all_pixels

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_depth.errors import InputError
-from keras_depth.optimizers import AdamL2
+from keras_depth.train.optimizers import AdamL2
 
 
 def pytorch_adam(weight, gradients, rate, decay, epsilon, betas=(0.9, 0.999)):

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_depth import architectures, recipes, trainer
-from keras_depth.architectures import Architecture
+from keras_depth import models, recipes
 from keras_depth.layers.up_convolution import UpConvolution
-from keras_depth.training_step import training_step
+from keras_depth.models import Architecture
+from keras_depth.train import loop
+from keras_depth.train.step import training_step
 
 DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by what their loss sees
 
@@ -48,7 +49,7 @@ def network(request, monkeypatch):
             PAIR, "optidepthnet", "for tests", stereo_fan, "drives", (0, 0), "disparity"
         ),
     }
-    monkeypatch.setitem(architectures._REGISTRY, request.param, entries[request.param])
+    monkeypatch.setitem(models._REGISTRY, request.param, entries[request.param])
     return request.param
 
 
@@ -60,10 +61,10 @@ def one_step(network, size, batch, filters):
         [f"options={{filters: {filters}}}", f"loss={{name: {loss}}}"],
         architecture=network,
     )
-    state = trainer._build(recipe, trainer._loss(recipe), size, 100)
+    state = loop._build(recipe, loop._loss(recipe), size, 100)
     strategy = tf.distribute.get_strategy()
     step = training_step(state.model, state.loss, state.optimizer, strategy)
-    variables = trainer._values([*state.model.variables, *state.optimizer.variables])
+    variables = loop._values([*state.model.variables, *state.optimizer.variables])
     before = [variable.numpy() for variable in variables]
     generator = np.random.default_rng(0)
     image = tf.constant(generator.random((batch, *size, 3), np.float32))

@@ -3,8 +3,8 @@
 import keras
 import pytest
 
-from keras_depth import schedules
 from keras_depth.errors import InputError
+from keras_depth.train import schedules
 
 
 def test_the_rates_of_23500_steps():

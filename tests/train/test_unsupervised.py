@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_depth import losses, protocols, recipes, scoring, trainer, visualize
-from keras_depth.architectures import create_model
+from keras_depth import losses, protocols, recipes
 from keras_depth.data import Subset, open_reader
 from keras_depth.data.pipeline import pair_target, resize
 from keras_depth.encodings import get as get_encoding
-from keras_depth.inference import DepthEstimator
+from keras_depth.evaluate import figures, scorer
+from keras_depth.models import create_model
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +22,7 @@ def rel_of(predict, reader, protocol):
     """Mean over the frames of mean |p - t| / t of the scored pixels."""
     errors = []
     for sample in reader:
-        scored = scoring.apply(protocol, sample["depth"], predict(sample))
+        scored = scorer.apply(protocol, sample["depth"], predict(sample))
         truth, valid = scored.y_true[..., 0], scored.y_true[..., 1] > 0
         errors.append(np.mean(np.abs(scored.y_pred[..., 0] - truth)[valid] / truth[valid]))
     return np.mean(errors)
@@ -42,7 +44,7 @@ def test_learns_depth_from_rendered_drives(tmp_path):
     """The recipe's network beats the best ramp by far, without having seen any depth."""
     recipe = recipes.load("optidepthnet/drives")
     folder = RunFolder(tmp_path / "run")
-    trainer.train(recipe, folder)
+    loop.train(recipe, folder)
     drives = recipes.open_data(recipe, "train")
     held_out = recipes.open_data(recipe, "test")
     protocol = protocols.get("kitti_eigen_garg", {"alignment": "median"})
@@ -105,7 +107,7 @@ def _draw(model, small, path):
     depth = get_encoding("disparity").decode(left, small["focal_baseline"])
     seen = losses.warp(small["right"][None], -left)
     maps = (one.numpy() for one in (left * 384, depth, seen))
-    visualize.stereo_figure([small["image"]], *maps, path)
+    figures.stereo_figure([small["image"]], *maps, path)
     print(path)  # pytest keeps it for a while
     assert path.stat().st_size > 100_000
 

@@ -11,7 +11,7 @@ from keras_depth import encodings, losses, protocols
 from keras_depth.data import Reader
 from keras_depth.data.reader import make_sample
 from keras_depth.errors import InputError
-from keras_depth.validation import METRICS, Validator
+from keras_depth.train.validation import METRICS, Validator
 
 SIZE, SHIFT, FOCAL_BASELINE = (32, 48), 3, 12.0
 

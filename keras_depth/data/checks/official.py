@@ -5,9 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_depth.data import kitti_lists, nyu_lists
-from keras_depth.data.kitti_files import drives_there, has_splits
-from keras_depth.data.nyu_layouts import LAYOUTS
+from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.kitti.files import drives_there, has_splits
+from keras_depth.data.nyu import lists as nyu_lists
+from keras_depth.data.nyu.layouts import LAYOUTS
 from keras_depth.data.reader import Reader
 
 # Labelled: the official split. DenseDepth: the rows of its csv files. FastDepth's files, from

@@ -15,19 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth.data import kitti_lists
-from keras_depth.data.hold_out import check_part
-from keras_depth.data.kitti_calibration import Calibration, read_calibration
-from keras_depth.data.kitti_files import (
-    Frame,
-    benchmark_frames,
-    benchmarks,
-    has_splits,
-    raw_frames,
-)
-from keras_depth.data.lidar import depth_map, read_points
+from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.kitti.calibration import Calibration, read_calibration
+from keras_depth.data.kitti.files import Frame, benchmark_frames, benchmarks, has_splits, raw_frames
+from keras_depth.data.kitti.lidar import depth_map, read_points
 from keras_depth.data.listing import Folders
-from keras_depth.data.missing import check_share, lacking
 from keras_depth.data.reader import (
     Reader,
     Sample,
@@ -37,6 +29,7 @@ from keras_depth.data.reader import (
     make_sample,
     read_bytes,
 )
+from keras_depth.data.splits import check_part, check_share, lacking
 from keras_depth.errors import InputError, unknown_name
 
 _TITLES = {

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_depth.camera import Intrinsics
 from keras_depth.data.reader import read_bytes
 from keras_depth.errors import InputError
+from keras_depth.geometry import Intrinsics
 
 
 class Calibration(NamedTuple):

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_depth.data import kitti_lists
-from keras_depth.data.hold_out import held_out
+from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.listing import Folders
+from keras_depth.data.splits import held_out
 from keras_depth.errors import InputError
 
 

@@ -37,15 +37,15 @@ from keras_depth.errors import InputError, unknown_name
 _EXAMPLES = """\
 examples:
   # the frames of --data kitti, list=optidepthnet_kitti
-  python -m keras_depth.data.kitti_lists --from kitti --output lists/
+  python -m keras_depth.data.kitti.lists --from kitti --output lists/
   # a tenth of them, from ten drives
-  python -m keras_depth.data.kitti_lists --from kitti --drives 10 --train 376 --validation 50 \\
+  python -m keras_depth.data.kitti.lists --from kitti --drives 10 --train 376 --validation 50 \\
     --output lists/
   # and a training on them
   python -m keras_depth.train --arch lite_basic_interl_t --data kitti --data-dir ~/kitti \\
     --set data.list=lists/"""
 
-_FOLDER = Path(__file__).parent / "splits"
+_FOLDER = Path(__file__).parent
 _COLUMNS = ["date", "drive", "side", "frames"]
 _ROW = re.compile(
     r"(\d{4}_\d\d_\d\d),(\d{4}),([lr]),(\d{1,6}(?:-\d{1,6})?(?: \d{1,6}(?:-\d{1,6})?)*)"
@@ -139,7 +139,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
         return _read(Path(name).expanduser() / f"{split}.csv")
     if split == "test" and name in _TESTED_ON_EIGEN:
         name = "eigen"
-    return _read(_FOLDER / f"kitti_{name}_{split}.csv")
+    return _read(_FOLDER / f"{name}_{split}.csv")
 
 
 def write(frames: Iterable[Frame], path: str | Path) -> None:
@@ -153,7 +153,7 @@ def write(frames: Iterable[Frame], path: str | Path) -> None:
 
 def drives() -> dict[tuple[str, int], int]:
     """Returns the number of stereo pairs of every drive of KITTI raw, by date and drive."""
-    with open(_FOLDER / "kitti_drives.csv", newline="") as file:
+    with open(_FOLDER / "drives.csv", newline="") as file:
         rows = csv.DictReader(file)
         return {(row["date"], int(row["drive"])): int(row["frames"]) for row in rows}
 
@@ -309,7 +309,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.data.kitti_lists",
+        prog="python -m keras_depth.data.kitti.lists",
         description="Draws a training and a validation list from a longer pair of KITTI lists.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

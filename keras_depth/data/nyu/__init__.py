@@ -16,11 +16,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from keras_depth.data.hold_out import check_part, held_out
-from keras_depth.data.missing import check_share, lacking
-from keras_depth.data.nyu_layouts import LAYOUTS, Labelled, Layout, scene_of
-from keras_depth.data.nyu_lists import LISTS, choose
+from keras_depth.data.nyu.layouts import LAYOUTS, Labelled, Layout, scene_of
+from keras_depth.data.nyu.lists import LISTS, choose
 from keras_depth.data.reader import Reader, Sample, check_split, make_sample
+from keras_depth.data.splits import check_part, check_share, held_out, lacking
 from keras_depth.errors import InputError, unknown_name
 
 __all__ = ["LAYOUTS", "NyuReader", "open_nyu"]

@@ -20,12 +20,13 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from keras_depth.data import nyu_raw, tfrecords
 from keras_depth.data.listing import Folders
+from keras_depth.data.nyu import kinect
+from keras_depth.data.prepared import tfrecords
 from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
 from keras_depth.errors import InputError
 
-_SPLITS = Path(__file__).parent / "splits"
+_LISTS = Path(__file__).parent
 # A scene that was recorded in parts has them as 0001a, 0001b; DenseDepth's names end in _out.
 _SCENE = re.compile(r"([a-z_]+_\d{1,4})[a-z]?(?:_out.*)?")
 
@@ -383,7 +384,7 @@ class Raw(Layout):
         self.frames = {"train": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
         for folder, _, names in sorted(os.walk(path, followlinks=True)):
-            pairs, alone = nyu_raw.pair(names)
+            pairs, alone = kinect.pair(names)
             scene = _SCENE.fullmatch(Path(folder).name)
             split = "train" if scene and scene[1] in train else "unlisted"
             self.frames[split] += [(folder, rgb, depth) for rgb, depth in pairs]
@@ -396,12 +397,12 @@ class Raw(Layout):
     def load(self, frame: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
         rgb, depth = (Path(frame[0], name) for name in frame[1:])
         picture = decode_rgb(read_bytes(rgb), str(rgb))
-        if picture.shape[:2] != nyu_raw.SIZE:
+        if picture.shape[:2] != kinect.SIZE:
             raise InputError(
-                f"{rgb}: the picture is {picture.shape[:2]}, where the Kinect's is {nyu_raw.SIZE} "
+                f"{rgb}: the picture is {picture.shape[:2]}, where the Kinect's is {kinect.SIZE} "
                 "(rows, columns); restore the file"
             )
-        return nyu_raw.align(picture, nyu_raw.decode_disparity(read_bytes(depth), str(depth)))
+        return kinect.align(picture, kinect.decode_disparity(read_bytes(depth), str(depth)))
 
     def name(self, frame: tuple[str, str, str]) -> str:
         return str(Path(frame[0], frame[2]))  # a picture may serve two depth files
@@ -420,7 +421,7 @@ def _holds(path: Path, pattern: str) -> bool:
 
 def _listed(name: str) -> list[str]:
     """Returns the one column of a list in splits/, without its heading."""
-    return (_SPLITS / name).read_text().split()[1:]
+    return (_LISTS / name).read_text().split()[1:]
 
 
 def _test_indices(folder: Path | None) -> set[int]:

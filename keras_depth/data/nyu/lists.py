@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
-from keras_depth.data.nyu_layouts import DenseDepth, Labelled, Layout
+from keras_depth.data.nyu.layouts import DenseDepth, Labelled, Layout
 from keras_depth.errors import InputError
 
 # What the description of frames of a list must not hide.

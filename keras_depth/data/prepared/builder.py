@@ -24,12 +24,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from keras_depth.data import open_reader, tfrecords
+from keras_depth.data import open_reader
 from keras_depth.data.pipeline import resize
-from keras_depth.data.prepared_reader import NAME, SPLITS, UNFINISHED
+from keras_depth.data.prepared import tfrecords
+from keras_depth.data.prepared.reader import NAME, SPLITS, UNFINISHED
 from keras_depth.data.reader import Reader, sample_to_bytes
 from keras_depth.errors import InputError
-from keras_depth.files import replace_file, write_text
+from keras_depth.files import replacing, write_text
 
 SHARD_BYTES = 128_000_000  # a shard passes through memory as a whole
 _THREADS = 8
@@ -164,7 +165,8 @@ class _Keeper:
         if kept.exists():
             self._bar.update(len(tfrecords.index(kept)))
         else:
-            replace_file(kept, lambda partial: self._write(partial, examples))
+            with replacing(kept) as partial:
+                self._write(partial, examples)
         try:
             os.link(kept, path)
         except OSError:  # a file system without links

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_depth.data import tfrecords
+from keras_depth.data.prepared import tfrecords
 from keras_depth.data.reader import Reader, Sample, make_sample
 from keras_depth.errors import InputError, unknown_name
 

@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 
-from keras_depth.camera import Intrinsics, scale_intrinsics
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.render import (
+from keras_depth.data.rendered.rays import (
     Solids,
     Surface,
     View,
@@ -20,9 +19,10 @@ from keras_depth.data.render import (
     meter,
     photograph,
 )
-from keras_depth.data.scene import Rng, Scene
-from keras_depth.data.street import draw_street
+from keras_depth.data.rendered.scene import Rng, Scene
+from keras_depth.data.rendered.street import draw_street
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.geometry import Intrinsics, scale_intrinsics
 
 SPLITS = ("train", "test")
 FARTHEST = 80.0  # metres; what is beyond counts as not measured, as in KITTI's evaluation

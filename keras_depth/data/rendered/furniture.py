@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_depth.data.scene import BALL, BOX, CELLS, CHECKS, CYLINDER, STRIPES, Place, Rng, Scene
+from keras_depth.data.rendered.scene import (
+    BALL,
+    BOX,
+    CELLS,
+    CHECKS,
+    CYLINDER,
+    STRIPES,
+    Place,
+    Rng,
+    Scene,
+)
 
 # The camera keeps this far from every surface. No pixel's ray is more than 38.4 degrees off the
 # optical axis (NYU's field of view), so that the nearest depth is 0.65 m * cos 38.4 = 0.51 m.

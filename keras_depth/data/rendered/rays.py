@@ -7,8 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from keras_depth.camera import Intrinsics
-from keras_depth.data.scene import (
+from keras_depth.data.rendered.scene import (
     BALL,
     BOX,
     CELLS,
@@ -20,6 +19,7 @@ from keras_depth.data.scene import (
     Scene,
     Solid,
 )
+from keras_depth.geometry import Intrinsics
 
 _FLOOR = 4  # this face of solid 0, the room; out of doors the other ones are the sky
 _NEAR = 0.05  # metres; nothing nearer to the camera is seen

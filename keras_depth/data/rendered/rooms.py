@@ -6,11 +6,11 @@ No substitute for NYU Depth v2: they have its camera and its range, and the cues
 
 import numpy as np
 
-from keras_depth.camera import NYU, Intrinsics, scale_intrinsics
-from keras_depth.data.furniture import draw_room
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.render import Surface, View, light, photograph, smooth_noise
+from keras_depth.data.rendered.furniture import draw_room
+from keras_depth.data.rendered.rays import Surface, View, light, photograph, smooth_noise
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.geometry import NYU, Intrinsics, scale_intrinsics
 
 SPLITS = ("train", "test")
 

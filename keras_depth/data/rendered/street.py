@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_depth.data.scene import (
+from keras_depth.data.rendered.scene import (
     BALL,
     BOX,
     CELLS,

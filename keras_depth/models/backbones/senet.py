@@ -7,8 +7,8 @@ ResNeXt blocks of 64 groups, each with its squeeze and excitation, behind a stem
 import keras
 from keras import layers
 
-from keras_depth import torch_weights
 from keras_depth.layers.grouped_conv import GroupedConv2D
+from keras_depth.models.backbones import torch_weights
 
 BLOCKS, WIDTH, GROUPS = (3, 8, 36, 3), 64, 64  # SENet154's
 SOURCE = "Cadene's senet154-c7b49a05.pth, from data.lip6.fr/cadene/pretrainedmodels"

@@ -5,7 +5,7 @@ Iandola et al., arXiv:1602.07360; version 1.1 as torchvision has it.
 
 from keras import layers
 
-from keras_depth import torch_weights
+from keras_depth.models.backbones import torch_weights
 
 # Squeeze and expand widths of the fire modules, and the pools before them.
 _FIRES = {

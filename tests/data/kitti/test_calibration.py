@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_depth.camera import Intrinsics
-from keras_depth.data.kitti_calibration import read_calibration
+from keras_depth.data.kitti.calibration import read_calibration
 from keras_depth.errors import InputError
+from keras_depth.geometry import Intrinsics
 
 CAMERAS = """\
 calib_time: 09-Jan-2012 13:57:47

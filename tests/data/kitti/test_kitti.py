@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_depth.data import kitti_files, kitti_lists
-from keras_depth.data.kitti import open_kitti
+from keras_depth.data.kitti import files, open_kitti
+from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.errors import InputError
 
 # Small pictures, fx = fy = 10, cx = 6, cy = 4; the right camera is half a metre from the left one,
@@ -340,14 +340,14 @@ def test_published_lists(raw, options, title, count):
 
 def test_each_folder_is_read_once(tmp_path, monkeypatch):
     write_drive(tmp_path, 20)
-    read, listdir = [], kitti_files.os.listdir
+    read, listdir = [], files.os.listdir
 
     def counted(folder):
         read.append(folder)
         return listdir(folder)
 
-    monkeypatch.setattr(kitti_files.os, "listdir", counted)
-    monkeypatch.setattr(kitti_files.os.path, "exists", None)
+    monkeypatch.setattr(files.os, "listdir", counted)
+    monkeypatch.setattr(files.os.path, "exists", None)
     assert len(open_kitti(tmp_path, list="all", stereo=True)) == 20
     assert len(read) == len(set(read)) <= 6
 

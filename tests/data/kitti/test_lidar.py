@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_depth.data.lidar import depth_map, read_points
+from keras_depth.data.kitti.lidar import depth_map, read_points
 from keras_depth.errors import InputError
 
 # The camera stands half a metre before the scanner and looks forward: fx = fy = 10, cx = 6, cy = 4.

@@ -6,20 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth.data import kitti_lists
-from keras_depth.data.kitti_lists import (
-    Frame,
-    draw,
-    drives,
-    load,
-    names,
-    splits,
-    with_depth,
-    write,
-)
+from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.kitti.lists import Frame, draw, drives, load, names, splits, with_depth, write
 from keras_depth.errors import InputError
 
-SPLITS = Path(kitti_lists.__file__).parent / "splits"
+SPLITS = Path(kitti_lists.__file__).parent
 
 # Frames and drives, as published; the last two pairs are the OptiDepthNet paper's counts.
 COUNTS = {
@@ -120,7 +111,7 @@ def test_lists_of_optidepthnet_are_subsets():
 
 
 def test_all_lists_are_small_files():
-    assert sum(path.stat().st_size for path in SPLITS.glob("kitti_*.csv")) < 150_000
+    assert sum(path.stat().st_size for path in SPLITS.glob("*.csv")) < 150_000
 
 
 def test_written_frames_are_loaded_in_their_order(tmp_path):
@@ -286,6 +277,6 @@ def test_the_command_draws_the_shipped_lists(source, tmp_path, monkeypatch, caps
     monkeypatch.setattr(sys, "argv", ["kitti_lists", *arguments.split(), str(tmp_path / "new")])
     assert kitti_lists.main() == 0
     for split in ("train", "validation"):
-        shipped = SPLITS / f"kitti_optidepthnet_{source}_{split}.csv"
+        shipped = SPLITS / f"optidepthnet_{source}_{split}.csv"
         assert (tmp_path / "new" / f"{split}.csv").read_bytes() == shipped.read_bytes()
     assert "train.csv: 3756 frames of 30 drives" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_depth.data.nyu_raw import SIZE, align, decode_disparity, pair
+from keras_depth.data.nyu.kinect import SIZE, align, decode_disparity, pair
 from keras_depth.errors import InputError
 
 HEADER = b"P5 640 480 65535\n"

@@ -1,13 +1,13 @@
 """Splits of NYU Depth v2 that papers made of their own: how many frames, which, and of what."""
 
 import pytest
-from test_nyu import labelled, write_layout
 
 from keras_depth.data.nyu import open_nyu
-from keras_depth.data.nyu_layouts import DenseDepth
-from keras_depth.data.nyu_lists import choose
-from keras_depth.data.synthetic import Rooms
+from keras_depth.data.nyu.layouts import DenseDepth
+from keras_depth.data.nyu.lists import choose
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from tests.data.nyu.test_nyu import labelled, write_layout
 
 
 def densedepth(count, path="there", missing=()):

@@ -11,11 +11,11 @@ import pytest
 
 from keras_depth.data import open_reader
 from keras_depth.data.nyu import open_nyu
-from keras_depth.data.nyu_layouts import scene_of
+from keras_depth.data.nyu.layouts import scene_of
 from keras_depth.data.reader import make_sample
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_nyu import write_layout
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from tests.helpers.write_nyu import write_layout
 
 SIZE = (48, 64)
 TRAIN, TEST = Rooms(3, SIZE, split="train", holes=True), Rooms(2, SIZE, split="test", holes=True)

@@ -9,13 +9,13 @@ import pytest
 import tensorflow_datasets as tfds
 
 from keras_depth import data
-from keras_depth.data import prepared, tfrecords
 from keras_depth.data.pipeline import resize
-from keras_depth.data.prepared_reader import open_prepared
+from keras_depth.data.prepared import builder, tfrecords
+from keras_depth.data.prepared.reader import open_prepared
 from keras_depth.data.reader import Reader, to_bytes
-from keras_depth.data.synthetic import Rooms
-from keras_depth.data.write_nyu import write_layout
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from tests.helpers.write_nyu import write_layout
 
 SIZE = (24, 32)
 
@@ -27,7 +27,7 @@ def nyu(tmp_path):
 
 
 def copy(nyu, tmp_path, name="copy"):
-    return prepared.prepare("nyu", nyu, tmp_path / name, SIZE)
+    return builder.prepare("nyu", nyu, tmp_path / name, SIZE)
 
 
 def assert_same(reader: Reader, copied: Reader):
@@ -44,7 +44,7 @@ def assert_same(reader: Reader, copied: Reader):
 
 def test_a_copy_holds_the_very_bits(nyu, tmp_path):
     home = copy(nyu, tmp_path)
-    for split in prepared.SPLITS:
+    for split in builder.SPLITS:
         reader = data.open_reader("nyu", nyu, split)
         copied = data.open_reader("prepared", tmp_path / "copy", split)
         assert_same(reader, copied)
@@ -58,7 +58,7 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
 
 
 def test_rendered_frames_stay_rendered(tmp_path):
-    prepared.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
+    builder.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
     copied = open_prepared(tmp_path, "train")
     assert copied.synthetic
     assert_same(data.open_reader("synthetic", None, "train", count=2, size=(48, 64)), copied)
@@ -78,14 +78,14 @@ def test_a_stereo_copy(tmp_path, monkeypatch):
     monkeypatch.setitem(
         data._READERS, "synthetic", lambda data_dir, split: Stereo(2, (48, 64), 0, "train")
     )
-    prepared.prepare("synthetic", None, tmp_path, SIZE)
+    builder.prepare("synthetic", None, tmp_path, SIZE)
     copied = open_prepared(tmp_path, "train")
     assert_same(Stereo(2, (48, 64), 0, "train"), copied)
     assert copied[0]["focal_baseline"] == np.float32(40.5) / 2  # half the width
 
 
 def test_an_interrupted_copy_goes_on(nyu, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepared, "SHARD_BYTES", 2 * 7 * SIZE[0] * SIZE[1])  # two frames
+    monkeypatch.setattr(builder, "SHARD_BYTES", 2 * 7 * SIZE[0] * SIZE[1])  # two frames
     whole = copy(nyu, tmp_path, "whole")
     broken = sorted(nyu.rglob("sync_depth_*.png"))
     reader = data.open_reader("nyu", nyu, "train")
@@ -139,7 +139,7 @@ def test_a_killed_copy_goes_on(tmp_path):
     (home,) = (tmp_path / "copy" / "prepared_depth").glob("synthetic*/*")
     assert finished <= {(path.name, path.stat().st_mtime_ns) for path in home.iterdir()}
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
-    for split in prepared.SPLITS:
+    for split in builder.SPLITS:
         reader = data.open_reader("synthetic", None, split, count=200, size=SIZE)
         assert_same(reader, open_prepared(home, split))
 
@@ -157,7 +157,7 @@ def test_shards_of_another_copy_are_not_taken_and_not_lost(nyu, tmp_path):
 
 def test_copies_with_other_options_stand_beside(tmp_path):
     for seed in (1, 2):
-        prepared.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "seed": seed})
+        builder.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "seed": seed})
     assert "several copies" in open_error(tmp_path)
     for seed in (1, 2):
         home = tmp_path / "prepared_depth" / f"synthetic_24x32_count-2_seed-{seed}"
@@ -166,9 +166,9 @@ def test_copies_with_other_options_stand_beside(tmp_path):
 
 def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
     # tfds' command line gives options alone; without a runner its shards are written one by one.
-    config = prepared.PreparedConfig(name="x", data="synthetic", options={"count": 2}, size=[8, 8])
+    config = builder.PreparedConfig(name="x", data="synthetic", options={"count": 2}, size=[8, 8])
     assert config.size == (8, 8)
-    builder = prepared.PreparedDepth(data_dir=tmp_path, config=config)
+    writer = builder.PreparedDepth(data_dir=tmp_path, config=config)
     seen = []
     monkeypatch.setattr(
         tfds.core.ShardBasedBuilder,
@@ -181,7 +181,7 @@ def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
             return {"runner": "FlinkRunner"}
 
     for options in (Options(), None):
-        builder._download_and_prepare(None, tfds.download.DownloadConfig(beam_options=options))
+        writer._download_and_prepare(None, tfds.download.DownloadConfig(beam_options=options))
     assert seen == ["FlinkRunner", None]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from keras_depth.data.drives import (
+from keras_depth.data.kitti.calibration import read_calibration
+from keras_depth.data.rendered.drives import (
     AZIMUTHS,
     BEAMS,
     KITTI,
@@ -16,10 +17,9 @@ from keras_depth.data.drives import (
     Drives,
     velo_to_camera,
 )
-from keras_depth.data.kitti_calibration import read_calibration
-from keras_depth.data.render import Surface, View, crossing, daylight
-from keras_depth.data.scene import BALL, BOX, CELLS, GABLE, Place, Scene
-from keras_depth.data.street import draw_street
+from keras_depth.data.rendered.rays import Surface, View, crossing, daylight
+from keras_depth.data.rendered.scene import BALL, BOX, CELLS, GABLE, Place, Scene
+from keras_depth.data.rendered.street import draw_street
 from keras_depth.errors import InputError
 
 SMALL = (48, 156)
@@ -79,7 +79,7 @@ def test_equal_bits_in_another_process_and_in_threads():
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda i: digest(drives[i]), range(4))) == expected
     code = (
-        "import hashlib; from keras_depth.data.drives import Drives\n"
+        "import hashlib; from keras_depth.data.rendered.drives import Drives\n"
         f"for s in Drives({options}):\n"
         "    print(hashlib.sha256(b''.join(s[k].tobytes() for k in sorted(s))).hexdigest())"
     )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_depth.data.pipeline import mean_depth_map
-from keras_depth.data.render import View, crossing
-from keras_depth.data.scene import BALL, BOX, CELLS, CYLINDER, Place, Scene
-from keras_depth.data.synthetic import Rooms
+from keras_depth.data.rendered.rays import View, crossing
+from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.data.rendered.scene import BALL, BOX, CELLS, CYLINDER, Place, Scene
 from keras_depth.errors import InputError
 
 SMALL = (48, 64)
@@ -56,7 +56,7 @@ def test_equal_bits_in_another_process_and_in_threads():
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda i: digest(rooms[i]), range(4))) == expected
     code = (
-        "import hashlib; from keras_depth.data.synthetic import Rooms\n"
+        "import hashlib; from keras_depth.data.rendered.rooms import Rooms\n"
         f"for s in Rooms(4, {SMALL}, seed=9, noise=True, holes=True):\n"
         "    print(hashlib.sha256(s['image'].tobytes() + s['depth'].tobytes()).hexdigest())"
     )

@@ -1,0 +1,1 @@
+"""Measures networks: time, memory, multiplications, and one runtime beside another."""

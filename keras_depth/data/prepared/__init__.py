@@ -1,0 +1,1 @@
+"""Copies of a data set at the size a network sees, in tfrecord shards."""

@@ -1,0 +1,1 @@
+"""Rooms and drives that a program draws: frames with exact depth and no download."""

@@ -1,0 +1,49 @@
+"""The versions, commit and devices that a number depends on."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+def environment() -> dict[str, Any]:
+    """Returns the versions, commit and devices that a number depends on."""
+    packages = ("keras_depth", "tensorflow", "keras", "numpy", "opencv-python-headless")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in packages},
+        "commit": _commit(),
+        "machine": platform.platform(),
+        "cpus": os.cpu_count(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _commit() -> str:
+    """Returns the git commit of this code, with "+changes" where files differ from it."""
+    folder = Path(__file__).resolve().parent
+    git = ["git", "-C", str(folder)]
+    try:
+        # Installed inside somebody's project, the commit would be that project's.
+        tracked = [*git, "ls-files", "--error-unmatch", __file__]
+        subprocess.run(tracked, capture_output=True, check=True)
+        commit = subprocess.run(
+            [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return commit.stdout.strip()

@@ -1,0 +1,1 @@
+"""Scores networks, and depth maps of other programs, under a named protocol."""

@@ -1,0 +1,1 @@
+"""Runs trained and exported networks on images, videos and cameras."""
