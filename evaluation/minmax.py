@@ -25,7 +25,7 @@ PROTOCOLS = {
     "nyu_eigen": ("nyu_eigen", {}),
     "nyu_eigen, aligned by the median": ("nyu_eigen", {"alignment": "median"}),
 }
-METRICS = ("rel", "rmse", "delta1")
+METRICS = ("abs_rel", "rmse", "delta1")
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
                 report, _ = evaluator.evaluate_run(
                     getattr(runs, name), protocol=protocol, changes=changes, output=output
                 )
-                add(rows, f"network, {name}", report.scores["network"])
+                add(rows, f"network, {name}", report.scores["model"])
                 if name == "unit":
                     mean = report.scores["mean training depth"]
                 report, _ = evaluator.evaluate_predictions(
@@ -52,7 +52,7 @@ def main() -> None:
                     changes=changes,
                     output=output,
                 )
-                add(rows, f"perfect fit, {name}", report.scores["network"])
+                add(rows, f"perfect fit, {name}", report.scores["model"])
             add(rows, "mean depth of the training rooms", mean)
     print("| | " + " | ".join(PROTOCOLS) + " |")
     print("|---|" + "---:|" * len(PROTOCOLS))

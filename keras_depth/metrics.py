@@ -68,7 +68,7 @@ _METRICS = {
     "rmse": _Definition(
         lambda t, p: [ops.square(p - t)], ops.sqrt, "root of mean (p - t)^2, metres"
     ),
-    "rel": _Definition(lambda t, p: [ops.abs(p - t) / t], _mean, "mean |p - t| / t"),
+    "abs_rel": _Definition(lambda t, p: [ops.abs(p - t) / t], _mean, "mean |p - t| / t"),
     "sq_rel": _Definition(
         lambda t, p: [ops.square(p - t) / t], _mean, "mean (p - t)^2 / t, metres"
     ),

@@ -219,10 +219,10 @@ def test_ground_truth_scored_as_predictions(tmp_path, capsys):
     assert "3 frames of 24x32, seed 0; 16-bit PNG, metres * 256" in capsys.readouterr().out
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms]) == 0
     printed = capsys.readouterr().out
-    assert "full: no crop;" in printed and "rel 0.000 " in printed and "rmse 0.001 " in printed
+    assert "full: no crop;" in printed and "abs_rel 0.000 " in printed and "rmse 0.001 " in printed
     assert "delta1 1.000" in printed
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms, "--png-units", 128]) == 0
-    assert "rel 1.00" in capsys.readouterr().out, "twice as far is 100 % too far"
+    assert "abs_rel 1.00" in capsys.readouterr().out, "twice as far is 100 % too far"
 
 
 def test_another_backend_is_refused():
@@ -244,9 +244,9 @@ def test_fit_works_on_the_same_model_and_loss(tmp_path):
     image = np.random.default_rng(0).uniform(size=(4, 32, 48, 3)).astype("float32")
     y_true = np.concatenate([1 + 2 * image[..., :1], np.ones((4, 32, 48, 1))], -1)
     loss = losses.get("adaptive_berhu", preset="notebook")
-    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[metrics.DepthMetric("rel")])
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[metrics.DepthMetric("abs_rel")])
     history = model.fit(
         image, y_true, batch_size=2, epochs=3, verbose=0, callbacks=[losses.LogLossState(loss)]
     )
     assert history.history["adaptive_berhu_n"] == [2, 4, 6]
-    assert history.history["rel"][-1] < history.history["rel"][0]
+    assert history.history["abs_rel"][-1] < history.history["abs_rel"][0]

@@ -10,7 +10,7 @@ from keras_depth import losses, metrics
 from keras_depth.errors import InputError
 
 NAMES = [
-    *("mse", "rmse", "rel", "sq_rel", "rms_rel", "rmse_log", "log10"),
+    *("mse", "rmse", "abs_rel", "sq_rel", "rms_rel", "rmse_log", "log10"),
     *("delta1", "delta2", "delta3", "r2"),
 ]
 
@@ -22,7 +22,7 @@ def oracle(kind, t, p):
     return {
         "mse": lambda: np.mean((p - t) ** 2),
         "rmse": lambda: np.sqrt(np.mean((p - t) ** 2)),
-        "rel": lambda: np.mean(np.abs(p - t) / t),
+        "abs_rel": lambda: np.mean(np.abs(p - t) / t),
         "sq_rel": lambda: np.mean((p - t) ** 2 / t),
         "rms_rel": lambda: np.sqrt(np.mean(((p - t) / t) ** 2)),
         "rmse_log": lambda: np.sqrt(np.mean((np.log(positive) - np.log(t)) ** 2)),
@@ -50,7 +50,7 @@ TWO_AND_AN_EMPTY_ONE = [
 BY_HAND = {  # (mean of the two images, the four pixels pooled, mean of images with its root last)
     "mse": ((2 / 3 + 4) / 2, 6 / 4, (2 / 3 + 4) / 2),
     "rmse": ((np.sqrt(2 / 3) + 2) / 2, np.sqrt(1.5), np.sqrt((2 / 3 + 4) / 2)),
-    "rel": ((1.5 / 3 + 0.5) / 2, 2 / 4, (1.5 / 3 + 0.5) / 2),
+    "abs_rel": ((1.5 / 3 + 0.5) / 2, 2 / 4, (1.5 / 3 + 0.5) / 2),
     "sq_rel": ((1.5 / 3 + 1) / 2, 2.5 / 4, (1.5 / 3 + 1) / 2),
     "rms_rel": (
         (np.sqrt(1.25 / 3) + 0.5) / 2,
@@ -152,7 +152,7 @@ def test_the_reductions_differ():
     for image, pixel in zip(
         metrics.all_metrics("image"), metrics.all_metrics("pixel"), strict=True
     ):
-        if image.name != "rel":  # 1/2 both ways in this example
+        if image.name != "abs_rel":  # 1/2 both ways in this example
             assert abs(image(y_true, y_pred) - pixel(y_true, y_pred)) > 0.005, image.name
     for kind in ("rmse", "rms_rel", "rmse_log", "r2"):  # those with a root or a ratio to be last
         image, last = (metrics.DepthMetric(kind, name) for name in ("image", "root_last"))

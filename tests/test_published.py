@@ -125,7 +125,7 @@ def test_a_perfect_fit_of_each_picture_s_range(low, high):
     rmse = np.sqrt(np.mean((here - true) ** 2))
     delta1 = np.mean((here < 1.25 * true) & (true < 1.25 * here))
     numbers = re.search(
-        rf"(?:rel )?([\d.]+), (?:rmse )?([\d.]+), (?:delta1 )?([\d.]+) from {low} to {high} m",
+        rf"(?:abs_rel )?([\d.]+), (?:rmse )?([\d.]+), (?:delta1 )?([\d.]+) from {low} to {high} m",
         said("irv2_unet"),
     ).groups()
     assert [float(each) for each in numbers] == pytest.approx([rel, rmse, delta1], abs=6e-4)
@@ -140,8 +140,8 @@ def test_papers_quote_the_same():
 
 
 def test_rows_that_would_be_one_network():
-    cbam, eda = (published.row("msfnet", row).metrics["rel"] for row in (5, 6))
-    assert f"rel {cbam} and {eda}" in said("msfnet")
+    cbam, eda = (published.row("msfnet", row).metrics["abs_rel"] for row in (5, 6))
+    assert f"abs_rel {cbam} and {eda}" in said("msfnet")
 
 
 @pytest.mark.parametrize("name", [n for n in recipes.list_recipes() if recipes.load(n).published])
@@ -158,7 +158,7 @@ def cells(line):
 @pytest.mark.parametrize("paper", published.papers())
 def test_as_markdown(paper):
     content = published.table(paper)
-    text = published.to_markdown(paper, {"rooms": {"rel": 0.12345, "d1": 0.777}})
+    text = published.to_markdown(paper, {"rooms": {"abs_rel": 0.12345, "d1": 0.777}})
     columns, _, *lines = text.splitlines()
     for line, entry in zip(lines, content["rows"], strict=False):
         row = dict(zip(cells(columns), cells(line), strict=True))
@@ -169,7 +169,7 @@ def test_as_markdown(paper):
             assert float(row["loss, value"]) == entry["loss_value"]
     assert ("loss, value" in columns) == any("loss_value" in entry for entry in content["rows"])
     here = dict(zip(cells(columns), cells(lines[len(content["rows"])]), strict=True))
-    assert here["name"] == "here: rooms" and here["rel"] == "0.123"
+    assert here["name"] == "here: rooms" and here["abs_rel"] == "0.123"
     assert "0.777" not in text, "a metric that the paper does not have"
     assert content["reproducible"] in text
     assert all(entry.get("note", "") in text for entry in content["rows"])

@@ -17,7 +17,7 @@ from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
 from keras_depth.evaluate import figures
 from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
-from keras_depth.evaluate.report import BASELINE, NETWORK, POST_PROCESSED, Report
+from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored
 from keras_depth.evaluate.tally import Tally
 from keras_depth.predict import exported as runtimes
@@ -222,14 +222,14 @@ def evaluate(
         sample, depth, scored = _score(predictor, reader, index, protocol, tallies, mean_depth)
         frames.append({"name": reader.name(index), **_frame(scored, protocol)})
         if protocol.pooled_r2:
-            frames[-1]["r2_pooled"] = _number(tallies[NETWORK].pooled_r2[-1])
+            frames[-1]["r2_pooled"] = _number(tallies[MODEL].pooled_r2[-1])
         if index in show:
             factor = np.float32(protocol.scale * scored.ratio)
             seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
             if protocol.clip_prediction:  # shown as it is scored
                 seen = np.clip(seen, *protocol.clip_prediction)
             shown.append((sample["image"], sample["depth"], seen))
-    if not tallies[NETWORK].valid_pixels:
+    if not tallies[MODEL].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
             " check the data set's unit and the protocol's bounds"
@@ -242,8 +242,8 @@ def evaluate(
         scores={name: tally.scores() for name, tally in tallies.items()},
         frames=frames,
         missing=list(reader.missing),
-        valid_pixels=tallies[NETWORK].valid_pixels,
-        all_pixels=tallies[NETWORK].all_pixels,
+        valid_pixels=tallies[MODEL].valid_pixels,
+        all_pixels=tallies[MODEL].all_pixels,
         published=row,
     )
     images, truths, predictions = zip(*shown, strict=True)
@@ -259,7 +259,7 @@ def _tallies(
     predictor: DepthEstimator | Predictions, protocol: Protocol, mean_depth: np.ndarray | None
 ) -> dict[str, Tally]:
     """What is scored: the network, and what it is to be compared with."""
-    tallies = {NETWORK: Tally(protocol)}
+    tallies = {MODEL: Tally(protocol)}
     if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
         # Some papers publish one of the two, some the other.
         tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
@@ -297,7 +297,7 @@ def _score(
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
     try:
-        scored = tallies[NETWORK].add(sample, depth, mirrored)
+        scored = tallies[MODEL].add(sample, depth, mirrored)
         if POST_PROCESSED in tallies:
             tallies[POST_PROCESSED].add(sample, depth, mirrored)
         if mean_depth is not None:  # whatever the picture, mirrored or not
@@ -331,7 +331,7 @@ def _frame(scored: Scored, protocol: Protocol) -> dict[str, float | None]:
     error = np.abs(scored.y_pred[..., 0][valid] - truth)
     row = {
         "valid": float(valid.mean()),
-        "rel": float(np.mean(error / truth)) if truth.size else None,
+        "abs_rel": float(np.mean(error / truth)) if truth.size else None,
     }
     if protocol.alignment != "none":
         row["ratio"] = scored.ratio if truth.size else None

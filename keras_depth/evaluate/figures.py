@@ -330,7 +330,7 @@ def _depth_edges(depth: np.ndarray) -> np.ndarray:
 
 
 _METRICS = {  # key in the log: what the panel says
-    "val_rel": "REL (lower is better)",
+    "val_abs_rel": "REL (lower is better)",
     "val_rmse": "RMSE, m (lower is better)",
     "val_delta1": "δ < 1.25 (higher is better)",
 }
@@ -341,7 +341,7 @@ def training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> Non
 
     Args:
         log_rows: a run's log; of each row the keys it has are drawn: `step` with `loss` and `k`
-            (the adaptive threshold) and `val_loss`, `epoch` with `val_rel`, `val_rmse` and
+            (the adaptive threshold) and `val_loss`, `epoch` with `val_abs_rel`, `val_rmse` and
             `val_delta1`.
         path: the picture to write, 1200 pixels wide.
 

@@ -14,11 +14,11 @@ from keras_depth.files import write_text
 from keras_depth.protocols import REDUCTIONS, Protocol
 from keras_depth.published import Row
 
-NETWORK = "network"
-POST_PROCESSED = "network, flip ramp"
+MODEL = "model"
+POST_PROCESSED = "model, flip ramp"
 BASELINE = "mean training depth"
 
-_SUMMARY = "rel rms_rel rmse mse log10 delta1 delta2 delta3 d1 r2_pooled".split()
+_SUMMARY = "abs_rel rms_rel rmse mse log10 delta1 delta2 delta3 d1 r2_pooled".split()
 _SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
 _NAMED = 3  # missing frames in the text; report.json has them all
 
@@ -90,16 +90,16 @@ class Report:
         lines = [f"# Depth on {'rendered' if self.synthetic else 'real'} frames", ""]
         if self.synthetic:
             lines += [_SYNTHETIC, ""]
-        facts = {"network": self.model, "data": self.data, **self._facts()}
+        facts = {"model": self.model, "data": self.data, **self._facts()}
         lines += ["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in facts.items())]
         lines += ["", "![image, truth, prediction, error](figures/samples.png)", ""]
         lines += ["## Scores", "", self.line, ""]
-        for reduction in self.scores[NETWORK]:
+        for reduction in self.scores[MODEL]:
             lines += self._table(reduction)
         if BASELINE in self.scores:
-            network, baseline = (self.scores[name]["image"]["rel"] for name in (NETWORK, BASELINE))
+            model, baseline = (self.scores[name]["image"]["abs_rel"] for name in (MODEL, BASELINE))
             if baseline:
-                lines += [f"REL is {network / baseline:.2f} of that of the {BASELINE} map.", ""]
+                lines += [f"REL is {model / baseline:.2f} of that of the {BASELINE} map.", ""]
         if self.published:
             lines += self._beside(self.published)
         return "\n".join(lines).rstrip("\n") + "\n"
@@ -124,7 +124,7 @@ class Report:
             title += ", as the protocol's source has it"
         lines = [f"### {title}", ""]
         lines += [f"| | {' | '.join(self.scores)} | |", f"|---|{'---:|' * len(self.scores)}---|"]
-        for metric in self.scores[NETWORK][reduction]:
+        for metric in self.scores[MODEL][reduction]:
             scores = [row[reduction].get(metric) for row in self.scores.values()]
             values = " | ".join("" if score is None else f"{score:.4f}" for score in scores)
             formula = metrics.describe(metric).replace("|", "\\|")  # no column of the table
@@ -133,7 +133,7 @@ class Report:
 
     def _beside(self, row: Row) -> list[str]:
         """The published row beside these scores, and what keeps them apart."""
-        here = self.scores[NETWORK][self.protocol.reduction]
+        here = self.scores[MODEL][self.protocol.reduction]
         lines = [f"## Published: {row.title}", ""]
         lines += ["| | published | here |", "|---|---:|---:|"]
         for key, value in row.metrics.items():
@@ -149,7 +149,7 @@ class Report:
 
     def _facts(self) -> dict[str, str]:
         share = self.valid_pixels / self.all_pixels
-        empty = sum(frame["rel"] is None for frame in self.frames)
+        empty = sum(frame["abs_rel"] is None for frame in self.frames)
         unscored = f" ({empty} of them without a pixel to score)" if empty else ""
         facts = {
             "scored": f"{len(self.frames)} frames{unscored}, {self.valid_pixels:,} of"

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth import metrics, published
-from keras_depth.evaluate.report import BASELINE, NETWORK
+from keras_depth.evaluate.report import BASELINE, MODEL
 from keras_depth.markdown import bold, table
 from keras_depth.protocols import get as protocol_of
 from keras_depth.reproduce import charts
 from keras_depth.reproduce.results import Result
 
-_STANDARD = ("rel", "rmse", "log10", "delta1", "delta2", "delta3")
+_STANDARD = ("abs_rel", "rmse", "log10", "delta1", "delta2", "delta3")
 _FROZEN = 0.9  # of the parameters: where fewer are trained, it is said how many
 _SMALL = 5e-3  # relative: parameters that differ by less agree but for a detail
 
@@ -95,8 +95,8 @@ def errors(results: Sequence[Result], output: Path) -> list[str]:
     if scored:
         charts.errors(
             [f"{result.row.row}  {result.row.name}" for result in results],
-            [result.row.metrics.get("rel") for result in results],
-            [_score(result, "paper", "rel") for result in results],
+            [result.row.metrics.get("abs_rel") for result in results],
+            [_score(result, "paper", "abs_rel") for result in results],
             where(result for result in results if "paper" in result.scores),
             output / "figures" / "errors.png",
         )
@@ -221,11 +221,11 @@ def _seen(result: Result, which: str) -> str:
     return f"; it was trained on {seen} of the {scored} frames" if seen else ""
 
 
-def _scores(result: Result, which: str, keys: Iterable[str], predictor: str = NETWORK) -> list[str]:
+def _scores(result: Result, which: str, keys: Iterable[str], predictor: str = MODEL) -> list[str]:
     return [_or_empty(_score(result, which, key, predictor), "{:.3f}") for key in keys]
 
 
-def _score(result: Result, which: str, key: str, predictor: str = NETWORK) -> float | None:
+def _score(result: Result, which: str, key: str, predictor: str = MODEL) -> float | None:
     report = result.scores.get(which)
     if report is None:
         return None

@@ -408,7 +408,7 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
         model.set_weights(state.model.get_weights())
     result, shown = state.validator.look(validation, recipe.size, recipe.batch_size)
     # Without measured depth there is no error to compare, but the loss.
-    decisive = "val_rel" if validation.measured else "val_loss"
+    decisive = "val_abs_rel" if validation.measured else "val_loss"
     best = min((row[decisive] for row in folder.log_rows() if decisive in row), default=math.inf)
     with replacing(folder.model_file) as partial:
         model.save(partial)

@@ -16,7 +16,7 @@ from keras_depth.evaluate import scorer
 from keras_depth.evaluate.tally import Tally
 from keras_depth.protocols import Protocol
 
-METRICS = ("rel", "rmse", "mse", "delta1")
+METRICS = ("abs_rel", "rmse", "mse", "delta1")
 _SHOWN = 4  # frames in a figure
 
 

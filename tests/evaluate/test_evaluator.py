@@ -79,18 +79,18 @@ def evaluate(folder, predictor=None, reader=None, **options):
 
 def test_known_errors(tmp_path):
     report = evaluate(tmp_path)
-    image, pixel = (report.scores["network"][key] for key in ("image", "pixel"))
+    image, pixel = (report.scores["model"][key] for key in ("image", "pixel"))
     # |3 - 2| / 2 on the first frame, |3 - 4| / 4 on the second, which has half as many pixels.
-    assert image["rel"] == pytest.approx((0.5 + 0.25) / 2)
-    assert pixel["rel"] == pytest.approx((2 * 0.5 + 0.25) / 3)
+    assert image["abs_rel"] == pytest.approx((0.5 + 0.25) / 2)
+    assert pixel["abs_rel"] == pytest.approx((2 * 0.5 + 0.25) / 3)
     assert image["rmse"] == pixel["rmse"] == pytest.approx(1.0)
     # 3 / 2 and 4 / 3 lie between 1.25 and its square.
     assert image["delta1"] == 0 and image["delta2"] == 1
     assert "d1" not in image
     assert (report.valid_pixels, report.all_pixels) == (H * W * 3 // 2, 2 * H * W)
     assert report.frames == [
-        {"name": "frame 0", "valid": 1.0, "rel": pytest.approx(0.5)},
-        {"name": "frame 1", "valid": 0.5, "rel": pytest.approx(0.25)},
+        {"name": "frame 0", "valid": 1.0, "abs_rel": pytest.approx(0.5)},
+        {"name": "frame 1", "valid": 0.5, "abs_rel": pytest.approx(0.25)},
     ]
 
 
@@ -98,7 +98,7 @@ def test_what_is_written(tmp_path):
     report = evaluate(tmp_path, mean_depth=np.full((H, W), 2.0, "float32"))
     text = (tmp_path / "report.md").read_text()
     assert "2 frames, 4,608 of 6,144 pixels were valid (75.0%)" in text
-    assert r"| rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
+    assert r"| abs_rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
     assert "REL is 1.50 of that of the mean training depth map." in text
     assert "| missing | none |" in text and "scale ratios" not in text
     stored = json.loads((tmp_path / "report.json").read_text())
@@ -126,11 +126,11 @@ def test_the_protocol_stands_over_the_tables(tmp_path):
 def test_a_reduction_of_its_own_is_a_third_table(tmp_path):
     """Hu's: the mean of the images' mean squares, and the root of that."""
     report = evaluate(tmp_path, constant(5.0), protocol="msfnet_nyu")
-    scores = report.scores["network"]
+    scores = report.scores["model"]
     assert list(scores) == ["root_last", "image", "pixel"]
     assert scores["image"]["rmse"] == pytest.approx((3 + 1) / 2)
     assert scores["root_last"]["rmse"] == pytest.approx(np.sqrt((9 + 1) / 2))
-    assert scores["root_last"]["rel"] == scores["image"]["rel"]
+    assert scores["root_last"]["abs_rel"] == scores["image"]["abs_rel"]
     # 114 of 228 rows are above the hole's end: rows 6 to 23 of 24, of which 0 to 11 are no truth.
     assert scores["pixel"]["rmse"] == pytest.approx(np.sqrt((2 * 9 + 1) / 3), rel=0.05)
     assert (
@@ -143,16 +143,15 @@ def test_the_published_row_stands_beside(tmp_path):
     report = evaluate(tmp_path, row=row)
     text = (tmp_path / "report.md").read_text()
     assert f"## Published: {row.name}, row 4 of irv2_unet" in text
-    assert (
-        f"| rel | {row.metrics['rel']:g} | {report.scores['network']['image']['rel']:.4f} |" in text
-    )
+    here = report.scores["model"]["image"]["abs_rel"]
+    assert f"| abs_rel | {row.metrics['abs_rel']:g} | {here:.4f} |" in text
     assert (
         "- The paper's scoring comes nearest to das2024; these numbers are under another." in text
     )
     assert "- Scored here: two frames." in text
     assert "- What can be reproduced: " + row.reproducible in text
     summary = report.summary()
-    assert "published, IRv2, row 4 of irv2_unet: rel 0.064  rmse 0.228" in summary
+    assert "published, IRv2, row 4 of irv2_unet: abs_rel 0.064  rmse 0.228" in summary
     assert "what can be reproduced: " + row.reproducible in summary
     assert json.loads((tmp_path / "report.json").read_text())["published"]["row"] == 4
     evaluate(tmp_path, row=row, protocol="das2024")
@@ -168,7 +167,7 @@ def test_images_that_r2_leaves_out_are_counted(tmp_path, monkeypatch):
     ]
     monkeypatch.setattr(Frames, "stored", lambda self, index: images[index])
     known = evaluate(tmp_path, red(), protocol="das2024", scale=5, mean_depth=np.ones((H, W)) * 9)
-    assert known.scores["network"]["image"]["r2_pooled"] == pytest.approx(1, abs=1e-4)
+    assert known.scores["model"]["image"]["r2_pooled"] == pytest.approx(1, abs=1e-4)
     assert "r2_pooled" not in known.scores["mean training depth"]["image"]
     assert [frame["r2_pooled"] is None for frame in known.frames] == [False, True]
     text = (tmp_path / "report.md").read_text()
@@ -183,9 +182,9 @@ def test_das2024_takes_7_5_metres_for_1(tmp_path):
     network = DepthEstimator(keras.Model(image, one), encoding="minmax")
     report = evaluate(tmp_path, network, protocol="das2024")
     rel = [5.5 / 2, 3.5 / 4]
-    assert [frame["rel"] for frame in report.frames] == pytest.approx(rel)
+    assert [frame["abs_rel"] for frame in report.frames] == pytest.approx(rel)
     report = evaluate(tmp_path, network, protocol="das2024", mean_depth=np.full((H, W), 3.0))
-    mean = report.scores["mean training depth"]["image"]["rel"]
+    mean = report.scores["mean training depth"]["image"]["abs_rel"]
     assert mean == pytest.approx((1 / 2 + 1 / 4) / 2), "the mean map is metres, not times 0.75"
     assert "beware: the authors' code, not their paper, has the 0.75" in report.line
 
@@ -202,7 +201,7 @@ def test_wang_s_batches_are_of_eight_frames(tmp_path, monkeypatch):
             "depth": np.full((H, W, 1), truths[index], "float32"),
         },
     )
-    scores = evaluate(tmp_path, protocol="wang_relative").scores["network"]["batch"]
+    scores = evaluate(tmp_path, protocol="wang_relative").scores["model"]["batch"]
     first = np.sqrt((0.5**2 + 0.25**2) / 2)
     assert scores["rms_rel"] == pytest.approx((first + 0.25) / 2)
 
@@ -210,7 +209,9 @@ def test_wang_s_batches_are_of_eight_frames(tmp_path, monkeypatch):
 def test_alignment_and_its_ratios(tmp_path):
     report = evaluate(tmp_path, alignment="median", mean_depth=np.full((H, W), 9.0, "float32"))
     for scores in report.scores.values():
-        assert scores["image"]["rel"] == pytest.approx(0, abs=1e-6), "any constant fits, aligned"
+        assert scores["image"]["abs_rel"] == pytest.approx(0, abs=1e-6), (
+            "any constant fits, aligned"
+        )
     # 2 / 3 and 4 / 3: median 1, and ratio / median deviates by 1/3 on either side.
     assert [frame["ratio"] for frame in report.frames] == pytest.approx([2 / 3, 4 / 3])
     assert report.ratios == pytest.approx({"median": 1.0, "std": 1 / 3})
@@ -234,18 +235,18 @@ def test_flip_asks_the_network_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(Frames, "stored", lambda self, index: {"image": picture, "depth": depth})
     for flip in ("none", "mean", "ramp"):
         report = evaluate(tmp_path, red(), flip=flip)
-        assert report.scores["network"]["image"]["rel"] == pytest.approx(0, abs=1e-6), flip
+        assert report.scores["model"]["image"]["abs_rel"] == pytest.approx(0, abs=1e-6), flip
     # A network that looks at the place and not at the picture: the mean is the same everywhere.
     image = keras.Input((H, W, 3))
     place = 0 * image[..., :1] + depth
     biased = DepthEstimator(keras.Model(image, place), encoding="metric")
-    assert evaluate(tmp_path, biased).scores["network"]["image"]["rel"] == pytest.approx(
+    assert evaluate(tmp_path, biased).scores["model"]["image"]["abs_rel"] == pytest.approx(
         0, abs=1e-6
     )
     report = evaluate(tmp_path, biased, flip="mean")
     both = (depth + depth[:, ::-1]) / 2
     expected = np.mean(np.abs(both - depth) / depth)
-    assert report.scores["network"]["image"]["rel"] == pytest.approx(expected, rel=1e-5)
+    assert report.scores["model"]["image"]["abs_rel"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_the_network_computes_is_resized_once(tmp_path):
@@ -258,7 +259,7 @@ def test_what_the_network_computes_is_resized_once(tmp_path):
     error = {}
     for resize_as in ("depth", "disparity"):
         report = evaluate(tmp_path, rows, resize_as=resize_as, max_depth=3)  # the frame of 2 m
-        error[resize_as] = report.scores["network"]["image"]["rel"]
+        error[resize_as] = report.scores["model"]["image"]["abs_rel"]
     # Rows of 1, 4, 1, 4 ... m: between them lie 1.75 and 3.25, or 1 / 0.8125 and 1 / 0.4375.
     inner = {"depth": (1.75, 3.25), "disparity": (1 / 0.8125, 1 / 0.4375)}
     for resize_as, values in inner.items():
@@ -270,7 +271,7 @@ def test_what_the_network_computes_is_resized_once(tmp_path):
 def test_d1_of_stereo_frames(tmp_path):
     # Disparities: true 40 / 2 = 20 and 40 / 4 = 10 pixels, predicted 40 / 3: 6.7 and 3.3 off.
     report = evaluate(tmp_path, reader=Pairs(), mean_depth=np.full((H, W), 2.2, "float32"))
-    assert report.scores["network"]["image"]["d1"] == 1
+    assert report.scores["model"]["image"]["d1"] == 1
     # 40 / 2.2 = 18.2: 1.8 off, and 8.2.
     baseline = report.scores["mean training depth"]
     assert baseline["image"]["d1"] == pytest.approx(1 / 2)
@@ -283,8 +284,8 @@ def test_d1_is_of_the_unclipped_prediction(tmp_path):
     # 40 / 20 is 8 pixels off 40 / 4; clipped to 5 m, 40 / 5 would be 2 pixels off.
     clipped = {"clip_prediction": [0.001, 5], "min_depth": 3}
     report = evaluate(tmp_path, constant(20.0), Pairs(), **clipped)
-    assert report.scores["network"]["pixel"]["d1"] == 1
-    assert report.scores["network"]["pixel"]["rmse"] == pytest.approx(1)
+    assert report.scores["model"]["pixel"]["d1"] == 1
+    assert report.scores["model"]["pixel"]["rmse"] == pytest.approx(1)
 
 
 def test_missing_frames_are_named(tmp_path, monkeypatch):
@@ -301,15 +302,15 @@ def test_true_depth_scored_as_a_prediction(tmp_path):
     write_ground_truth(Frames(), tmp_path / "truth")
     stored = Predictions(tmp_path / "truth", Frames())
     report = evaluate(tmp_path, stored)
-    values = report.scores["network"]["pixel"]
-    assert values["rel"] == 0 and values["rmse"] == 0 and values["delta1"] == 1
+    values = report.scores["model"]["pixel"]
+    assert values["abs_rel"] == 0 and values["rmse"] == 0 and values["delta1"] == 1
     assert report.valid_pixels == H * W * 3 // 2
 
 
 def test_stored_predictions_cannot_be_mirrored(tmp_path):
     np.save(tmp_path / "all.npy", np.full((2, H // 2, W // 2), 3.0))
     report = evaluate(tmp_path, Predictions(tmp_path / "all.npy", Frames()), flip="mean")
-    assert report.scores["network"]["image"]["rel"] == pytest.approx((0.5 + 0.25) / 2)
+    assert report.scores["model"]["image"]["abs_rel"] == pytest.approx((0.5 + 0.25) / 2)
     assert report.line.startswith("full: no crop; depth > 0 m; flip none;"), "back at its own"
     protocol = protocols.get("nyu_densedepth")
     assert (
@@ -325,7 +326,7 @@ def test_stored_predictions_cannot_be_mirrored(tmp_path):
 
 def test_a_perfect_baseline_is_not_divided_by(tmp_path):
     report = evaluate(tmp_path, mean_depth=np.full((H, W), 2.0, "float32"), max_depth=3)
-    assert report.scores["mean training depth"]["image"]["rel"] == 0
+    assert report.scores["mean training depth"]["image"]["abs_rel"] == 0
     assert "of that of" not in (tmp_path / "report.md").read_text()
 
 
@@ -485,7 +486,7 @@ def test_rendered_drives(tmp_path):
         tmp_path / "all.npy", data="drives", data_options=options
     )
     assert report.protocol.name == "full" and report.synthetic
-    assert 0 <= report.scores["network"]["image"]["d1"] <= 1
+    assert 0 <= report.scores["model"]["image"]["d1"] <= 1
     assert "# Depth on rendered frames" in (folder / "report.md").read_text()
 
 
@@ -502,12 +503,12 @@ def test_real_drives(tmp_path, samples):
     assert report.all_pixels == (371 - 153) * (1197 - 44)
     inside = reader[0]["depth"][153:371, 44:1197]
     assert report.valid_pixels == int(((inside > 1e-3) & (inside < 80)).sum()) > 10_000
-    values = report.scores["network"]["image"]
-    assert values["rel"] < 2e-4 and values["rmse"] < 0.003 and values["d1"] == 0
+    values = report.scores["model"]["image"]
+    assert values["abs_rel"] < 2e-4 and values["rmse"] < 0.003 and values["d1"] == 0
     other, _ = evaluator.evaluate_predictions(
         tmp_path, **where, data_options={**options, "depth": "lidar_x"}
     )
-    assert 0.01 < other.scores["network"]["image"]["rel"] < 0.05
+    assert 0.01 < other.scores["model"]["image"]["abs_rel"] < 0.05
 
 
 def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_path):
@@ -517,17 +518,19 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
     maps = 0 * image[..., :2] + np.tile(left[:, None], (H, 1, 2))
     estimator = DepthEstimator(keras.Model(image, maps), encoding="disparity")
     report = evaluate(tmp_path, estimator, Pairs())
-    assert list(report.scores) == ["network", "network, flip ramp"]
+    assert list(report.scores) == ["model", "model, flip ramp"]
     ramp = 1 - np.clip(20 * (np.linspace(0, 1, W, dtype="float32") - 0.05), 0, 1)
     other = left[::-1]
     blend = ramp[::-1] * left + ramp * other + (1 - ramp - ramp[::-1]) * (left + other) / 2
     for name, disparity in zip(report.scores, (left, blend), strict=True):
         depth = 40 / (disparity * W)
         errors = [np.mean(np.abs(depth - truth) / truth) for truth in (2, 4)]
-        assert report.scores[name]["image"]["rel"] == pytest.approx(np.mean(errors), rel=1e-5), name
+        assert report.scores[name]["image"]["abs_rel"] == pytest.approx(
+            np.mean(errors), rel=1e-5
+        ), name
         assert "d1" in report.scores[name]["image"]
-    assert "| | network | network, flip ramp | |" in (tmp_path / "report.md").read_text()
-    assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["network"]
+    assert "| | model | model, flip ramp | |" in (tmp_path / "report.md").read_text()
+    assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
     # Its camera turns disparity into metres, so that its frames are opened as pairs.
     assert evaluator.open_frames("drives", estimator=estimator).stereo
     assert not evaluator.open_frames("drives", None, None, {"stereo": False}, estimator).stereo

@@ -177,7 +177,13 @@ def test_a_contact_sheet_needs_one_of_each(tmp_path):
 def log(validated=True):
     steps = [{"step": s, "loss": 1 / s, "learning_rate": 1e-4, "k": 0.5} for s in range(1, 50)]
     epochs = [
-        {"step": 10 * e, "epoch": e, "val_rel": 1 / e, "val_rmse": 2 / e, "val_delta1": 1 - 1 / e}
+        {
+            "step": 10 * e,
+            "epoch": e,
+            "val_abs_rel": 1 / e,
+            "val_rmse": 2 / e,
+            "val_delta1": 1 - 1 / e,
+        }
         for e in range(1, 6)
     ]
     return steps + epochs * validated
@@ -192,7 +198,7 @@ def test_training_curves_with_and_without_validation(tmp_path):
 
 def test_curves_of_an_empty_log_are_refused(tmp_path):
     with pytest.raises(InputError, match="train a little longer"):
-        figures.training_curves([{"epoch": 1, "val_rel": 0.3}], tmp_path / "a.png")
+        figures.training_curves([{"epoch": 1, "val_abs_rel": 0.3}], tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("count", [1, 3])

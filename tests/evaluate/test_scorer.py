@@ -233,10 +233,10 @@ def test_infinitely_far_is_clipped_after_resizing_disparity():
     np.testing.assert_array_equal(y_pred, 80)
 
 
-def rel(name, truth, prediction):
+def abs_rel(name, truth, prediction):
     y_true, y_pred, _ = apply(name, truth, prediction)
     reduction = protocols.get(name).reduction
-    return float(metrics.DepthMetric("rel", reduction)(y_true[None], y_pred[None]))
+    return float(metrics.DepthMetric("abs_rel", reduction)(y_true[None], y_pred[None]))
 
 
 @pytest.mark.parametrize("size", [NYU, KITTI])
@@ -245,7 +245,7 @@ def test_different_protocols_give_different_numbers(size):
     truth = (where(*size) * rng.uniform(0.5, 15, size)).astype("float32")  # 0.5 to 135 m
     prediction = truth * rng.uniform(0.5, 2, size) * where(*size)
     small = prediction[::4, ::4]
-    values = {name: rel(name, truth, small) for name in protocols.names()}
+    values = {name: abs_rel(name, truth, small) for name in protocols.names()}
     # On one truth these two are the same; their truth is another.
     assert values["kitti_stereo2015"] == values.pop("kitti_eigen_benchmark")
     assert len({round(value, 9) for value in values.values()}) == len(values)
@@ -255,7 +255,7 @@ def test_crops_differ_on_one_prediction():
     """A wall at 2 m, wrong by 1 m near the border alone: the crop decides the number."""
     truth, prediction = np.full(NYU, 2.0), np.full(NYU, 3.0)
     prediction[45:471, 41:601] = 2
-    values = {name: 2 * rel(name, truth, prediction) for name in ("full", *SCORED)}
+    values = {name: 2 * abs_rel(name, truth, prediction) for name in ("full", *SCORED)}
     assert values["nyu_eigen"] == 0
     # DenseDepth's crop reaches 25 rows above, and 17 and 15 columns beside, BTS's.
     outside = 440 * 592 - (460 - 45) * 560

@@ -230,7 +230,7 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
         report, _ = evaluator.evaluate_run(
             scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
         )
-        scores.append(report.scores["network"]["image"]["rel"])
+        scores.append(report.scores["model"]["image"]["abs_rel"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"
 
 

@@ -39,7 +39,7 @@ def test_three_steps(name, tmp_path):
     assert loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
-    for key in ("loss", "val_loss", "val_rel"):
+    for key in ("loss", "val_loss", "val_abs_rel"):
         assert np.isfinite(rows[-1][key]) and rows[-1][key] > 0
     depth = DepthEstimator.load(folder.path)(np.zeros((50, 70, 3), "uint8"))
     assert depth.shape == (50, 70) and np.isfinite(depth).all()

@@ -18,11 +18,11 @@ def test_rooms(paper, tmp_path):
     rows = folder.log_rows()
     losses = [row["loss"] for row in rows]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
-    for key in ("val_loss", "val_rel"):
+    for key in ("val_loss", "val_abs_rel"):
         first, last = (row[key] for row in rows if key in row)
         assert last < first
     report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
     network, baseline = (
-        report.scores[name]["image"]["rel"] for name in ("network", "mean training depth")
+        report.scores[name]["image"]["abs_rel"] for name in ("model", "mean training depth")
     )
     assert network < baseline

@@ -83,13 +83,13 @@ def test_what_a_run_leaves(tmp_path):
     assert environment["packages"]["keras"] == keras.__version__
     rows = folder.log_rows()
     assert [row["step"] for row in rows] == [6, 10, 12, 18, 20, 24]
-    ends = [row for row in rows if "val_rel" in row]
+    ends = [row for row in rows if "val_abs_rel" in row]
     assert [row["epoch"] for row in ends] == [1, 2, 3, 4]
     for row in rows:
         assert {"loss", "learning_rate", "k", "n"} <= set(row)
         assert row["n"] == row["step"], "the adaptive threshold moves once a step"
-    best = min(ends, key=lambda row: row["val_rel"])
-    assert folder.best_file.exists() and best["val_rel"] < 1
+    best = min(ends, key=lambda row: row["val_abs_rel"])
+    assert folder.best_file.exists() and best["val_abs_rel"] < 1
     for name in ("training.png", "validation.png"):
         assert (folder.figures / name).stat().st_size > 10_000
     assert list((folder.path / "tensorboard").glob("events.out.tfevents.*"))
@@ -113,7 +113,7 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
     assert 10 < row["val_loss"] and 0.1 < row["val_rmse"] < 5
     np.testing.assert_allclose(DepthEstimator.load(folder.path)(np.zeros((9, 9, 3))), 5, rtol=0.2)
     report, _ = evaluator.evaluate_run(folder.path)
-    assert report.scores["network"]["image"]["rel"] == pytest.approx(row["val_rel"], rel=0.1)
+    assert report.scores["model"]["image"]["abs_rel"] == pytest.approx(row["val_abs_rel"], rel=0.1)
 
 
 def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
@@ -163,7 +163,7 @@ def test_training_on_other_data(tmp_path, kitti):
         asked = recipe(f"data={section}", "epochs=1", "data.validation_frames=2")
         folder = RunFolder(tmp_path / name)
         assert loop.train(asked, folder)
-        assert folder.log_rows()[-1]["val_rel"] > 0
+        assert folder.log_rows()[-1]["val_abs_rel"] > 0
         assert len(recipes.open_data(asked, "train")) == 6
     # A copy at the network's size holds the same batches, and so gives the same weights.
     options = {"list": "all", "hold_out": 0.25}
@@ -208,9 +208,9 @@ def test_training_on_pairs(tmp_path, kitti):
     rows, blind_rows = folder.log_rows(), blind.log_rows()
     # Three steps an epoch; the last, incomplete one ends where the steps do.
     assert [row["step"] for row in rows] == [3, 5]
-    assert all(row["val_rel"] > 0 for row in rows)
+    assert all(row["val_abs_rel"] > 0 for row in rows)
     assert [row["val_loss"] for row in rows] == [row["val_loss"] for row in blind_rows]
-    assert not any("val_rel" in row for row in blind_rows)
+    assert not any("val_abs_rel" in row for row in blind_rows)
     # KITTI's camera at 32 of 1242 columns.
     assert folder.focal_baseline() == pytest.approx(384.381 * 32 / 1242, rel=1e-4)
     pictures = {"stereo.png", "training.png"}
@@ -268,7 +268,7 @@ def test_a_finished_run_is_left_alone(tmp_path):
     folder = RunFolder(tmp_path / "run")
     assert loop.train(recipe(), folder)
     assert loop.train(recipe(), folder), "trained, but not yet reported"
-    folder.report_file.write_text("| rel |")
+    folder.report_file.write_text("| abs_rel |")
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")}
     assert not loop.train(recipe(), folder)
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.*")} == before

@@ -33,7 +33,7 @@ def test_an_arm_learns(arm, frames, tmp_path):
     losses = [row["loss"] for row in rows]
     assert rows[-1]["step"] == 50 and np.isfinite(losses).all()
     assert losses[-1] < 0.8 * losses[0]
-    assert np.isfinite([rows[-1]["val_loss"], rows[-1]["val_rel"]]).all()
+    assert np.isfinite([rows[-1]["val_loss"], rows[-1]["val_abs_rel"]]).all()
     depth = DepthEstimator.load(folder.path)(np.zeros((50, 70, 3), "uint8"))
     assert depth.shape == (50, 70) and np.isfinite(depth).all()
     # Rooms are trained as inverse depth, 10 m at most, and drives as metres.
@@ -53,6 +53,6 @@ def test_kitti_s_row_on_sparse_depth(tmp_path):
     loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
-    assert np.isfinite([rows[-1][key] for key in ("loss", "val_loss", "val_rel")]).all()
+    assert np.isfinite([rows[-1][key] for key in ("loss", "val_loss", "val_abs_rel")]).all()
     report, _ = evaluator.evaluate_run(folder.path, split="validation", output=folder.path)
     assert report.protocol.name == "msfnet_kitti" and 0 < report.valid_pixels < report.all_pixels

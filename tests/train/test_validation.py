@@ -58,7 +58,7 @@ def of_metres(metres):
 def test_metres_below_0_count_as_0():
     """As in every report: or the best epoch would be chosen by other numbers."""
     result, _ = look(of_metres(-3), "mse", "metric")
-    assert result["val_rel"] == pytest.approx(1)
+    assert result["val_abs_rel"] == pytest.approx(1)
 
 
 def look(network, loss, encoding, protocol="full", reader=None, batch_size=2):
@@ -79,7 +79,7 @@ def test_the_right_disparity_shows_the_left_picture():
         # The right camera has not seen the left border.
         np.testing.assert_allclose(seen[:, SHIFT:], image[:, SHIFT:], atol=1e-4)
         assert np.abs(seen[:, :SHIFT] - image[:, :SHIFT]).mean() > 0.05
-    assert result["val_rel"] < 1e-5 and result["val_delta1"] == 1
+    assert result["val_abs_rel"] < 1e-5 and result["val_delta1"] == 1
 
 
 def test_the_loss_is_the_mean_of_the_frames():
@@ -100,14 +100,14 @@ def test_the_errors_are_those_of_the_protocol():
     free, _ = look(network, "stereo", "disparity")
     clipped, _ = look(network, "stereo", "disparity", "kitti_eigen_garg")
     scored = np.arange(SIZE[1])[int(0.03594771 * SIZE[1]) : int(0.96405229 * SIZE[1])]
-    assert free["val_rel"] > 1e3
-    assert clipped["val_rel"] == pytest.approx((80 / 4 - 1) / len(scored), rel=1e-3)
+    assert free["val_abs_rel"] > 1e3
+    assert clipped["val_abs_rel"] == pytest.approx((80 / 4 - 1) / len(scored), rel=1e-3)
 
 
 def test_a_protocol_of_mirrored_pictures_and_half_sizes():
     for protocol in ("nyu_densedepth", "wang_relative"):
         result, _ = look(of_metres(4.4), "mse", "metric", protocol)
-        assert result["val_rel"] == pytest.approx(0.1, rel=1e-4)
+        assert result["val_abs_rel"] == pytest.approx(0.1, rel=1e-4)
 
 
 def test_a_protocol_that_leaves_nothing_is_refused_at_once():
