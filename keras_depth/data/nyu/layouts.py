@@ -338,7 +338,7 @@ class Bts(Layout):
 
     def __init__(self, path: Path, raw: bool = False):
         self.path = path
-        train, test = set(_listed("nyu_train_scenes.csv")), _test_indices(None)
+        train, test = set(_listed("train_scenes.csv")), _test_indices(None)
         self.frames = {"train": [], "test": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
         for folder, _, names in sorted(os.walk(path, followlinks=True)):
@@ -380,7 +380,7 @@ class Raw(Layout):
 
     def __init__(self, path: Path, raw: bool = False):
         self.path = path
-        train = set(_listed("nyu_train_scenes.csv"))
+        train = set(_listed("train_scenes.csv"))
         self.frames = {"train": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
         for folder, _, names in sorted(os.walk(path, followlinks=True)):
@@ -428,7 +428,7 @@ def _test_indices(folder: Path | None) -> set[int]:
     """Returns the 0-based test indices: of the folder's splits.mat, otherwise the official ones."""
     path = folder and folder / "splits.mat"
     if not path or not path.exists():
-        return {int(index) for index in _listed("nyu_labelled_test.csv")}
+        return {int(index) for index in _listed("labelled_test.csv")}
     try:
         one_based = scipy.io.loadmat(path)["testNdxs"]
     except (MatReadError, ValueError, KeyError, NotImplementedError, OSError):
