@@ -73,12 +73,6 @@ def _folder(data_dir, split, *, units_per_metre=None, hold_out=0.1):
     return open_folder(data_dir, split, units_per_metre=units_per_metre, hold_out=hold_out)
 
 
-def _middlebury(data_dir, split, *, focal_baseline=None, scale=4):
-    from keras_depth.data.middlebury import open_middlebury
-
-    return open_middlebury(data_dir, split, focal_baseline=focal_baseline, scale=scale)
-
-
 def _prepared(data_dir, split):
     from keras_depth.data.prepared.reader import open_prepared
 
@@ -92,7 +86,6 @@ _READERS: dict[str, Callable[..., Reader]] = {
     "nyu": _nyu,
     "kitti": _kitti,
     "folder": _folder,
-    "middlebury": _middlebury,
     "prepared": _prepared,
 }
 # These draw their frames, as many as asked for and at the size asked for.
@@ -135,7 +128,6 @@ def open_reader(
             | nyu | `nyu.open_nyu` | `list`, `depth`, `max_missing`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
-            | middlebury | `middlebury.open_middlebury` | `focal_baseline`, `scale` |
             | prepared | `prepared_reader.open_prepared` | none |
 
     Raises:

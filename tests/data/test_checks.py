@@ -10,7 +10,7 @@ from keras_depth.data.checks.check import check
 from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
 from keras_depth.data.checks.official import official, splits
 from keras_depth.data.checks.stereo import match_pair, stereo_doubts
-from keras_depth.data.reader import to_bytes
+from keras_depth.data.reader import make_sample, to_bytes
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
@@ -97,7 +97,6 @@ def test_real_frames_are_clean_but_for_their_number(samples):
     assert "no test frames" in report.absent["test"]
     tum = samples / "tum_rgbd" / "freiburg_desk_pair"
     assert check("folder", tum, {"hold_out": 0, "units_per_metre": 5000}).findings == []
-    assert check("middlebury", samples / "middlebury_2003").findings == []
     report = check("kitti", samples / "kitti_object", {"list": "object"})
     assert report.findings == ["all: 1 of 7,481 frames found"]
     assert report.splits[0].depth["50%"] == pytest.approx(12.5, abs=0.1)
@@ -423,8 +422,7 @@ def test_eight_bit_pictures_as_metres(tmp_path, frames):
     assert "with 8-bit steps (" in finding
 
 
-def test_no_metres_are_claimed_no_metres_are_doubted(frames):
-    assert doubts(values(frames[0][1] / 1000), None, None) == []
+def test_frames_without_depth_have_no_unit_to_doubt():
     assert doubts(values(np.zeros((4, 4))), "indoor", None) == []
 
 
@@ -543,14 +541,20 @@ def test_a_wrong_stereo_pair(pair, change, sentence):
 
 def test_real_pairs(samples):
     from keras_depth.data.kitti import open_kitti
-    from keras_depth.data.middlebury import open_middlebury
 
     kitti = open_kitti(samples / "kitti_raw", list="all", stereo=True, max_missing=1)
-    for reader in (kitti, open_middlebury(samples / "middlebury_2003")):
-        sample = reader.stored(0)
+    for sample in (kitti.stored(0), _cones(samples / "middlebury_2003" / "cones")):
         assert stereo_doubts([match_pair(sample)]) == []
         swapped = sample | {"image": sample["right"], "right": sample["image"]}
         assert "look swapped" in stereo_doubts([match_pair(swapped)])[0]
+
+
+def _cones(folder):
+    """Returns Middlebury's pair as a sample; its depth is 1 / disparity, stored in quarters."""
+    left, right = (cv2.imread(str(folder / f"im{n}.png"))[..., ::-1] for n in (2, 6))
+    disparity = cv2.imread(str(folder / "disp2.png"), cv2.IMREAD_UNCHANGED)
+    depth = np.where(disparity > 0, 4 / np.maximum(disparity, 1), 0)
+    return make_sample(left, depth, str(folder), right, 1.0)
 
 
 class _Swapped(Reader):
@@ -578,5 +582,5 @@ def test_stereo_readers_are_matched(monkeypatch, pair):
     monkeypatch.setattr(
         "keras_depth.data.checks.check.open_reader", lambda *_, **__: _Swapped(pair)
     )
-    findings = check("middlebury", "there").findings
-    assert any(finding.startswith("test: left and right look swapped") for finding in findings)
+    findings = check("drives").findings
+    assert any(finding.startswith("train: left and right look swapped") for finding in findings)

@@ -39,7 +39,6 @@ def build(home: Path, work: Path) -> None:
     _kitti(home / "kitti", store)
     _stereo(home / "stereo2015" / "training", store)
     _object(home / "kitti_object" / "training", store)
-    _middlebury(home / "middlebury" / "cones", store)
     rooms = Rooms(12, SIZE)
     _recording(home / "robot", rooms, 1000)
     _tum(home / "rgbd_dataset_freiburg1_desk", Rooms(4, SIZE))
@@ -131,13 +130,6 @@ def _object(training: Path, store: Path) -> None:
 def _values(file: Path) -> dict[str, list[float]]:
     rows = (line.split(": ") for line in file.read_text().splitlines() if "time" not in line)
     return {key: [float(number) for number in numbers.split()] for key, numbers in rows}
-
-
-def _middlebury(scene: Path, store: Path) -> None:
-    _link(store / "left.png", scene / "im2.png")
-    _link(store / "right.png", scene / "im6.png")
-    disparity = cv2.imread(str(store / "disparity.png"), cv2.IMREAD_UNCHANGED)
-    cv2.imwrite(str(scene / "disp2.png"), (4 * (disparity / 256)).clip(0, 255).astype(np.uint8))
 
 
 def _recording(folder: Path, rooms: Rooms, units: float) -> None:

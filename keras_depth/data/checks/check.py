@@ -79,7 +79,7 @@ def check(
             sentences = [
                 *_incomplete(name, data_dir, options, split, reader),
                 *_odd_frames(split, looks[title], _SIZES.get(name, set()), options),
-                *doubts(values, _scene(name, options), options.get("units_per_metre")),
+                *doubts(values, _SCENES.get(name, "any"), options.get("units_per_metre")),
                 trend_doubt([look.trend for look in looks[title] if look.trend is not None]),
                 *alignment_doubts([look.edges for look in looks[title] if look.edges]),
                 *stereo_doubts([look.pair for look in looks[title] if look.pair]),
@@ -115,12 +115,6 @@ def _open(
         # Frames that belong to no split; if there are none, its sentence is the one to show.
         readers["all"] = open_reader(name, data_dir, None, **lenient)
     return readers, absent
-
-
-def _scene(name: str, options: dict[str, Any]) -> str | None:
-    if name == "middlebury" and not options.get("focal_baseline"):
-        return None  # no metres
-    return _SCENES.get(name, "any")
 
 
 def _read(

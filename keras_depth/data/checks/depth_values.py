@@ -101,18 +101,18 @@ class DepthValues:
         }
 
 
-def doubts(values: DepthValues, scene: str | None, units_per_metre: float | None) -> list[str]:
+def doubts(values: DepthValues, scene: str, units_per_metre: float | None) -> list[str]:
     """Says, a sentence each, why these cannot well be metres.
 
     Args:
         values: of all frames that were read.
-        scene: "indoor", "driving" or "any"; None where no metres are claimed.
+        scene: "indoor", "driving" or "any".
         units_per_metre: what a folder's pictures were divided by, if it was given.
     """
     if not values.measured:
         return []
-    found = [_unit_doubt(values, scene, units_per_metre)] if scene else []
-    return [sentence for sentence in (*found, _cut_off(values)) if sentence]
+    found = (_unit_doubt(values, scene, units_per_metre), _cut_off(values))
+    return [sentence for sentence in found if sentence]
 
 
 def _unit_doubt(values: DepthValues, scene: str, units_per_metre: float | None) -> str:

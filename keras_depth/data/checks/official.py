@@ -26,7 +26,6 @@ _SPLITS = {
     "synthetic": ("train", "test"),
     "drives": ("train", "test"),
     "prepared": ("train", "validation"),
-    "middlebury": ("test",),
 }
 _DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4})_sync")
 

@@ -9,7 +9,7 @@ from keras_depth.data.reader import Sample, to_bytes
 
 _WIDTH = 640  # pixels; wider pictures are matched at this width
 _FARTHEST_LEFT = 0.15  # the largest disparity that is looked for, of the width
-# Real pairs, KITTI's and Middlebury's, match in about 0.8 of their pixels; swapped in 0.2.
+# Real pairs (KITTI, Middlebury 2003) match in about 0.8 of their pixels; swapped in 0.2.
 _MATCHED = 0.4
 
 
