@@ -1,14 +1,12 @@
-"""Depth and training as pictures: colour maps with their bars, sample sheets, curves."""
+"""Depth as pictures: colour maps with their bars, and sample sheets."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -327,84 +325,6 @@ def _depth_edges(depth: np.ndarray) -> np.ndarray:
     log = np.log(np.where(measured(depth), depth, 1))
     slope = np.hypot(cv2.Sobel(log, cv2.CV_32F, 1, 0), cv2.Sobel(log, cv2.CV_32F, 0, 1)) / 8
     return known & (slope > _STEP)
-
-
-_METRICS = {  # key in the log: what the panel says
-    "val_abs_rel": "REL (lower is better)",
-    "val_rmse": "RMSE, m (lower is better)",
-    "val_delta1": "δ < 1.25 (higher is better)",
-}
-
-
-def training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> None:
-    """Writes how a training run went: the loss by step, and validation metrics by epoch.
-
-    Args:
-        log_rows: a run's log; of each row the keys it has are drawn: `step` with `loss` and `k`
-            (the adaptive threshold) and `val_loss`, `epoch` with `val_abs_rel`, `val_rmse` and
-            `val_delta1`.
-        path: the picture to write, 1200 pixels wide.
-
-    Raises:
-        InputError: no row holds a loss.
-    """
-    steps, losses = _curve(log_rows, "step", "loss")
-    if not steps:
-        raise InputError("the log has no row with step and loss yet; train a little longer")
-    curves = {title: _curve(log_rows, "epoch", key) for key, title in _METRICS.items()}
-    metrics = {title: curve for title, curve in curves.items() if curve[0]}
-
-    figure = Figure((_WIDTH, 6.0 if metrics else 3.2), dpi=_DPI, layout="constrained")
-    top, *bottom = figure.subfigures(2 if metrics else 1, 1, squeeze=False)[:, 0]
-    panel = top.subplots()
-    _draw(panel, steps, losses, "loss", "step", label="training")
-    validation = _curve(log_rows, "step", "val_loss")
-    if validation[0]:
-        panel.plot(*validation, "o--", color="tab:green", markersize=4, label="validation")
-        panel.legend()
-    thresholds = _curve(log_rows, "step", "k")
-    if thresholds[0]:
-        right = panel.twinx()
-        right.plot(*thresholds, color="tab:orange", linewidth=1, alpha=0.5)
-        right.set_ylabel("adaptive threshold k", color="tab:orange")
-        right.spines["top"].set_visible(False)
-        panel.set(zorder=right.get_zorder() + 1, facecolor="none")  # the loss stays in front
-    for subfigure in bottom:
-        panels = subfigure.subplots(1, len(metrics), squeeze=False)[0]
-        for panel, (title, curve) in zip(panels, metrics.items(), strict=True):
-            _draw(panel, *curve, title, "epoch", marker="o", markersize=4)
-            panel.xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
-
-
-def _draw(
-    axes: Axes, x: list[float], y: list[float], title: str, xlabel: str, **style: Any
-) -> None:
-    axes.plot(x, y, linewidth=1.5, **style)
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(xlabel)
-    axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _curve(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:
-    points = [(row[x], row[y]) for row in rows if row.get(x) is not None and row.get(y) is not None]
-    return [point[0] for point in points], [point[1] for point in points]
-
-
-def jpeg(path: str | Path, width: int = 900) -> bytes:
-    """Returns a picture's file as JPEG, no wider than `width`, for pages that hold their pictures.
-
-    Raises:
-        InputError: the file is not there, or no picture.
-    """
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise InputError(f"{path}: no picture that can be read; check its name")
-    if picture.shape[1] > width:
-        height = round(picture.shape[0] * width / picture.shape[1])
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
 def _save(figure: Figure, path: str | Path) -> None:

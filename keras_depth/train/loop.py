@@ -38,6 +38,7 @@ from keras_depth.files import replacing
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import schedules
+from keras_depth.train.figures import training_curves
 from keras_depth.train.optimizers import AdamL2
 from keras_depth.train.step import training_step
 from keras_depth.train.validation import Validator, target_of
@@ -139,7 +140,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             if step % every == 0 or epoch_ends:
                 _save(checkpoints, state, step)
     if chief:
-        figures.training_curves(folder.log_rows(), folder.figures / "training.png")
+        training_curves(folder.log_rows(), folder.figures / "training.png")
     else:
         shutil.rmtree(place)
     return chief and validation.measured

@@ -174,33 +174,6 @@ def test_a_contact_sheet_needs_one_of_each(tmp_path):
             figures.contact_sheet(images, depths, titles, tmp_path / "sheet.png")
 
 
-def log(validated=True):
-    steps = [{"step": s, "loss": 1 / s, "learning_rate": 1e-4, "k": 0.5} for s in range(1, 50)]
-    epochs = [
-        {
-            "step": 10 * e,
-            "epoch": e,
-            "val_abs_rel": 1 / e,
-            "val_rmse": 2 / e,
-            "val_delta1": 1 - 1 / e,
-        }
-        for e in range(1, 6)
-    ]
-    return steps + epochs * validated
-
-
-def test_training_curves_with_and_without_validation(tmp_path):
-    figures.training_curves(log(), tmp_path / "both.png")
-    figures.training_curves(log(validated=False), tmp_path / "loss.png")
-    assert cv2.imread(str(tmp_path / "both.png")).shape == (600, 1200, 3)
-    assert cv2.imread(str(tmp_path / "loss.png")).shape == (320, 1200, 3)
-
-
-def test_curves_of_an_empty_log_are_refused(tmp_path):
-    with pytest.raises(InputError, match="train a little longer"):
-        figures.training_curves([{"epoch": 1, "val_abs_rel": 0.3}], tmp_path / "a.png")
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_stereo_figure(tmp_path, count):
     rng = np.random.default_rng(0)
@@ -221,21 +194,3 @@ def test_a_stereo_figure_needs_one_of_each(tmp_path):
         figures.stereo_figure(
             [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
         )
-
-
-@pytest.mark.parametrize("width, expected", [(200, (100, 200, 3)), (900, (200, 400, 3))])
-def test_jpeg(tmp_path, width, expected):
-    ramp = np.tile(np.linspace(0, 255, 400).astype(np.uint8)[None, :, None], (200, 1, 3))
-    cv2.imwrite(str(tmp_path / "a.png"), ramp)
-    data = figures.jpeg(tmp_path / "a.png", width)
-    assert data[:2] == b"\xff\xd8"
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == expected
-    np.testing.assert_allclose(picture[50, :: expected[1] // 4, 0], ramp[0, ::100, 0], atol=4)
-
-
-def test_jpeg_of_no_picture(tmp_path):
-    (tmp_path / "a.png").write_text("no")
-    for name in ("a.png", "b.png"):
-        with pytest.raises(InputError, match=f"{name}: no picture"):
-            figures.jpeg(tmp_path / name)
