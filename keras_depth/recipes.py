@@ -34,8 +34,8 @@ class Recipe:
         size: (height, width) of a frame as the network sees it, and of the saved model's input.
         augmentation: arguments of `data.augment.Augmentation`; its `crop`, in pixels of `size`,
             is what a training step sees.
-        target: what a pixel of the loss's target takes of the depth, where the network's output is
-            smaller: "pixel" or "point" (see `data.pipeline.depth_target`).
+        downsample: how depth is reduced to the size of the network's output, where that is
+            smaller: "nearest" or "min" (see `data.targets.depth_target`).
         loss: `name` of a loss and its arguments.
         optimizer: `name` of an optimizer, Keras' or `optimizers.py`'s, and its arguments.
         schedule: `name` of a learning-rate schedule and its arguments (see `schedules.py`).
@@ -56,7 +56,7 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
     weights: str = "none"
     augmentation: dict[str, Any] = field(default_factory=dict)
-    target: str = "pixel"
+    downsample: str = "nearest"
     optimizer: dict[str, Any] = field(default_factory=lambda: {"name": "adam"})
     schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
     batch_size: int = 8

@@ -31,7 +31,8 @@ def ours(data, **options):
     def batches(folder):
         from keras_depth.data import open_reader
         from keras_depth.data.augment import Augmentation
-        from keras_depth.data.pipeline import depth_target, training_batches
+        from keras_depth.data.pipeline import training_batches
+        from keras_depth.data.targets import depth_target
 
         return training_batches(
             open_reader(data, folder, "train", **options),

@@ -25,14 +25,14 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
 
     Args:
         model: Keras model with an input (B, h, w, 3); its weights change.
-        loss: one of `keras_depth.losses`; `loss.sees` says what its `y_true` is made of.
+        loss: one of `keras_depth.losses`; its `target_kind` says what `y_true` holds.
         batch: pictures of a step.
     """
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
     pair = _pictures(model, batch, channels=6)
     image = pair[..., :3]
-    if loss.sees == "pair":
+    if loss.target_kind == "pair":
         y_true = pair
     else:
         _, height, width, _ = keras.tree.flatten(model.outputs)[0].shape

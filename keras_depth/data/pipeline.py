@@ -8,7 +8,6 @@ for image, y_true in batches: ...
 import atexit
 import contextlib
 import functools
-import math
 import os
 import threading
 import time
@@ -24,18 +23,15 @@ import tensorflow as tf
 
 from keras_depth.data.augment import Augmentation, augment
 from keras_depth.data.reader import PICTURES, Reader, Sample, sample_to_bytes
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.data.targets import Target, depth_target
+from keras_depth.errors import InputError
 from keras_depth.memory import keep_freed_memory
-
-# What an unmeasured pixel's target holds: finite, and neutral under a logarithm or a division.
-UNMEASURED = 1.0
 
 # Reading and decoding release Python's lock; the two beyond the cores wait for the disk.
 _THREADS = (os.cpu_count() or 1) + 2
 _AHEAD = 4  # batches that are being read
 
 Frame = tuple[int, ...]  # a frame's index, and whatever else decides about it
-Target = Callable[[dict[str, tf.Tensor]], Any]
 
 
 class Batches:
@@ -312,63 +308,3 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
         raise InputError(f"{reader.description}: no frame has a measured depth")
     mean = total.sum() / count.sum()
     return np.where(count > 0, total / np.maximum(count, 1), mean).astype(np.float32)
-
-
-TARGETS = ("pixel", "point")
-
-
-def check_target(name: str) -> None:
-    """Raises InputError unless `name` is one of `TARGETS`."""
-    if name not in TARGETS:
-        raise unknown_name("target", name, TARGETS)
-
-
-def depth_target(
-    batch: dict,
-    encode: Callable | None = None,
-    size: tuple[int, int] | None = None,
-    takes: str = "pixel",
-) -> tf.Tensor:
-    """Returns float32 (B, h, w, 2): the encoded depth, finite everywhere, and valid, 0 or 1.
-
-    Args:
-        batch: `depth` (B, h, w, 1), metres, 0 = not measured.
-        encode: an encoding's, see `encodings.py`; None: metres. What it gives for unmeasured pixels
-            is replaced.
-        size: (h, w) of the result; None: the depth's.
-        takes: of a smaller result, what a pixel takes: "pixel", the nearest pixel's depth, measured
-            or not; "point", the depth of the point in its cell that is nearest to the camera, so
-            that of sparse depth less is lost.
-
-    Raises:
-        InputError: `takes` is neither, or the depth has no whole cells of "point".
-    """
-    check_target(takes)
-    depth = tf.convert_to_tensor(batch["depth"])
-    if size is not None and tuple(depth.shape[1:3]) != tuple(size):
-        if takes == "point":
-            depth = _nearest_points(depth, size)
-        else:
-            depth = tf.image.resize(depth, size, "nearest")
-    target = encode(depth, batch.get("focal_baseline")) if encode else depth
-    # Of an inverse the unmeasured pixels are infinite: they are replaced, not multiplied by 0.
-    valid = (depth > 0) & tf.math.is_finite(target)
-    return tf.concat([tf.where(valid, target, UNMEASURED), tf.cast(valid, tf.float32)], -1)
-
-
-def _nearest_points(depth: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Reduces depth to its smallest values in square cells; the last ones may be incomplete."""
-    side = math.ceil(depth.shape[1] / size[0])
-    none = depth.dtype.min  # what the pool begins with, so that a cell without a point keeps it
-    negative = tf.nn.max_pool2d(tf.where(depth > 0, -depth, none), side, side, "SAME")
-    if tuple(negative.shape[1:3]) != tuple(size):
-        raise InputError(
-            f"target point: depth of {tuple(depth.shape[1:3])} has no square cells for"
-            f" {tuple(size)}; give target=pixel"
-        )
-    return tf.where(negative > none, -negative, 0.0)
-
-
-def pair_target(batch: dict) -> tf.Tensor:
-    """Returns float32 (B, h, w, 6): the left and the right picture, RGB in [0, 1]."""
-    return tf.concat([batch["image"], batch["right"]], -1)

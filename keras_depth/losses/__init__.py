@@ -1,4 +1,4 @@
-"""Losses by name, and what each of them sees (see `base.DepthLoss`)."""
+"""Losses by name; `target_kind` says what each learns from (see `base.DepthLoss`)."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""What all losses share: what they are shown, their precision, and the state some of them have."""
+"""What all losses share: the kind of their target, their precision, and the state of some."""
 
 import keras
 from keras import ops
@@ -9,13 +9,13 @@ from keras_depth.errors import InputError
 class DepthLoss(keras.losses.Loss):
     """One value a sample, in float32 under any dtype policy; `reduction` then goes over the batch.
 
-    Losses that see the same add up and scale: `MaskedMSE() + 0.5 * StructuralLoss()`.
+    Losses with the same kind of target add up and scale: `MaskedMSE() + 0.5 * StructuralLoss()`.
 
-    sees: what `y_true` is. "depth": (B, h, w, 2), target and valid (0 or 1). "pair":
-        (B, H, W, 6), the left and the right picture, RGB in [0, 1].
+    target_kind: what `y_true` is. "depth": (B, h, w, 2), target and valid (0 or 1). "pair":
+        (B, H, W, 6), the left and the right image, RGB in [0, 1].
     """
 
-    sees = "depth"
+    target_kind = "depth"
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction, dtype="float32")
@@ -61,23 +61,23 @@ class WeightedSum(DepthLoss):
     """Several losses as one; what `+` and `*` of losses make.
 
     Args:
-        losses: the losses, which see the same; their own reductions do not count.
+        losses: the losses, all with the same `target_kind`; their own reductions do not count.
         weights: a number for each.
 
     Raises:
-        InputError: not as many of both, or losses that do not see the same.
+        InputError: not as many of both, or losses that differ in `target_kind`.
     """
 
     def __init__(self, losses, weights, name="sum", reduction="sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction)
-        seen = {loss.sees for loss in losses}
-        if len(losses) != len(weights) or len(seen) != 1:
+        kinds = {loss.target_kind for loss in losses}
+        if len(losses) != len(weights) or len(kinds) != 1:
             raise InputError(
-                f"a sum of losses that see {sorted(seen)}, with {len(weights)} weights for"
-                f" {len(losses)}: give losses that see the same, and a weight for each"
+                f"a sum of {len(losses)} losses with targets {sorted(kinds)} and {len(weights)}"
+                " weights; give losses with the same kind of target, and a weight for each"
             )
         self.losses, self.weights = list(losses), list(weights)
-        self.sees = seen.pop()
+        self.target_kind = kinds.pop()
 
     def call(self, y_true, y_pred):
         pairs = zip(self.losses, self.weights, strict=True)

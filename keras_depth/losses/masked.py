@@ -44,7 +44,7 @@ def masked_mean(values, valid):
 
 
 class MaskedLoss(DepthLoss):
-    """The base of the losses that see depth: a pixel's error, averaged over a sample's valid ones.
+    """The base of the losses of depth: a pixel's error, averaged over a sample's valid ones.
 
     A subclass gives `error(target, prediction)`, or `call` where it needs more.
     """

@@ -41,7 +41,7 @@ class StereoLoss(DepthLoss):
         InputError: a negative weight, an unknown name, or shapes that do not match.
     """
 
-    sees = "pair"
+    target_kind = "pair"
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ from keras_depth.data.pipeline import (
     training_batches,
 )
 from keras_depth.data.reader import Reader
+from keras_depth.data.targets import target_of
 from keras_depth.errors import InputError, check_keywords, unknown_name
 from keras_depth.evaluate import figures
 from keras_depth.files import replacing
@@ -41,7 +42,7 @@ from keras_depth.train import schedules
 from keras_depth.train.figures import training_curves
 from keras_depth.train.optimizers import AdamL2
 from keras_depth.train.step import training_step
-from keras_depth.train.validation import Validator, target_of
+from keras_depth.train.validation import Validator
 
 LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
@@ -211,23 +212,23 @@ def _check_encoding(recipe: Recipe) -> None:
 def _check_seen(loss: losses.DepthLoss, recipe: Recipe, frames: Reader) -> None:
     """Raises InputError unless the frames hold what the loss is to see, and the network fits it."""
     data, name = frames.description, recipe.loss["name"]
-    if (loss.sees == "pair") != _encoding(recipe).stereo:
+    if (loss.target_kind == "pair") != _encoding(recipe).stereo:
         trained = "stereo pairs, with loss.name=stereo" if _encoding(recipe).stereo else "depth"
         raise InputError(
             f"loss {name!r} does not fit {recipe.architecture}, which learns from {trained}; choose"
             " another of the two"
         )
-    if loss.sees == "pair" and not frames.stereo:
+    if loss.target_kind == "pair" and not frames.stereo:
         raise InputError(
             f"{data}: loss {name!r} needs stereo pairs; set data.stereo=true where the data set has"
             " them"
         )
-    if loss.sees == "pair" and recipe.augmentation.get("crop"):
+    if loss.target_kind == "pair" and recipe.augmentation.get("crop"):
         raise InputError(
             "augmentation: disparity is a fraction of the width, which a crop would change; leave"
             " out crop"
         )
-    if loss.sees == "depth" and not frames.measured:
+    if loss.target_kind == "depth" and not frames.measured:
         raise InputError(
             f"{data}: loss {name!r} learns from depth; set data.depth to what is there"
         )
@@ -329,7 +330,7 @@ def _build(recipe: Recipe, loss: losses.DepthLoss, crop: Sequence[int], total: i
         loss=_values(loss.state.values()),
         step=step,
     )
-    validator = Validator(saved_model, loss, _encoding(recipe), protocol, recipe.target)
+    validator = Validator(saved_model, loss, _encoding(recipe), protocol, recipe.downsample)
     return _State(model, saved_model, optimizer, loss, validator, step, checkpoint)
 
 
@@ -368,7 +369,7 @@ def _batches(recipe, state, augmentation, frames, strategy, first, total) -> Ite
         frames,
         size=recipe.size,
         augmentation=augmentation,
-        target=target_of(state.loss, _encoding(recipe), state.model, recipe.target),
+        target=target_of(state.loss, _encoding(recipe), state.model, recipe.downsample),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         start_step=first,
@@ -420,7 +421,7 @@ def _finish_epoch(recipe, folder, state, validation) -> dict[str, float]:
         figures.sample_figure(
             shown["image"], shown["truth"], shown["depth"], folder.figures / "validation.png"
         )
-    if state.loss.sees == "pair":
+    if state.loss.target_kind == "pair":
         figures.stereo_figure(
             shown["image"],
             shown["disparity"],

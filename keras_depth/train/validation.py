@@ -1,16 +1,15 @@
 """A look at the network while it trains: its loss, its errors, what it makes of pictures."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_depth import losses, protocols
-from keras_depth.data.pipeline import check_target, depth_target, evaluation_batches, pair_target
+from keras_depth.data.pipeline import evaluation_batches
 from keras_depth.data.reader import Reader, spread
+from keras_depth.data.targets import target_of
 from keras_depth.encodings import Encoding
 from keras_depth.evaluate import scorer
 from keras_depth.evaluate.tally import Tally
@@ -18,24 +17,6 @@ from keras_depth.protocols import Protocol
 
 METRICS = ("abs_rel", "rmse", "mse", "delta1")
 _SHOWN = 4  # frames in a figure
-
-
-def target_of(
-    loss: losses.DepthLoss, encoding: Encoding, model: keras.Model, takes: str = "pixel"
-) -> Callable[[dict], tf.Tensor]:
-    """Returns what makes a loss's `y_true` of a batch, see `data.pipeline.Batches`.
-
-    Depth is brought to the size of the model's finest output; `takes` says how, see
-    `data.pipeline.depth_target`.
-
-    Raises:
-        InputError: an unknown `takes`.
-    """
-    if loss.sees == "pair":
-        return pair_target
-    check_target(takes)  # told now, and not by the first batch
-    size = keras.tree.flatten(model.outputs)[0].shape[1:3]
-    return partial(depth_target, encode=encoding.encode, size=size, takes=takes)
 
 
 class Validator:
@@ -47,7 +28,7 @@ class Validator:
         encoding: how it writes depth.
         protocol: which pixels are scored. At the network's size, and never with a mirrored
             picture: this only compares one epoch with the next.
-        takes: how the loss's target is made, see `target_of`.
+        downsample: how the loss's target is made, see `data.targets.target_of`.
 
     Raises:
         InputError: the protocol leaves no pixel of a map of that size.
@@ -59,13 +40,13 @@ class Validator:
         loss: losses.DepthLoss,
         encoding: Encoding,
         protocol: Protocol,
-        takes: str = "pixel",
+        downsample: str = "nearest",
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         # Told now, and not by the first epoch's end.
         scorer.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
-        self._sees_pairs = loss.sees == "pair"
-        self._target = target_of(loss, encoding, model, takes)
+        self._is_stereo = loss.target_kind == "pair"
+        self._target = target_of(loss, encoding, model, downsample)
 
         @tf.function(autograph=False)
         def compute(image, y_true, focal_baseline):
@@ -121,7 +102,7 @@ class Validator:
 
     def _maps(self, batch: dict, output: tf.Tensor, depth: tf.Tensor) -> dict[str, tf.Tensor]:
         maps = {"image": batch["image"], "truth": batch["depth"], "depth": depth}
-        if self._sees_pairs:
+        if self._is_stereo:
             left = output[..., :1]
             maps["disparity"] = left * left.shape[2]
             maps["seen"] = losses.warp(batch["right"], -left)

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
-    depth_target,
     evaluation_batches,
     frames_of_step,
     mean_depth_map,
@@ -16,6 +15,7 @@ from keras_depth.data.pipeline import (
     training_batches,
 )
 from keras_depth.data.reader import Reader
+from keras_depth.data.targets import depth_target
 from keras_depth.errors import InputError
 
 SIZE = (12, 16)
@@ -124,31 +124,11 @@ def test_unmeasured_pixels_hold_a_finite_target_and_are_invalid():
     assert sorted(y[:, 1, 0, 0]) == pytest.approx([10 / 3, 5.0, 10.0])
 
 
-def test_a_smaller_target_of_the_nearest_points():
-    """Of KITTI's 385x513 to 193x257: the nearest point of each 2x2, alone at the odd ends."""
-    rng = np.random.default_rng(0)
-    depth = rng.uniform(1, 80, (2, 385, 513, 1)) * (rng.uniform(size=(2, 385, 513, 1)) < 0.04)
-    depth = depth.astype("float32")
-    cells = np.where(depth > 0, depth, np.inf)
-    cells = np.pad(cells, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=np.inf)
-    cells = cells.reshape(2, 193, 2, 257, 2).min((2, 4))
-    target, valid = np.moveaxis(depth_target({"depth": depth}, None, (193, 257), "point"), -1, 0)
-    np.testing.assert_array_equal(valid, np.isfinite(cells))
-    np.testing.assert_array_equal(target, np.where(np.isfinite(cells), cells, 1))
-    plain = depth_target({"depth": depth}, None, (193, 257))
-    assert valid.sum() > 3.5 * plain[..., 1].numpy().sum()
-
-
-def test_targets_that_cannot_be():
-    depth = {"depth": np.ones((1, 12, 17, 1), "float32")}
-    assert depth_target(depth, None, (4, 6), "point").shape == (1, 4, 6, 2)
-    with pytest.raises(InputError, match=r"depth of \(12, 17\) has no square cells for \(6, 4\)"):
-        depth_target(depth, None, (6, 4), "point")
-    with pytest.raises(InputError, match="unknown target 'points': did you mean 'point'"):
-        depth_target(depth, None, (6, 9), "points")
-    # As it was raised, where the batches are made too.
-    with pytest.raises(InputError, match="^target point: depth of .* has no square cells for"):
-        train(Numbered(3), 1, target=lambda batch: depth_target(batch, None, (3, 1), "point"))
+def test_an_error_of_the_target_comes_through():
+    with pytest.raises(
+        InputError, match="^downsample=min: depth of .* does not divide into square"
+    ):
+        train(Numbered(3), 1, target=lambda batch: depth_target(batch, None, (3, 1), "min"))
 
 
 def test_rotation_uncovers_invalid_pixels():

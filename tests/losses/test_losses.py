@@ -1,4 +1,4 @@
-"""What holds for every registered loss that sees depth, and the errors of the registry."""
+"""What holds for every registered loss whose target is depth, and the errors of the registry."""
 
 import json
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_depth import losses
 from keras_depth.errors import InputError
 
-ALL = [name for name in losses.names() if losses.get(name).sees == "depth"]
+ALL = [name for name in losses.names() if losses.get(name).target_kind == "depth"]
 
 
 def scene(seed=0, batch=3, size=12):

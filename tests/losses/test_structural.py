@@ -148,11 +148,11 @@ def test_losses_add_and_scale():
     assert len(loss.state) == len(alone.state) > 0
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert again.get_config() == loss.get_config()
-    assert (0.5 * mse).weights == [0.5] and (3 * mse).sees == "depth"
+    assert (0.5 * mse).weights == [0.5] and (3 * mse).target_kind == "depth"
 
 
 def test_what_does_not_add():
-    with pytest.raises(InputError, match=r"losses that see \['depth', 'pair'\]"):
+    with pytest.raises(InputError, match=r"losses with targets \['depth', 'pair'\]"):
         losses.get("mse") + losses.get("stereo")
     with pytest.raises(TypeError):
         losses.get("mse") + 1

@@ -129,7 +129,7 @@ def test_trains(name):
     loss = losses.get(LOSSES[get(name).encoding])
     generator = np.random.default_rng(0)
     image = generator.uniform(size=(2, *shape)).astype("float32")
-    if loss.sees == "pair":
+    if loss.target_kind == "pair":
         target = np.concatenate([image, np.roll(image, 3, axis=2)], -1)
     else:
         depth = generator.uniform(1, 9, (2, *output_size(name, shape), 1)).astype("float32")
@@ -138,7 +138,7 @@ def test_trains(name):
     # Steps of one size, however small the gradient, and none where it is 0.
     optimizer = keras.optimizers.RMSprop(0.001, epsilon=1e-12)
     # Tracing the pair's loss for four maps takes longer than the step.
-    eager = loss.sees == "pair"
+    eager = loss.target_kind == "pair"
     model.compile(optimizer=optimizer, loss=loss, run_eagerly=eager)
     before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(image, [target] * len(model.outputs))).all()
@@ -149,7 +149,7 @@ def test_trains(name):
     assert all(
         m for m, w in zip(moved, model.trainable_weights, strict=True) if "bias" not in w.name
     )
-    if loss.sees == "depth":
+    if loss.target_kind == "depth":
         nothing = [np.zeros_like(target)] * len(model.outputs)
         assert not np.any(model.train_on_batch(image, nothing))
         for weight, earlier in zip(model.trainable_weights, after, strict=True):

@@ -384,7 +384,7 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
         ("data.name=synthetik", "did you mean 'synthetic'"),
         ("data.noisy=true", "did you mean 'noise'"),
         ("precision=float17", "precision"),
-        ("target=points", "unknown target 'points': did you mean 'point'"),
+        ("downsample=mean", "unknown value of downsample 'mean': did you mean 'min'"),
         ("protocol=nyu_egien", "did you mean 'nyu_eigen'"),
         ("weights=missing.keras", "no such file"),
         ("augmentation.crop=96", "recipe section 'augmentation'"),

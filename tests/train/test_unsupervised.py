@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from keras_depth import losses, protocols, recipes
 from keras_depth.data import Subset, open_reader
-from keras_depth.data.pipeline import pair_target, resize
+from keras_depth.data.pipeline import resize
+from keras_depth.data.targets import pair_target
 from keras_depth.encodings import get as get_encoding
 from keras_depth.evaluate import figures, scorer
 from keras_depth.models import create_model
