@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth import encodings
+from keras_depth.encodings import ENCODINGS
 from keras_depth.evaluate import evaluator
 from keras_depth.run_folder import RunFolder
 
@@ -67,7 +67,7 @@ def add(rows: dict[str, list[str]], name: str, scores: dict[str, dict[str, float
 
 def perfect(name: str, run: Path, folder: Path) -> Path:
     """Writes the depth maps of a network that fits its target without error."""
-    encoding = encodings.get(name)
+    encoding = ENCODINGS[name]
     size = RunFolder(run).recipe().size
     reader = evaluator.open_frames("synthetic", split="test", options={"size": size})
     depth = np.stack([reader[index]["depth"] for index in range(len(reader))])

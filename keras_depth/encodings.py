@@ -7,7 +7,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError
+from keras_depth.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -113,64 +114,51 @@ def _from_centimetres(output, focal_baseline=None):
     return _from_metres(output) / 100
 
 
-_ENCODINGS = {
-    encoding.name: encoding
-    for encoding in [
-        Encoding("metric", _metres, _from_metres, "the output is depth in metres"),
-        Encoding(
-            "unit",
-            _unit,
-            _from_unit,
-            "the output is depth by 10 m, cut to 0..1",
-            farthest=_FARTHEST,
-            bounded=True,
-        ),
-        Encoding(
-            "minmax",
-            _minmax,
-            _from_unit,
-            "the output is 0 at the nearest and 1 at the farthest point of each picture, whatever"
-            " their metres (Das et al.); times 10 m, which is right by chance alone",
-            bounded=True,
-            relative=True,
-        ),
-        Encoding(
-            "centimetres",
-            _centimetres,
-            _from_centimetres,
-            "the output is depth in centimetres, cut to 10..1000 (Wang et al.)",
-            farthest=_FARTHEST,
-        ),
-        Encoding(
-            "inverse",
-            _inverse,
-            _from_inverse,
-            "the output is 10 m / depth, cut to 1..100, that is to 10..0.1 m (DenseDepth)",
-            farthest=_FARTHEST,
-        ),
-        Encoding(
-            "disparity",
-            _disparity,
-            _from_disparity,
-            "the output is the disparity of a stereo pair as a fraction of the picture's width, the"
-            " left view's in the first channel",
-            stereo=True,
-        ),
-    ]
-}
-
-
-def names() -> list[str]:
-    """Returns the names that `get` knows."""
-    return list(_ENCODINGS)
-
-
-def get(name: str) -> Encoding:
-    """Returns the encoding `name`.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if name not in _ENCODINGS:
-        raise unknown_name("encoding", name, _ENCODINGS)
-    return _ENCODINGS[name]
+ENCODINGS = Registry(
+    "encoding",
+    {
+        encoding.name: encoding
+        for encoding in [
+            Encoding("metric", _metres, _from_metres, "the output is depth in metres"),
+            Encoding(
+                "unit",
+                _unit,
+                _from_unit,
+                "the output is depth by 10 m, cut to 0..1",
+                farthest=_FARTHEST,
+                bounded=True,
+            ),
+            Encoding(
+                "minmax",
+                _minmax,
+                _from_unit,
+                "the output is 0 at the nearest and 1 at the farthest point of each image, whatever"
+                " their metres (Das et al.); decoded as 10 m times that, right by chance alone",
+                bounded=True,
+                relative=True,
+            ),
+            Encoding(
+                "centimetres",
+                _centimetres,
+                _from_centimetres,
+                "the output is depth in centimetres, cut to 10..1000 (Wang et al.)",
+                farthest=_FARTHEST,
+            ),
+            Encoding(
+                "inverse",
+                _inverse,
+                _from_inverse,
+                "the output is 10 m / depth, cut to 1..100, that is to 10..0.1 m (DenseDepth)",
+                farthest=_FARTHEST,
+            ),
+            Encoding(
+                "disparity",
+                _disparity,
+                _from_disparity,
+                "the output is the disparity of a stereo pair as a fraction of the image's width,"
+                " the left view's in the first channel",
+                stereo=True,
+            ),
+        ]
+    },
+)

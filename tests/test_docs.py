@@ -9,7 +9,6 @@ import pytest
 
 from keras_depth import (
     data,
-    encodings,
     files,
     models,
     protocols,
@@ -19,6 +18,7 @@ from keras_depth import (
 )
 from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.nyu import lists as nyu_lists
+from keras_depth.encodings import ENCODINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -76,7 +76,7 @@ def test_the_names_exist():
         assert re.search(rf"^\| .*`{name}`", pages["docs/data.md"], re.MULTILINE), name
         for option in data.reader_options(name):
             assert f"`{option}`" in pages["docs/data.md"], (name, option)
-    for name in encodings.names():
+    for name in ENCODINGS:
         assert f"| `{name}` |" in pages["docs/training.md"]
     for field in dataclasses.fields(recipes.Recipe):
         assert f"`{field.name}`" in pages["docs/training.md"]
@@ -117,13 +117,17 @@ def test_the_counts_of_nyus_lists():
         assert f"| `{name}` | {' / '.join(f'{count:,}' for count in counts)}" in text
 
 
+# Their first argument is what an unknown name is called in the message.
+NAMING = ("unknown_name", "check_choice", "check_keywords", "Registry")
+
+
 def messages():
     """Yields the texts of the sources, each as a whole; what varies in it is a null."""
     for file in (ROOT / "keras_depth").rglob("*.py"):
         nodes = list(ast.walk(ast.parse(file.read_text())))
         documentation = [node.value for node in nodes if isinstance(node, ast.Expr)]
         for node in nodes:
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "unknown_name":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in NAMING and node.args:
                 yield f"unknown {text_of(node.args[0])}"
             if node not in documentation and (text := text_of(node)):
                 yield text

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_depth import encodings
+from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 
 # Metres that an encoding can hold; `minmax` forgets them.
@@ -18,12 +18,12 @@ RANGES = {
 
 
 def test_every_encoding_is_tried_here():
-    assert set(encodings.names()) == {*RANGES, "minmax"}
+    assert set(ENCODINGS) == {*RANGES, "minmax"}
 
 
 @pytest.mark.parametrize("name", RANGES)
 def test_decode_undoes_encode(name):
-    encoding = encodings.get(name)
+    encoding = ENCODINGS[name]
     assert encoding.name == name and encoding.description
     assert RANGES[name][1] <= encoding.farthest
     depth = np.linspace(*RANGES[name], 24, dtype="float32").reshape(2, 3, 4, 1)
@@ -35,7 +35,7 @@ def test_decode_undoes_encode(name):
 
 def test_metric_is_metres_as_they_are():
     depth = np.array([[[[2.5], [0.0]]]], "float32")
-    metric = encodings.get("metric")
+    metric = ENCODINGS["metric"]
     assert not metric.stereo
     np.testing.assert_array_equal(metric.encode(depth), depth)
     np.testing.assert_array_equal(metric.decode(depth), depth)
@@ -47,13 +47,13 @@ def test_metric_is_metres_as_they_are():
 def test_nothing_is_behind_the_camera(name):
     """A linear head may write less than 0."""
     output = np.array([-3.0, -1e-9, 0.5], "float32").reshape(1, 1, 3, 1)
-    decoded = np.ravel(encodings.get(name).decode(output))
+    decoded = np.ravel(ENCODINGS[name].decode(output))
     assert decoded[0] == decoded[1] == 0 < decoded[2]
 
 
 def test_disparity_is_a_fraction_of_the_width():
     """KITTI: 721.5377 pixels of 1242, 0.5327 m between the cameras; 10 m are 38.4 pixels."""
-    disparity = encodings.get("disparity")
+    disparity = ENCODINGS["disparity"]
     depth = np.full((1, 1, 1242, 1), 10.0, "float32")
     np.testing.assert_allclose(disparity.encode(depth, 384.381) * 1242, 38.4381, rtol=1e-6)
     # The same camera's picture at 512 columns, and the same disparity in the first of two channels.
@@ -68,19 +68,19 @@ def test_disparity_is_a_fraction_of_the_width():
 
 def test_disparity_0_is_far_and_finite():
     output = np.zeros((1, 1, 4, 2), "float16")
-    depth = encodings.get("disparity").decode(output, 2.0)
+    depth = ENCODINGS["disparity"].decode(output, 2.0)
     assert depth.dtype == "float32"
     np.testing.assert_allclose(depth, 2 / 4 / 1e-6)
 
 
 def test_disparity_needs_the_camera():
     with pytest.raises(InputError, match="lies focal_baseline, the focal length in pixels times"):
-        encodings.get("disparity").decode(np.zeros((1, 1, 4, 2), "float32"), None)
+        ENCODINGS["disparity"].decode(np.zeros((1, 1, 4, 2), "float32"), None)
 
 
 def test_unit_and_centimetres_are_cut():
     depth = np.array([0.05, 2.5, 12.0], "float32").reshape(1, 1, 3, 1)
-    unit, centimetres = encodings.get("unit"), encodings.get("centimetres")
+    unit, centimetres = ENCODINGS["unit"], ENCODINGS["centimetres"]
     np.testing.assert_allclose(np.ravel(unit.encode(depth)), [0.005, 0.25, 1])
     np.testing.assert_allclose(np.ravel(centimetres.encode(depth)), [10, 250, 1000])
     half = np.full((1, 1, 1, 1), 0.5, "float16")
@@ -90,7 +90,7 @@ def test_unit_and_centimetres_are_cut():
 
 def test_inverse_is_cut_at_both_ends():
     """10 m / depth, 1 to 100; a linear head may write anything."""
-    inverse = encodings.get("inverse")
+    inverse = ENCODINGS["inverse"]
     depth = np.array([0.0, 0.05, 0.1, 2.5, 12.0], "float32").reshape(1, 1, 5, 1)
     np.testing.assert_allclose(np.ravel(inverse.encode(depth)), [100, 100, 100, 4, 1], rtol=1e-6)
     output = np.array([-5.0, 0.0, 1.0, 4.0, 100.0, 3e4], "float16").reshape(1, 1, 6, 1)
@@ -102,13 +102,13 @@ def test_inverse_is_cut_at_both_ends():
 def test_minmax_is_each_picture_s_own_range():
     """Unmeasured pixels do not count, and a plain wall is 0."""
     depth = np.array([[2, 3, 4, 0], [1, 5, 9, 0], [6, 6, 6, 6], [0, 0, 0, 0]], "float32")
-    target = encodings.get("minmax").encode(depth.reshape(4, 2, 2, 1))
+    target = ENCODINGS["minmax"].encode(depth.reshape(4, 2, 2, 1))
     expected = [[0, 0.5, 1, 0], [0, 0.5, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     np.testing.assert_allclose(np.reshape(target, (4, 4)), expected)
     # 1 stands for 10 m, whatever it was.
-    assert float(encodings.get("minmax").decode(target)[0, 1, 0, 0]) == 10
+    assert float(ENCODINGS["minmax"].decode(target)[0, 1, 0, 0]) == 10
 
 
 def test_unknown_name():
     with pytest.raises(InputError, match="unknown encoding 'metrc': did you mean 'metric'"):
-        encodings.get("metrc")
+        ENCODINGS["metrc"]

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import encodings
 from keras_depth.benchmark import macs, timing
+from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.export import exporter
 from keras_depth.predict.estimator import encoding_of
@@ -106,7 +106,7 @@ def _export(folder: Path, model: keras.Model, runtime: str, batch: int) -> Path:
         format,
         folder / format,
         batch=batch,
-        focal_baseline=_CAMERA if encodings.get(encoding_of(model)).stereo else None,
+        focal_baseline=_CAMERA if ENCODINGS[encoding_of(model)].stereo else None,
         limit=math.inf,  # random weights may make little of rounding, or much
     )
     return exporter.export(request)[0][0]

@@ -15,7 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import encodings, models
+from keras_depth import models
+from keras_depth.encodings import ENCODINGS
 from keras_depth.environment import environment
 from keras_depth.errors import InputError
 from keras_depth.export import litert, network, onnx, parity, saved_model, tftrt
@@ -227,7 +228,7 @@ def _write_one(prepared, request, artefact, folder) -> dict[str, Any]:
 
 
 def _focal_baseline(request: Request, encoding: str) -> float | None:
-    if not encodings.get(encoding).stereo:
+    if not ENCODINGS[encoding].stereo:
         if request.focal_baseline is not None:
             raise InputError(
                 f"{request.run}: the network writes no disparity; leave out --focal-baseline"

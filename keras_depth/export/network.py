@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from keras_depth import encodings
+from keras_depth.encodings import ENCODINGS
 from keras_depth.layers.interleave import standard_operators
 from keras_depth.layers.resize import BilinearResize, ProductResize
 from keras_depth.models import reparameterize
@@ -31,7 +31,7 @@ class Metres(keras.layers.Layer):
         self.focal_baseline = focal_baseline
 
     def call(self, x):
-        return encodings.get(self.encoding).decode(x, self.focal_baseline)
+        return ENCODINGS[self.encoding].decode(x, self.focal_baseline)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 1)

@@ -1,6 +1,7 @@
 """The networks of the five papers: one entry each, the only list of names."""
 
 from keras_depth.models.architecture import (
+    ARCHITECTURES,
     CITATIONS,
     Architecture,
     create_model,
@@ -11,6 +12,7 @@ from keras_depth.models.architecture import (
 )
 
 __all__ = [
+    "ARCHITECTURES",
     "CITATIONS",
     "Architecture",
     "create_model",

@@ -11,6 +11,7 @@ import keras
 
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, msfnet, optidepthnet
+from keras_depth.registry import Registry
 
 CITATIONS = {
     "jetson_fcnn": "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with"
@@ -68,7 +69,7 @@ class Architecture:
         return {key: value.default for key, value in parameters.items() if key not in fixed}
 
 
-_REGISTRY: dict[str, Architecture] = {}
+ARCHITECTURES: Registry[Architecture] = Registry("architecture")
 
 
 def register(architecture: Architecture) -> None:
@@ -77,9 +78,7 @@ def register(architecture: Architecture) -> None:
     Raises:
         InputError: the name is taken.
     """
-    if architecture.name in _REGISTRY:
-        raise InputError(f"architecture {architecture.name!r} is registered already")
-    _REGISTRY[architecture.name] = architecture
+    ARCHITECTURES.add(architecture.name, architecture)
 
 
 def get(name: str) -> Architecture:
@@ -88,9 +87,7 @@ def get(name: str) -> Architecture:
     Raises:
         InputError: there is none; the message names the nearest.
     """
-    if name not in _REGISTRY:
-        raise unknown_name("architecture", name, _REGISTRY)
-    return _REGISTRY[name]
+    return ARCHITECTURES[name]
 
 
 def of(model: keras.Model) -> Architecture | None:
@@ -100,13 +97,13 @@ def of(model: keras.Model) -> Architecture | None:
     model's file says how it writes depth wherever it is copied. None: no network of that name.
     """
     name, _, encoding = model.name.partition("-")
-    entry = _REGISTRY.get(name)
+    entry = ARCHITECTURES.get(name)
     return replace(entry, encoding=encoding) if entry and encoding else entry
 
 
 def list_architectures(paper: str | None = None) -> list[str]:
     """Returns the names of all networks, or of one paper's."""
-    return [name for name, entry in _REGISTRY.items() if paper in (None, entry.paper)]
+    return [name for name, entry in ARCHITECTURES.items() if paper in (None, entry.paper)]
 
 
 def create_model(

@@ -13,7 +13,8 @@ import tensorflow as tf
 from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
-from keras_depth import encodings, models
+from keras_depth import models
+from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.models import reparameterize
 from keras_depth.predict import exported as runtimes
@@ -49,11 +50,11 @@ class DepthEstimator:
     ):
         self._focal_baseline = focal_baseline
         if isinstance(model, Exported):
-            self._input_size, self._encoding = model.input_size, encodings.get("metric")
+            self._input_size, self._encoding = model.input_size, ENCODINGS["metric"]
             self._compute: Callable = partial(_run_exported, model)
             return
         self._input_size = _input_size(model)
-        self._encoding = encodings.get(encoding or encoding_of(model))
+        self._encoding = ENCODINGS[encoding or encoding_of(model)]
         self._compute = _traced(model, self._input_size)
         if self._encoding.relative:
             warnings.warn(

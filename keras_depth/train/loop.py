@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_depth import encodings, losses, models, protocols, recipes
+from keras_depth import losses, models, protocols, recipes
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import (
     Batches,
@@ -33,6 +33,7 @@ from keras_depth.data.pipeline import (
 )
 from keras_depth.data.reader import Reader
 from keras_depth.data.targets import target_of
+from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError, check_keywords, unknown_name
 from keras_depth.evaluate import figures
 from keras_depth.files import replacing
@@ -200,9 +201,9 @@ def _loss(recipe: Recipe) -> losses.DepthLoss:
 
 def _check_encoding(recipe: Recipe) -> None:
     """Raises InputError where a network's last activation cannot write the recipe's encoding."""
-    own = encodings.get(models.get(recipe.architecture).encoding)
+    own = ENCODINGS[models.get(recipe.architecture).encoding]
     if own.bounded and not _encoding(recipe).bounded:
-        writable = [name for name in encodings.names() if encodings.get(name).bounded]
+        writable = [name for name in ENCODINGS if ENCODINGS[name].bounded]
         raise InputError(
             f"{recipe.architecture} writes 0..1, and encoding {recipe.encoding} has no such bounds;"
             f" give one of {', '.join(writable)}"
@@ -358,8 +359,8 @@ def make_optimizer(recipe: Recipe, total: int) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def _encoding(recipe: Recipe) -> encodings.Encoding:
-    return encodings.get(recipe.encoding or models.get(recipe.architecture).encoding)
+def _encoding(recipe: Recipe) -> Encoding:
+    return ENCODINGS[recipe.encoding or models.get(recipe.architecture).encoding]
 
 
 def _batches(recipe, state, augmentation, frames, strategy, first, total) -> Iterator[tuple]:

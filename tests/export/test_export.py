@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import command, encodings
+from keras_depth import command
+from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.export import __main__ as export
@@ -252,7 +253,7 @@ def test_a_network_trained_in_half_precision_computes_in_float32(tmp_path, here)
 def test_bilinear_resizing_as_products(name):
     """The option for TF-TRT: no resizing operator is left, and depth is the same."""
     model = lively(name)
-    encoding = encodings.get(exporter.encoding_of(model)).name
+    encoding = ENCODINGS[exporter.encoding_of(model)].name
     images = parity.pictures(model.inputs[0].shape[1:3], 2)
     expected = parity.reference(network.in_float32(model), encoding, None, images, "input")
     written = {}

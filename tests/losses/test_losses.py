@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_depth import losses
 from keras_depth.errors import InputError
 
-ALL = [name for name in losses.names() if losses.get(name).target_kind == "depth"]
+ALL = [name for name in losses.LOSSES if losses.get(name).target_kind == "depth"]
 
 
 def scene(seed=0, batch=3, size=12):
@@ -165,6 +165,6 @@ def test_unknown_argument_names_the_nearest():
 
 
 def test_only_adaptive_berhu_has_state():
-    assert {name: set(losses.get(name).state) for name in losses.names()} == {
-        name: {"k", "n"} if name == "adaptive_berhu" else set() for name in losses.names()
+    assert {name: set(losses.get(name).state) for name in losses.LOSSES} == {
+        name: {"k", "n"} if name == "adaptive_berhu" else set() for name in losses.LOSSES
     }

@@ -41,11 +41,11 @@ def tiny(input_shape, weights, *, width=4):
 @pytest.fixture(autouse=True)
 def registered_network(monkeypatch):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0))
-    monkeypatch.setitem(models._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     entry = Architecture(
         TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
     )
-    monkeypatch.setitem(models._REGISTRY, TINY_STEREO, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY_STEREO, entry)
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -104,7 +104,7 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
         return keras.Model(image, keras.layers.Conv2D(1, 1, bias_initializer=bias)(x), name=TINY)
 
     entry = Architecture(TINY, "jetson_fcnn", "for tests", small, "rooms", (0, 0))
-    monkeypatch.setitem(models._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     folder = RunFolder(tmp_path / "run")
     assert loop.train(recipe("encoding=centimetres", "epochs=1"), folder)
     assert keras.saving.load_model(folder.model_file).name == f"{TINY}-centimetres"
@@ -118,7 +118,7 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
 
 def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
-    monkeypatch.setitem(models._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     for encoding in ("centimetres", "metric"):
         with pytest.raises(
             InputError, match=f"writes 0..1, and encoding {encoding} .* one of unit, minmax"
@@ -136,7 +136,7 @@ def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
         return model
 
     entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
-    monkeypatch.setitem(models._REGISTRY, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
     with pytest.warns(UserWarning) as caught:
         loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))

@@ -49,7 +49,7 @@ def network(request, monkeypatch):
             PAIR, "optidepthnet", "for tests", stereo_fan, "drives", (0, 0), "disparity"
         ),
     }
-    monkeypatch.setitem(models._REGISTRY, request.param, entries[request.param])
+    monkeypatch.setitem(models.ARCHITECTURES, request.param, entries[request.param])
     return request.param
 
 

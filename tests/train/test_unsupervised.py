@@ -9,7 +9,7 @@ from keras_depth import losses, protocols, recipes
 from keras_depth.data import Subset, open_reader
 from keras_depth.data.pipeline import resize
 from keras_depth.data.targets import pair_target
-from keras_depth.encodings import get as get_encoding
+from keras_depth.encodings import ENCODINGS
 from keras_depth.evaluate import figures, scorer
 from keras_depth.models import create_model
 from keras_depth.predict.estimator import DepthEstimator
@@ -105,7 +105,7 @@ def test_one_real_pair_explains_itself(tmp_path, samples):
 
 def _draw(model, small, path):
     left = model(small["image"][None])[0][..., :1]
-    depth = get_encoding("disparity").decode(left, small["focal_baseline"])
+    depth = ENCODINGS["disparity"].decode(left, small["focal_baseline"])
     seen = losses.warp(small["right"][None], -left)
     maps = (one.numpy() for one in (left * 384, depth, seen))
     figures.stereo_figure([small["image"]], *maps, path)

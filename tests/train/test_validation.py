@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import encodings, losses, protocols
+from keras_depth import losses, protocols
 from keras_depth.data import Reader
 from keras_depth.data.reader import make_sample
+from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.train.validation import METRICS, Validator
 
@@ -62,9 +63,7 @@ def test_metres_below_0_count_as_0():
 
 
 def look(network, loss, encoding, protocol="full", reader=None, batch_size=2):
-    validator = Validator(
-        network, losses.get(loss), encodings.get(encoding), protocols.get(protocol)
-    )
+    validator = Validator(network, losses.get(loss), ENCODINGS[encoding], protocols.get(protocol))
     return validator.look(reader or Walls(), SIZE, batch_size)
 
 
@@ -115,7 +114,7 @@ def test_a_protocol_that_leaves_nothing_is_refused_at_once():
         image = keras.Input((8, 8, 3))
         network = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
         protocol = protocols.vary(protocols.get("nyu_fastdepth"), {"crop": [11, 12, 14, 15]})
-        Validator(network, losses.get("mse"), encodings.get("metric"), protocol)
+        Validator(network, losses.get("mse"), ENCODINGS["metric"], protocol)
 
 
 def test_without_depth_there_is_the_loss_alone():
