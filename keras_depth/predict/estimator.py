@@ -281,6 +281,6 @@ def encoding_of(model: keras.Model) -> str:
     if architecture := models.of(model):
         return architecture.encoding
     raise InputError(
-        f"model {model.name!r} is none of the registered models, so say how it writes depth:"
+        f"model {model.name!r} is none of the registered architectures, so say how it writes depth:"
         ' encoding="metric" (on the command line, --encoding metric)'
     )
