@@ -39,7 +39,6 @@ def call(module, arguments):
     "name",
     [
         *("train", "evaluate", "predict", "export", "serve", "benchmark", "build_ops", "data"),
-        "data.kitti_lists",
     ],
 )
 def test_help_shows_an_example(name):

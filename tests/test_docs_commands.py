@@ -257,7 +257,8 @@ RULES = [
     Rule(r"docker run ", "there is no container engine", _container),
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
-    Rule(r"python evaluation/\S+\.py\b", "minutes; tests/test_minmax.py runs it", _script),
+    Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
+    Rule(r"python evaluation/draw_kitti_lists\.py ", "", _run),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(
         r"python -m keras_depth\.serve ", "does not end: it is started, used and stopped", _served

@@ -6,44 +6,30 @@
 | eigen_benchmark | test | the 652 of the 697 that have improved ground truth |
 | eigen_zhou | train, validation, test | Zhou's: eigen without still frames, either camera |
 | kitti | train, validation, test | monodepth's, for networks tested on KITTI stereo 2015 |
-| optidepthnet_eigen | train, validation, test | drawn from eigen by `draw` |
-| optidepthnet_kitti | train, validation | drawn from kitti by `draw` |
+| optidepthnet_eigen | train, validation, test | drawn from eigen |
+| optidepthnet_kitti | train, validation | drawn from kitti |
 
 The eigen and the kitti lists must not be mixed: 330 test frames of eigen are in train of kitti.
-The OptiDepthNet paper does not publish its 3,756 and 500 frames of 30 drives (section 4.1); ours
-have its counts, not its frames.
+The OptiDepthNet paper does not publish its 3,756 and 500 frames of 30 drives (section 4.1); ours,
+drawn by evaluation/draw_kitti_lists.py, have its counts, not its frames.
 
-A list is stored as `splits/kitti_<list>_<split>.csv`, and a user's own may look the same: a row
-`2011_09_26,0002,l,69 54 42 7-9` is six frames of one drive's left camera, in this order. It is a
-file of any name, or with splits a folder of train.csv, validation.csv and test.csv, or some of
-them, such as the command of this module writes. Test lists keep the published order, because
-published predictions do; the others are sorted. Only eigen_zhou names right cameras; a frame of
-the other lists is also the stereo pair of its number.
+A list is stored beside this file as `<list>_<split>.csv`. Its row `2011_09_26,0002,l,69 54 42 7-9`
+is six frames of one drive's left camera, in this order. A user's own list has the same form: one
+csv file, or a folder with train.csv, validation.csv, test.csv or some of them. Test lists keep the
+published order, because published predictions do; the others are sorted. Only eigen_zhou names
+right cameras; a frame of the other lists is also the stereo pair of its number.
 """
 
-import argparse
 import csv
 import itertools
 import math
-import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_depth.data.reader import SPLITS
 from keras_depth.errors import InputError, unknown_name
-
-_EXAMPLES = """\
-examples:
-  # the frames of --data kitti, list=optidepthnet_kitti
-  python -m keras_depth.data.kitti.lists --from kitti --output lists/
-  # a tenth of them, from ten drives
-  python -m keras_depth.data.kitti.lists --from kitti --drives 10 --train 376 --validation 50 \\
-    --output lists/
-  # and a training on them
-  python -m keras_depth.train --arch lite_basic_interl_t --data kitti --data-dir ~/kitti \\
-    --set data.list=lists/"""
 
 _FOLDER = Path(__file__).parent
 _COLUMNS = ["date", "drive", "side", "frames"]
@@ -60,7 +46,7 @@ _SPLITS = {
     "optidepthnet_kitti": ["train", "validation"],
 }
 _TESTED_ON_EIGEN = ("eigen_zhou", "optidepthnet_eigen")
-# What to use for the splits that a list has not.
+# What to use where a list lacks a split.
 _INSTEAD = {
     "eigen_benchmark": "train with list=eigen_zhou",
     "optidepthnet_kitti": "test with list=stereo2015",
@@ -71,7 +57,7 @@ _SCANLESS = {("2011_09_26", 9): range(177, 181)}
 
 
 class Frame(NamedTuple):
-    """A picture of KITTI raw.
+    """Names an image of KITTI raw.
 
     date: "2011_09_26".
     drive: 48 for 2011_09_26_drive_0048_sync.
@@ -91,13 +77,13 @@ def names() -> list[str]:
 
 
 def splits(name: str) -> list[str]:
-    """Returns which of "train", "validation" and "test" a list has.
+    """Returns those of "train", "validation" and "test" that a list has.
 
     Args:
-        name: one of `names()`, or a folder of csv files of your own, see this module.
+        name: one of `names()`, or a folder of your own csv files (see this module).
 
     Raises:
-        InputError: no such list, or none of the files in the folder.
+        InputError: there is no such list, or the folder has none of the files.
     """
     if name in _SPLITS:
         return _SPLITS[name].copy()
@@ -107,8 +93,8 @@ def splits(name: str) -> list[str]:
     found = [split for split in SPLITS if (folder / f"{split}.csv").is_file()]
     if not found:
         raise InputError(
-            f"{folder}: a folder of lists holds train.csv, validation.csv or test.csv, this one "
-            "none of them; give the folder that does, or a csv file"
+            f"{folder}: this folder has no train.csv, validation.csv or test.csv; give a folder "
+            "of lists, or a csv file"
         )
     return found
 
@@ -117,11 +103,11 @@ def load(name: str | Path, split: str) -> list[Frame]:
     """Returns the frames of a list, in its order, each of them once.
 
     Args:
-        name: one of `names()`, or a csv file or a folder of them of your own, see this module.
-        split: "train", "validation" or "test"; without meaning for a file.
+        name: one of `names()`, or your own csv file, or a folder of them (see this module).
+        split: "train", "validation" or "test"; ignored for a file.
 
     Raises:
-        InputError: an unknown list or split, or a file that is missing or damaged, or names a
+        InputError: the list or the split is unknown, or its file is missing, damaged or names a
             frame twice.
     """
     if str(name).endswith(".csv"):
@@ -143,7 +129,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
 
 
 def write(frames: Iterable[Frame], path: str | Path) -> None:
-    """Writes frames, in their order, as a csv file that `load` reads."""
+    """Writes frames, in their order, to a csv file that `load` reads."""
     with open(path, "w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_COLUMNS)
@@ -159,12 +145,12 @@ def drives() -> dict[tuple[str, int], int]:
 
 
 def with_depth(frames: Iterable[Frame], depth: str) -> list[Frame]:
-    """Returns the frames that KITTI, wholly downloaded, has a depth of.
+    """Returns the frames that a complete download of KITTI has depth for.
 
     Args:
-        frames: of a list, in any order, which is kept.
-        depth: "lidar" or "lidar_x", a scan; "annotated", a depth map of the depth benchmark; or
-            "none", which every frame will do for.
+        frames: frames of a list; their order is kept.
+        depth: "lidar" or "lidar_x" (a scan), "annotated" (a depth map of the depth benchmark), or
+            "none" (every frame is returned).
     """
     if depth == "none":
         return list(frames)
@@ -172,70 +158,6 @@ def with_depth(frames: Iterable[Frame], depth: str) -> list[Frame]:
         return [f for f in frames if f.number not in _SCANLESS.get(f[:2], ())]
     lengths, ends = drives(), _UNANNOTATED
     return [f for f in frames if ends <= f.number < lengths.get(f[:2], math.inf) - ends]
-
-
-def draw(
-    lists: Mapping[str, Sequence[Frame]], keep: int, counts: Mapping[str, int], seed: int
-) -> dict[str, list[Frame]]:
-    """Draws smaller lists: some of the drives, and of each a share of its frames.
-
-    The share is in proportion to the frames that the drive has in the list, rounded by largest
-    remainders. The same arguments give the same lists with any version of Python.
-
-    Args:
-        lists: frames by split; the drives are those of "train".
-        keep: how many drives to keep, in all splits the same ones.
-        counts: how many frames to draw, by split.
-        seed: of the random numbers.
-
-    Returns:
-        The drawn frames by split, sorted.
-
-    Raises:
-        InputError: there are not so many drives or frames, or a drive would go without a
-            training frame.
-    """
-    # Only `random()` itself is promised to stay as it is: `sample` and `shuffle` are not.
-    generator = random.Random(seed)
-
-    def some(items: Iterable, count: int) -> list:
-        return sorted(sorted(items), key=lambda _: generator.random())[:count]
-
-    known = {frame[:2] for frame in lists["train"]}
-    if not 0 < keep <= len(known):
-        raise InputError(f"{keep} drives cannot be drawn: ask for 1 to {len(known)}")
-    kept = sorted(some(known, keep))
-    drawn = {}
-    for split, count in counts.items():
-        pools = {drive: [f for f in lists[split] if f[:2] == drive] for drive in kept}
-        total = sum(map(len, pools.values()))
-        if not 0 < count <= total:
-            raise InputError(
-                f"{count} {split} frames cannot be drawn: the {keep} drives of seed {seed} have "
-                f"{total}; ask for 1 to {total}, or try another seed"
-            )
-        shares = _apportion([len(pool) for pool in pools.values()], count)
-        if split == "train" and 0 in shares:
-            raise InputError(
-                f"{count} train frames are too few for {keep} drives: a short one would have "
-                "none; ask for more frames or fewer drives"
-            )
-        drawn[split] = [
-            frame
-            for pool, share in zip(pools.values(), shares, strict=True)
-            for frame in sorted(some(pool, share))
-        ]
-    return drawn
-
-
-def _apportion(sizes: Sequence[int], count: int) -> list[int]:
-    """Returns how many of `count` fall to each size: whole shares, then the largest remainders."""
-    total = sum(sizes)
-    shares = [count * size // total for size in sizes]
-    by_remainder = sorted(range(len(sizes)), key=lambda i: -(count * sizes[i] % total))
-    for i in by_remainder[: count - sum(shares)]:
-        shares[i] += 1
-    return shares
 
 
 def _ranges(numbers: Iterable[int]) -> str:
@@ -257,7 +179,7 @@ def _read(path: Path) -> list[Frame]:
         raise InputError(f"{path}: the list cannot be read ({reason}); give a csv file") from None
     header = ",".join(_COLUMNS)
     if not lines or lines[0] != header:
-        raise InputError(f"{path}, line 1: a list of KITTI frames begins with {header}; add it")
+        raise InputError(f"{path}, line 1: a list of KITTI frames starts with {header}; add it")
     frames: dict[Frame, None] = {}  # a set that keeps their order
     for number, line in enumerate(lines[1:], 2):
         row = _parse(line)
@@ -270,11 +192,11 @@ def _read(path: Path) -> list[Frame]:
             if frame in frames:
                 raise InputError(
                     f"{path}, line {number}: frame {frame.number} of {frame.date}, drive "
-                    f"{frame.drive:04d}, {frame.side} is named a second time; remove it"
+                    f"{frame.drive:04d}, {frame.side} is listed twice; remove one of them"
                 )
             frames[frame] = None
     if not frames:
-        raise InputError(f"{path}: the list names no frame; add rows below the first line")
+        raise InputError(f"{path}: the list has no frames; add rows below the first line")
     return list(frames)
 
 
@@ -292,53 +214,3 @@ def _parse(line: str) -> list[Frame]:
             return []
         frames += [Frame(date, int(drive), side, number) for number in numbers]
     return frames
-
-
-def main() -> int:
-    arguments = _parser().parse_args()
-    counts = {"train": arguments.train, "validation": arguments.validation}
-    lists = {split: load(arguments.source, split) for split in counts}
-    drawn = draw(lists, arguments.drives, counts, arguments.seed)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for split, frames in drawn.items():
-        path = arguments.output / f"{split}.csv"
-        write(frames, path)
-        print(f"{path}: {len(frames)} frames of {len({frame[:2] for frame in frames})} drives")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.data.kitti.lists",
-        description="Draws a training and a validation list from a longer pair of KITTI lists.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    sources = [name for name in names() if "train" in splits(name)]
-    add = parser.add_argument
-    add(
-        "--from",
-        dest="source",
-        required=True,
-        choices=sources,
-        metavar="LIST",
-        help=f"lists to draw from: {', '.join(sources)}",
-    )
-    add("--drives", type=int, default=30, metavar="N", help="drives to keep (30)")
-    add("--train", type=int, default=3756, metavar="N", help="training frames (3756)")
-    add("--validation", type=int, default=500, metavar="N", help="validation frames (500)")
-    add("--seed", type=int, default=0, metavar="N", help="of the drawing (0)")
-    add(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="gets train.csv and validation.csv",
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    from keras_depth.command import run
-
-    run(main)

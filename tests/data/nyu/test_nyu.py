@@ -379,12 +379,12 @@ def test_labelled_axes_and_official_split(tmp_path):
 
 
 def test_official_lists():
-    splits = Path(open_nyu.__code__.co_filename).parent / "splits"
-    test = [int(i) for i in (splits / "labelled_test.csv").read_text().split()[1:]]
+    folder = Path(open_nyu.__code__.co_filename).parent
+    test = [int(i) for i in (folder / "labelled_test.csv").read_text().split()[1:]]
     assert len(test) == len(set(test)) == 654 and test == sorted(test)
     assert test[:12] == [0, 1, 8, 13, 14, 15, 16, 17, 20, 27, 28, 29]
     assert test[-5:] == [1444, 1445, 1446, 1447, 1448] and sum(i < 654 for i in test) == 268
-    scenes = (splits / "train_scenes.csv").read_text().split()[1:]
+    scenes = (folder / "train_scenes.csv").read_text().split()[1:]
     assert len(set(scenes)) == 249 and all(re.fullmatch(r"[a-z_]+_\d{4}", s) for s in scenes)
 
 
