@@ -136,8 +136,8 @@ class RunFolder:
                 f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
             ) from error
 
-    def forget_log_after(self, step: int) -> None:
-        """Drops the lines that a killed run logged after its last checkpoint."""
+    def truncate_log(self, step: int) -> None:
+        """Removes the rows that a killed run logged after its last checkpoint, at `step`."""
         if self.log_file.exists():
             rows = [row for row in self.log_rows() if row["step"] <= step]
             write_text(self.log_file, "".join(json.dumps(row) + "\n" for row in rows))

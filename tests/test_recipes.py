@@ -12,7 +12,7 @@ from keras_depth.data import RENDERED
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
 from keras_depth.train import __main__ as train
-from keras_depth.train import loop
+from keras_depth.train.optimizers import make_optimizer
 
 ROWS = [name for name in recipes.list_recipes() if recipes.load(name).published]
 OPTIDEPTHNET = [
@@ -49,7 +49,7 @@ def test_every_recipe_is_complete(name):
     arguments = dict(recipe.loss)
     losses.get(arguments.pop("name"), **arguments)
     protocols.get(recipe.protocol)
-    loop.make_optimizer(recipe, total=100)
+    make_optimizer(recipe, steps=100)
     assert all(side % architecture.multiple == 0 for side in recipe.size)
     assert name.split("/")[0] == architecture.paper
 
@@ -115,7 +115,7 @@ def test_msfnet_s_rate_falls_every_five_epochs(row, steps, epochs):
     for factor in (0.05, 0.95):
         recipe = recipes.load(f"msfnet/{row}", [f"schedule.factor={factor}"])
         assert recipe.epochs == epochs
-        optimizer = loop.make_optimizer(recipe, steps)
+        optimizer = make_optimizer(recipe, steps)
         assert (optimizer.l2, optimizer.epsilon) == (5e-5, 1e-8)
         for epoch in range(epochs):
             optimizer.iterations.assign(epoch * steps // epochs + 1)
@@ -127,7 +127,7 @@ def test_optidepthnet_trains_all_its_networks_alike():
     same = {"architecture": "", "published": {}}
     loaded = [dataclasses.replace(recipes.load(name), **same) for name in OPTIDEPTHNET]
     assert all(recipe == loaded[0] for recipe in loaded)
-    optimizer = loop.make_optimizer(loaded[0], loaded[0].steps)
+    optimizer = make_optimizer(loaded[0], loaded[0].steps)
     rates = {14100: 1e-4, 14101: 5e-5, 18801: 2.5e-5}  # of 23,500 steps
     for step, rate in rates.items():
         optimizer.iterations.assign(step)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth.losses import DepthLoss
-from keras_depth.train.step import training_step as make_step
+from keras_depth.train.step import make_training_step
 
 WARM_UP = 2  # calls before the timed ones: tracing, then whatever the first run sets up
 
@@ -39,7 +39,7 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
         # 3 metres everywhere, all of it measured: no value is faster than another.
         y_true = tf.broadcast_to([3.0, 1.0], (batch, height, width, 2))
 
-    step = make_step(model, loss, optimizer, tf.distribute.get_strategy())
+    step = make_training_step(model, loss, optimizer, tf.distribute.get_strategy())
     return lambda: _wait(step(image, y_true))
 
 

@@ -1,28 +1,50 @@
-"""Adam with weight decay as PyTorch's Adam has it."""
+"""Optimizers, by the names that recipes use; among them Adam with PyTorch's weight decay."""
 
 import keras
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_keywords
+from keras_depth.recipes import Recipe
+from keras_depth.registry import Registry
+from keras_depth.train.schedules import make_schedule
+
+
+def make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    """Makes a recipe's optimizer, with its learning-rate schedule for a run of `steps` steps.
+
+    Raises:
+        InputError: an unknown name or argument (the message names the nearest), or a bad value.
+    """
+    arguments = dict(recipe.optimizer)
+    name = arguments.pop("name")
+    build = OPTIMIZERS[name]
+    check_keywords(f"argument of optimizer {name}", build, arguments)
+    peak = float(arguments.pop("learning_rate", 0.001))
+    rate = make_schedule(peak, steps, **recipe.schedule)
+    optimizer = build(learning_rate=rate, **arguments)
+    if recipe.precision == "mixed_float16":
+        # Gradients would fall below the smallest number of float16.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 @keras.saving.register_keras_serializable("keras_depth")
 class AdamL2(keras.optimizers.Adam):
-    """Adam on the loss plus `l2` times the sum of all squared weights.
+    """Minimizes the loss plus `l2` times the sum of all squared weights, with Adam.
 
-    The penalty's gradient goes through Adam's moments like the loss's. PyTorch's
-    `Adam(weight_decay=d)` is `l2 = d / 2`. `keras.optimizers.Adam(weight_decay=)`, like PyTorch's
-    AdamW, shrinks the weights beside the step instead, which is something else.
+    The penalty's gradient passes through Adam's moments like the loss's: `l2 = d / 2` is PyTorch's
+    `Adam(weight_decay=d)`. `keras.optimizers.Adam(weight_decay=)` is PyTorch's AdamW instead, which
+    shrinks the weights apart from the step.
 
     Args:
         learning_rate: number or schedule. Defaults to 0.001.
         l2: 0 or more. Defaults to 0.
-        beta_1, beta_2, epsilon: Adam's. Epsilon defaults to PyTorch's 1e-8; but Keras adds it
-            before it corrects the second moment, so that it counts for more in the first steps:
-            32 times in the very first.
-        **kwargs: what else `keras.optimizers.Adam` keeps in its config.
+        beta_1, beta_2, epsilon: Adam's. Epsilon defaults to PyTorch's 1e-8, but Keras adds it
+            before it corrects the second moment, so it weighs more in the first steps: 32 times
+            in the very first.
+        **kwargs: other arguments of `keras.optimizers.Adam`.
 
     Raises:
-        InputError: `l2` is no such number.
+        InputError: `l2` is not a number of 0 or more.
     """
 
     def __init__(
@@ -37,7 +59,7 @@ class AdamL2(keras.optimizers.Adam):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, name=name, **kwargs)
         if type(l2) not in (int, float) or not l2 >= 0:
-            raise InputError(f"optimizer adam_l2: l2={l2!r}: give a number of 0 or more")
+            raise InputError(f"optimizer adam_l2: l2 must be a number of 0 or more, got {l2!r}")
         self.l2 = l2
 
     def update_step(self, gradient, variable, learning_rate):
@@ -46,3 +68,15 @@ class AdamL2(keras.optimizers.Adam):
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}
+
+
+OPTIMIZERS: Registry[type[keras.optimizers.Optimizer]] = Registry(
+    "optimizer",
+    {
+        "adam": keras.optimizers.Adam,
+        "adam_l2": AdamL2,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+    },
+)

@@ -1,4 +1,4 @@
-"""One training step: from a batch to new weights, the same to the bit whenever it is repeated."""
+"""One training step: from a batch to new weights, bit for bit the same whenever it is repeated."""
 
 from collections.abc import Callable
 
@@ -8,26 +8,25 @@ import tensorflow as tf
 from keras_depth.losses import DepthLoss
 
 
-def training_step(
+def make_training_step(
     model: keras.Model,
     loss: DepthLoss,
     optimizer: keras.optimizers.Optimizer,
     strategy: tf.distribute.Strategy,
 ) -> Callable[..., tf.Tensor]:
-    """Returns (image, y_true) -> the loss before the step.
+    """Makes the function (image, y_true) -> loss that updates the model's weights once.
 
-    Sets an option of TensorFlow's, for the whole process and for good: graphs are no longer
-    optimised arithmetically, which costs nothing that could be measured.
+    The loss is that of the weights before the update. Turns off TensorFlow's arithmetic graph
+    optimization for the whole process, which costs no measurable time.
     """
     variables = model.trainable_variables
-    # Three or more terms are summed in the order in which threads bring them, where memory is short
-    # (Grappler), and otherwise by whose memory is free (AddN): on a busy machine two steps need not
-    # agree to the bit. Two terms have one sum, so gradients are summed in pairs, and Grappler must
-    # not join the pairs.
+    # The sum of three or more gradients depends on the order in which threads deliver them
+    # (Grappler) or free their memory (AddN). So gradients are summed in pairs, which have one sum,
+    # and Grappler is kept from merging the pairs.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
-    def replica(image, y_true):
-        # Keras divides a loss by the number of replicas; the optimizer sums their gradients.
+    def replica_step(image, y_true):
+        # Keras divides a loss by the number of replicas, and the optimizer sums their gradients.
         value = loss(y_true, model(image, training=True))
         gradients = tf.gradients(
             optimizer.scale_loss(value),
@@ -37,9 +36,9 @@ def training_step(
         optimizer.apply(gradients, variables)
         return value
 
-    # Autograph would wrap an InputError of the loss in its own.
+    # Autograph would wrap an InputError of the loss in an error of its own.
     @tf.function(autograph=False)
     def step(image, y_true):
-        return strategy.reduce("SUM", strategy.run(replica, args=(image, y_true)), axis=None)
+        return strategy.reduce("SUM", strategy.run(replica_step, args=(image, y_true)), axis=None)
 
     return step

@@ -1,4 +1,4 @@
-"""A look at the network while it trains: its loss, its errors, what it makes of pictures."""
+"""Scores the model after each epoch: its loss, its errors, and a few examples."""
 
 from collections import defaultdict
 
@@ -16,22 +16,22 @@ from keras_depth.evaluate.tally import Tally
 from keras_depth.protocols import Protocol
 
 METRICS = ("abs_rel", "rmse", "mse", "delta1")
-_SHOWN = 4  # frames in a figure
+_EXAMPLES = 4  # frames in a figure
 
 
 class Validator:
-    """Looks at one network.
+    """Scores a model on validation frames while it trains.
 
     Args:
-        model: the network.
-        loss: what it is trained with.
+        model: the model.
+        loss: the loss it is trained with.
         encoding: how it writes depth.
-        protocol: which pixels are scored. At the network's size, and never with a mirrored
-            picture: this only compares one epoch with the next.
+        protocol: which pixels are scored. They are scored at the model's size, and without a
+            mirrored image: the scores only compare one epoch with the next.
         downsample: how the loss's target is made, see `data.targets.target_of`.
 
     Raises:
-        InputError: the protocol leaves no pixel of a map of that size.
+        InputError: the protocol leaves no pixel of a depth map of the model's size.
     """
 
     def __init__(
@@ -43,67 +43,68 @@ class Validator:
         downsample: str = "nearest",
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
-        # Told now, and not by the first epoch's end.
-        scorer.apply(self._protocol, *np.ones((2, *model.input_shape[1:3])))
-        self._is_stereo = loss.target_kind == "pair"
+        self._size = model.input_shape[1:3]
+        scorer.apply(self._protocol, *np.ones((2, *self._size)))  # raises now, not after an epoch
+        self._stereo = loss.target_kind == "pair"
         self._target = target_of(loss, encoding, model, downsample)
 
         @tf.function(autograph=False)
-        def compute(image, y_true, focal_baseline):
+        def predict(image, y_true, focal_baseline):
             outputs = model(image, training=False)
-            # As `DepthEstimator` does: what the network writes, brought to the picture's size.
+            # `DepthEstimator` too resizes the encoded output, not the depth, to the image's size.
             finest = keras.ops.image.resize(keras.tree.flatten(outputs)[0], image.shape[1:3])
             return loss(y_true, outputs), finest, encoding.decode(finest, focal_baseline)
 
-        self._compute = compute
+        self._predict = predict
 
-    def look(
-        self, reader: Reader, size: tuple[int, int], batch_size: int
+    def validate(
+        self, frames: Reader, batch_size: int
     ) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
-        """Goes through a reader's frames.
+        """Scores the model on all frames.
 
         Args:
-            reader: frames.
-            size: (height, width) that they are resized to, the network's.
-            batch_size: how many at once.
+            frames: validation frames; they are resized to the model's size.
+            batch_size: frames at once.
 
         Returns:
-            The mean loss and, where depth was measured, `METRICS`, as `val_<name>`; and of a few
-            frames `image`, `truth` and `depth`, (h, w, channels) each, and of a stereo pair
-            `disparity`, in pixels, and `seen`, the right picture as the left camera sees it by
-            this disparity.
+            scores: the mean loss and, if depth was measured, `METRICS`, named `val_<name>`.
+            examples: `image`, `ground_truth` and `depth` of a few frames, each (h, w, channels);
+                of stereo pairs also `disparity`, in pixels, and `warped`, the right image moved to
+                the left camera by that disparity.
         """
         loss = keras.metrics.Mean("loss")
         tally = Tally(self._protocol)
-        shown: dict[str, list[np.ndarray]] = defaultdict(list)
-        chosen = spread(len(reader), _SHOWN)
+        examples: dict[str, list[np.ndarray]] = defaultdict(list)
+        chosen = spread(len(frames), _EXAMPLES)
         done = 0
-        data = evaluation_batches(
-            reader,
-            size=size,
+        batches = evaluation_batches(
+            frames,
+            size=self._size,
             batch_size=batch_size,
             target=lambda batch: (batch, self._target(batch)),
         )
-        for image, (batch, y_true) in data:
-            value, output, depth = self._compute(image, y_true, batch.get("focal_baseline"))
+        for image, (batch, y_true) in batches:
+            value, output, depth = self._predict(image, y_true, batch.get("focal_baseline"))
             loss.update_state(value, len(image))
-            if reader.measured:
+            if frames.measured:
                 for truth, prediction in zip(batch["depth"].numpy(), depth.numpy(), strict=True):
                     tally.add({"depth": truth}, prediction, None)
-            here = [index - done for index in chosen if done <= index < done + len(image)]
+            rows = [index - done for index in chosen if done <= index < done + len(image)]
             done += len(image)
-            for key, each in self._maps(batch, output, depth).items() if here else ():
-                shown[key].extend(each[row].numpy() for row in here)
-        result = {"val_loss": float(loss.result())}
-        if reader.measured:
-            scores = tally.scores()[self._protocol.reduction]
-            result |= {f"val_{name}": scores[name] for name in METRICS}
-        return result, shown
+            if rows:
+                for key, maps in self._maps(batch, output, depth).items():
+                    examples[key] += [maps[row].numpy() for row in rows]
+        scores = {"val_loss": float(loss.result())}
+        if frames.measured:
+            metrics = tally.scores()[self._protocol.reduction]
+            scores |= {f"val_{name}": metrics[name] for name in METRICS}
+        return scores, examples
 
     def _maps(self, batch: dict, output: tf.Tensor, depth: tf.Tensor) -> dict[str, tf.Tensor]:
-        maps = {"image": batch["image"], "truth": batch["depth"], "depth": depth}
-        if self._is_stereo:
+        """Returns the maps of a batch that examples are drawn from."""
+        maps = {"image": batch["image"], "ground_truth": batch["depth"], "depth": depth}
+        if self._stereo:
             left = output[..., :1]
             maps["disparity"] = left * left.shape[2]
-            maps["seen"] = losses.warp(batch["right"], -left)
+            maps["warped"] = losses.warp(batch["right"], -left)
         return maps

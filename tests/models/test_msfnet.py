@@ -12,7 +12,7 @@ from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
 from keras_depth.models import create_model, get
 from keras_depth.train.optimizers import AdamL2
-from keras_depth.train.step import training_step
+from keras_depth.train.step import make_training_step
 
 SMALL = {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}
 ARMS = ("msfnet_baseline", "msfnet_usf", "msfnet_usf_cbam", "msfnet")
@@ -184,7 +184,7 @@ def test_one_step_of_the_whole_network():
     before = [weight.numpy() for weight in model.trainable_weights]
     optimizer = AdamL2(1e-4, l2=5e-5)
     optimizer.build(model.trainable_variables)
-    step = training_step(model, loss, optimizer, tf.distribute.get_strategy())
+    step = make_training_step(model, loss, optimizer, tf.distribute.get_strategy())
     # The batch's statistics are the same, so the loss is.
     assert float(step(image, target)) == pytest.approx(float(value), rel=1e-3)
     for weight, earlier in zip(model.trainable_weights, before, strict=True):

@@ -121,7 +121,7 @@ def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
     monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     for encoding in ("centimetres", "metric"):
         with pytest.raises(
-            InputError, match=f"writes 0..1, and encoding {encoding} .* one of unit, minmax"
+            InputError, match=f"outputs 0..1, but encoding '{encoding}' .* one of unit, minmax"
         ):
             loop.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -142,9 +142,9 @@ def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
         loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
     said = [str(warning.message) for warning in caught]
     assert any(
-        "its encoder is frozen, and its weights are random: give --weights" in s for s in said
+        "its encoder is frozen, and its weights are random; give --weights" in s for s in said
     )
-    assert any("with encoding unit nothing is farther than 10 m, and" in s for s in said)
+    assert any("encoding 'unit' cannot represent depth beyond 10 m, but" in s for s in said)
 
 
 @pytest.fixture(scope="module")
@@ -436,8 +436,9 @@ def test_killed_at_random_steps(tmp_path):
 WORKER = """
 import sys
 import keras
-from keras_depth import models, recipes, trainer
+from keras_depth import models, recipes
 from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
 
 def build(input_shape, weights):
     image = keras.Input(input_shape, name="image")

@@ -67,5 +67,5 @@ def test_fit_and_config(tmp_path):
 
 @pytest.mark.parametrize("l2", [-1e-4, "much", None, True])
 def test_bad_l2(l2):
-    with pytest.raises(InputError, match="optimizer adam_l2: l2=.*: give a number of 0 or more"):
+    with pytest.raises(InputError, match="adam_l2: l2 must be a number of 0 or more, got"):
         AdamL2(l2=l2)

@@ -1,7 +1,7 @@
 """A training step from one state ends in one state, whatever else the machine does.
 
 TensorFlow adds three or more tensors in an order that threads decide, so no sum of a step may have
-more than two terms (`training_step.py`).
+more than two terms (`train/step.py`).
 """
 
 import contextlib
@@ -16,8 +16,9 @@ import tensorflow as tf
 from keras_depth import models, recipes
 from keras_depth.layers.up_convolution import UpConvolution
 from keras_depth.models import Architecture
-from keras_depth.train import loop
-from keras_depth.train.step import training_step
+from keras_depth.train import setup
+from keras_depth.train.optimizers import make_optimizer
+from keras_depth.train.step import make_training_step
 
 DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by what their loss sees
 
@@ -61,10 +62,13 @@ def one_step(network, size, batch, filters):
         [f"options={{filters: {filters}}}", f"loss={{name: {loss}}}"],
         architecture=network,
     )
-    state = loop._build(recipe, loop._loss(recipe), size, 100)
+    keras.utils.set_random_seed(recipe.seed)
+    model = setup.make_model(recipe, size, recipe.weights)
+    optimizer = make_optimizer(recipe, 100)
+    optimizer.build(model.trainable_variables)
     strategy = tf.distribute.get_strategy()
-    step = training_step(state.model, state.loss, state.optimizer, strategy)
-    variables = loop._values([*state.model.variables, *state.optimizer.variables])
+    step = make_training_step(model, setup.make_loss(recipe), optimizer, strategy)
+    variables = [variable.value for variable in (*model.variables, *optimizer.variables)]
     before = [variable.numpy() for variable in variables]
     generator = np.random.default_rng(0)
     image = tf.constant(generator.random((batch, *size, 3), np.float32))

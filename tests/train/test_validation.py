@@ -1,4 +1,4 @@
-"""What is seen of a network after each epoch: loss, errors under the protocol, pictures."""
+"""The validation after each epoch: loss, scores under the protocol, examples."""
 
 import gc
 import weakref
@@ -58,26 +58,26 @@ def of_metres(metres):
 
 def test_metres_below_0_count_as_0():
     """As in every report: or the best epoch would be chosen by other numbers."""
-    result, _ = look(of_metres(-3), "mse", "metric")
+    result, _ = validate(of_metres(-3), "mse", "metric")
     assert result["val_abs_rel"] == pytest.approx(1)
 
 
-def look(network, loss, encoding, protocol="full", reader=None, batch_size=2):
+def validate(network, loss, encoding, protocol="full", reader=None, batch_size=2):
     validator = Validator(network, losses.get(loss), ENCODINGS[encoding], protocols.get(protocol))
-    return validator.look(reader or Walls(), SIZE, batch_size)
+    return validator.validate(reader or Walls(), batch_size)
 
 
 def test_the_right_disparity_shows_the_left_picture():
-    result, shown = look(constant(SHIFT / SIZE[1]), "stereo", "disparity")
-    assert set(shown) == {"image", "truth", "depth", "disparity", "seen"}
-    for image, disparity, depth, seen in zip(
-        *(shown[key] for key in ("image", "disparity", "depth", "seen")), strict=True
+    result, examples = validate(constant(SHIFT / SIZE[1]), "stereo", "disparity")
+    assert set(examples) == {"image", "ground_truth", "depth", "disparity", "warped"}
+    for image, disparity, depth, warped in zip(
+        *(examples[key] for key in ("image", "disparity", "depth", "warped")), strict=True
     ):
         np.testing.assert_allclose(disparity, SHIFT, rtol=1e-5)
         np.testing.assert_allclose(depth, FOCAL_BASELINE / SHIFT, rtol=1e-5)
         # The right camera has not seen the left border.
-        np.testing.assert_allclose(seen[:, SHIFT:], image[:, SHIFT:], atol=1e-4)
-        assert np.abs(seen[:, :SHIFT] - image[:, :SHIFT]).mean() > 0.05
+        np.testing.assert_allclose(warped[:, SHIFT:], image[:, SHIFT:], atol=1e-4)
+        assert np.abs(warped[:, :SHIFT] - image[:, :SHIFT]).mean() > 0.05
     assert result["val_abs_rel"] < 1e-5 and result["val_delta1"] == 1
 
 
@@ -87,7 +87,7 @@ def test_the_loss_is_the_mean_of_the_frames():
     pairs = np.stack([np.concatenate([walls[i]["image"], walls[i]["right"]], -1) for i in range(3)])
     expected = float(losses.get("stereo")(pairs, network(pairs[..., :3])))
     for batch_size in (1, 2, 3):
-        result, _ = look(network, "stereo", "disparity", batch_size=batch_size)
+        result, _ = validate(network, "stereo", "disparity", batch_size=batch_size)
         assert result["val_loss"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -96,8 +96,8 @@ def test_the_errors_are_those_of_the_protocol():
     columns = np.full(SIZE[1], SHIFT / SIZE[1])
     columns[24] = 1e-9
     network = constant(columns)
-    free, _ = look(network, "stereo", "disparity")
-    clipped, _ = look(network, "stereo", "disparity", "kitti_eigen_garg")
+    free, _ = validate(network, "stereo", "disparity")
+    clipped, _ = validate(network, "stereo", "disparity", "kitti_eigen_garg")
     scored = np.arange(SIZE[1])[int(0.03594771 * SIZE[1]) : int(0.96405229 * SIZE[1])]
     assert free["val_abs_rel"] > 1e3
     assert clipped["val_abs_rel"] == pytest.approx((80 / 4 - 1) / len(scored), rel=1e-3)
@@ -105,7 +105,7 @@ def test_the_errors_are_those_of_the_protocol():
 
 def test_a_protocol_of_mirrored_pictures_and_half_sizes():
     for protocol in ("nyu_densedepth", "wang_relative"):
-        result, _ = look(of_metres(4.4), "mse", "metric", protocol)
+        result, _ = validate(of_metres(4.4), "mse", "metric", protocol)
         assert result["val_abs_rel"] == pytest.approx(0.1, rel=1e-4)
 
 
@@ -118,9 +118,9 @@ def test_a_protocol_that_leaves_nothing_is_refused_at_once():
 
 
 def test_without_depth_there_is_the_loss_alone():
-    result, shown = look(constant(0.1), "stereo", "disparity", reader=Walls(False))
+    result, examples = validate(constant(0.1), "stereo", "disparity", reader=Walls(False))
     assert set(result) == {"val_loss"} and np.isfinite(result["val_loss"])
-    assert set(look(of_metres(4.4), "mse", "metric")[0]) == {
+    assert set(validate(of_metres(4.4), "mse", "metric")[0]) == {
         "val_loss",
         *(f"val_{name}" for name in METRICS),
     }
@@ -129,15 +129,15 @@ def test_without_depth_there_is_the_loss_alone():
 @pytest.mark.parametrize("batch_size", [1, 4, 10])
 def test_the_pictures_are_spread_over_the_frames(batch_size):
     walls = Walls(count=10)
-    _, shown = look(of_metres(4.4), "mse", "metric", reader=walls, batch_size=batch_size)
-    for image, index in zip(shown["image"], (0, 3, 6, 9), strict=True):
+    _, examples = validate(of_metres(4.4), "mse", "metric", reader=walls, batch_size=batch_size)
+    for image, index in zip(examples["image"], (0, 3, 6, 9), strict=True):
         np.testing.assert_allclose(image, walls[index]["image"], atol=1e-6)
 
 
 def test_nothing_keeps_the_network():
     """TensorFlow keeps generators until the process ends, and they must not lead to it."""
     network = of_metres(2)
-    look(network, "mse", "metric")
+    validate(network, "mse", "metric")
     gone = weakref.ref(network)
     del network
     gc.collect()

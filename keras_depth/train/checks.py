@@ -1,0 +1,70 @@
+"""Checks whether a recipe's network, loss and frames fit together."""
+
+import warnings
+
+import keras
+
+from keras_depth import models
+from keras_depth.data.reader import Reader
+from keras_depth.encodings import ENCODINGS, Encoding
+from keras_depth.errors import InputError
+from keras_depth.losses import DepthLoss
+from keras_depth.recipes import Recipe
+
+
+def check_encoding(recipe: Recipe, encoding: Encoding) -> None:
+    """Raises InputError if the network's last activation cannot produce the encoding."""
+    own = ENCODINGS[models.get(recipe.architecture).encoding]
+    if own.bounded and not encoding.bounded:
+        bounded = [name for name, entry in ENCODINGS.items() if entry.bounded]
+        raise InputError(
+            f"{recipe.architecture} outputs 0..1, but encoding {encoding.name!r} is not limited to"
+            f" that range; choose one of {', '.join(bounded)}"
+        )
+
+
+def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Reader) -> None:
+    """Raises InputError unless the loss fits the network and the frames hold what it needs."""
+    data, name = frames.description, recipe.loss["name"]
+    pairs = loss.target_kind == "pair"
+    if pairs != encoding.stereo:
+        source, fitting = ("stereo pairs", "stereo") if encoding.stereo else ("depth", "mse_rel")
+        raise InputError(
+            f"loss {name!r} does not fit {recipe.architecture}, which learns from {source}; choose"
+            f" another loss, such as {fitting!r}, or another architecture"
+        )
+    if pairs and not frames.stereo:
+        raise InputError(
+            f"{data}: loss {name!r} needs stereo pairs; set data.stereo=true if the data set has"
+            " them"
+        )
+    if pairs and recipe.augmentation.get("crop"):
+        raise InputError(
+            "augmentation.crop: disparity is a fraction of the width, which a crop would change;"
+            " remove crop"
+        )
+    if not pairs and not frames.measured:
+        raise InputError(
+            f"{data}: loss {name!r} learns from depth; set data.depth to one that the data set has"
+        )
+
+
+def warn_of_frozen_noise(recipe: Recipe, model: keras.Model) -> None:
+    """Warns if an encoder keeps the random weights it starts with."""
+    if recipe.weights == "none" and not all(layer.trainable for layer in model.layers):
+        warnings.warn(
+            f"{recipe.architecture}: its encoder is frozen, and its weights are random; give"
+            " --weights, or --set options.frozen=false",
+            stacklevel=4,
+        )
+
+
+def warn_of_unreachable_depth(encoding: Encoding, frames: Reader, farthest: float) -> None:
+    """Warns if frames are deeper than an encoding can represent; `farthest` is in metres."""
+    if farthest > encoding.farthest:
+        warnings.warn(
+            f"encoding {encoding.name!r} cannot represent depth beyond {encoding.farthest:g} m, but"
+            f" {frames.description} reach {farthest:.0f} m on average; choose another encoding or"
+            " architecture",
+            stacklevel=4,
+        )

@@ -1,0 +1,211 @@
+"""Builds everything that a training run needs from its recipe and its run folder."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from keras_depth import losses, models, protocols, recipes
+from keras_depth.data.augment import Augmentation
+from keras_depth.data.reader import Reader
+from keras_depth.encodings import ENCODINGS, Encoding
+from keras_depth.errors import InputError, check_choice, check_keywords, first_line
+from keras_depth.losses import DepthLoss
+from keras_depth.recipes import Recipe
+from keras_depth.run_folder import RunFolder
+from keras_depth.train import checks
+from keras_depth.train.checkpoints import Checkpoints
+from keras_depth.train.optimizers import make_optimizer
+from keras_depth.train.validation import Validator
+
+_PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Training:
+    """The parts of one training run.
+
+    Attributes:
+        recipe: what is trained.
+        folder: where the results are written.
+        strategy: distributes a step over devices and workers.
+        chief: whether this worker writes the run folder; exactly one does.
+        frames: training frames.
+        validation: validation frames.
+        augmentation: the random changes made to a training frame.
+        steps_per_epoch: whole batches in the training frames.
+        steps: steps of the whole run.
+        encoding: how the model writes depth.
+        loss: what is minimized.
+        model: the trained model, at the size of the training crop.
+        saved_model: the model at the size of a frame; `model` itself where the two are equal.
+        optimizer: with its learning-rate schedule.
+        validator: scores `saved_model`.
+        checkpoints: of all state that training changes.
+    """
+
+    recipe: Recipe
+    folder: RunFolder
+    strategy: tf.distribute.Strategy
+    chief: bool
+    frames: Reader
+    validation: Reader
+    augmentation: Augmentation
+    steps_per_epoch: int
+    steps: int
+    encoding: Encoding
+    loss: DepthLoss
+    model: keras.Model
+    saved_model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    validator: Validator
+    checkpoints: Checkpoints
+
+
+def build(recipe: Recipe, folder: RunFolder) -> Training:
+    """Builds a training run, and checks that its parts fit together; writes nothing.
+
+    Sets Keras's random seed and dtype policy.
+
+    Raises:
+        InputError: the recipe or its data cannot work.
+    """
+    strategy = _choose_strategy()
+    chief = _is_chief(strategy)
+    frames = recipes.open_data(recipe, "train")
+    validation = recipes.open_data(recipe, "validation")
+    steps_per_epoch = _count_steps(recipe, frames, strategy.num_replicas_in_sync)
+    steps = recipe.steps or steps_per_epoch * recipe.epochs
+    augmentation = _make_augmentation(recipe, frames.stereo)
+    crop = augmentation.crop or recipe.size
+    with strategy.scope():
+        loss = make_loss(recipe)
+        encoding = ENCODINGS[recipe.encoding or models.get(recipe.architecture).encoding]
+        checks.check_encoding(recipe, encoding)
+        checks.check_loss(recipe, loss, encoding, frames)
+        check_choice("precision", recipe.precision, _PRECISIONS)
+        protocol = protocols.get(recipe.protocol)
+
+        keras.utils.set_random_seed(recipe.seed)
+        keras.config.set_dtype_policy(recipe.precision)
+        # A checkpoint replaces the first weights, whose file may be gone by then.
+        weights = "none" if Checkpoints.exist(folder) else recipe.weights
+        model = make_model(recipe, crop, weights)
+        same_size = tuple(crop) == recipe.size
+        saved_model = model if same_size else make_model(recipe, recipe.size, "none")
+        with _section("optimizer"):
+            optimizer = make_optimizer(recipe, steps)
+        optimizer.build(model.trainable_variables)
+        checkpoints = Checkpoints(folder, chief, model, optimizer, loss)
+        validator = Validator(saved_model, loss, encoding, protocol, recipe.downsample)
+    if chief:
+        checks.warn_of_frozen_noise(recipe, model)
+    return Training(
+        recipe=recipe,
+        folder=folder,
+        strategy=strategy,
+        chief=chief,
+        frames=frames,
+        validation=validation,
+        augmentation=augmentation,
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+        encoding=encoding,
+        loss=loss,
+        model=model,
+        saved_model=saved_model,
+        optimizer=optimizer,
+        validator=validator,
+        checkpoints=checkpoints,
+    )
+
+
+def _choose_strategy() -> tf.distribute.Strategy:
+    """Chooses the distribution: workers if TF_CONFIG is set, all GPUs if several, or one device."""
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def _is_chief(strategy: tf.distribute.Strategy) -> bool:
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "worker":
+        return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief"
+
+
+def _count_steps(recipe: Recipe, frames: Reader, replicas: int) -> int:
+    """Returns the steps of an epoch: the whole batches in the frames, at least one.
+
+    Raises:
+        InputError: the frames do not fill a batch, or the replicas cannot share it evenly.
+    """
+    if len(frames) < recipe.batch_size:
+        raise InputError(
+            f"{frames.description}: {len(frames)} frames do not fill a batch of"
+            f" {recipe.batch_size}; lower batch_size"
+        )
+    if recipe.batch_size % replicas:
+        raise InputError(
+            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; choose a"
+            " multiple of their number"
+        )
+    return len(frames) // recipe.batch_size
+
+
+def _make_augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
+    check_keywords("key of augmentation", Augmentation, recipe.augmentation)
+    with _section("augmentation"):
+        augmentation = Augmentation(**recipe.augmentation)
+        augmentation.check(recipe.size, stereo)
+    return augmentation
+
+
+def make_loss(recipe: Recipe) -> DepthLoss:
+    """Makes a recipe's loss.
+
+    Raises:
+        InputError: an unknown name or argument, or a bad value.
+    """
+    arguments = dict(recipe.loss)
+    with _section("loss"):
+        return losses.get(arguments.pop("name"), **arguments)
+
+
+def make_model(recipe: Recipe, size: Sequence[int], weights: str) -> keras.Model:
+    """Makes a recipe's model; its name tells the encoding where it is not the architecture's own.
+
+    Args:
+        recipe: names architecture, options and encoding.
+        size: (height, width) of the input.
+        weights: see `create_model`; the recipe's own do not count.
+
+    Raises:
+        InputError: an unknown name or option, a bad value, a size that the network cannot take.
+    """
+    name = recipe.architecture
+    with _section("options"):
+        model = models.create_model(name, (size[0], size[1], 3), weights, **recipe.options)
+    if recipe.encoding in ("", models.get(name).encoding):
+        return model
+    return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
+
+
+@contextmanager
+def _section(name: str) -> Iterator[None]:
+    """Turns a constructor's error about a recipe's value into one sentence about its section."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"recipe section {name!r} holds a value that does not fit: {first_line(error)}"
+        ) from error
