@@ -1,10 +1,10 @@
-"""Training recipes: one YAML file a published row, and what it means.
+"""Training recipes: one YAML file for each published row.
 
-A recipe names everything a training run depends on. Its sections `data`, `augmentation`, `loss`,
-`optimizer` and `schedule` hold the arguments of what they name, which refuses a key that it does
-not take.
+A recipe holds everything that a training run depends on. Its sections `data`, `augmentation`,
+`loss`, `optimizer` and `schedule` hold the arguments of the object they name, which checks them.
 """
 
+import copy
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,39 +13,44 @@ from typing import Any, get_origin
 
 import yaml
 
-from keras_depth import files
-from keras_depth import published as tables
+from keras_depth import files, protocols, published
 from keras_depth.command import parse_yaml
 from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
-from keras_depth.errors import InputError, check_keywords, unknown_name
+from keras_depth.errors import (
+    InputError,
+    check_choice,
+    check_keywords,
+    first_line,
+    unknown_name,
+)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one training run depends on.
+    """Everything that one training run depends on.
 
     Attributes:
         architecture: a name of `list_architectures()`.
-        encoding: how the network is to write depth (see `encodings.py`); "": its architecture's.
-        options: the builder's options, where they differ from its defaults.
-        weights: see `create_model`; "none" are random ones.
+        encoding: how the model writes depth (see `encodings.py`); "": as its architecture does.
+        options: the architecture's options that differ from its defaults.
+        weights: see `create_model`; "none": random ones.
         data: the reader's `name` (see `data.open_reader`), its folder `dir`, `frames` and
             `validation_frames` (null: all the reader has), and the reader's own options.
-        size: (height, width) of a frame as the network sees it, and of the saved model's input.
-        augmentation: arguments of `data.augment.Augmentation`; its `crop`, in pixels of `size`,
-            is what a training step sees.
+        size: (height, width) that frames are resized to, and of the saved model's input.
+        augmentation: arguments of `data.augment.Augmentation`; a training step gets frames of its
+            `crop`, in pixels of `size`.
         downsample: how depth is reduced to the size of the network's output, where that is
             smaller: "nearest" or "min" (see `data.targets.depth_target`).
         loss: `name` of a loss and its arguments.
-        optimizer: `name` of an optimizer, Keras' or `optimizers.py`'s, and its arguments.
-        schedule: `name` of a learning-rate schedule and its arguments (see `schedules.py`).
-        batch_size: frames a step, over all workers.
+        optimizer: `name` of an optimizer and its arguments (see `train/optimizers.py`).
+        schedule: `name` of a learning-rate schedule and its arguments (see `train/schedules.py`).
+        batch_size: frames per step, over all workers.
         epochs: passes over the training frames, each without its last, incomplete batch.
-        steps: training steps in all; 0: those of `epochs`, which otherwise decides nothing.
+        steps: steps of the whole training, in place of `epochs`; 0: those of `epochs`.
         precision: a Keras dtype policy.
-        seed: of weights, frame order, augmentation and dropout.
-        protocol: how `evaluate` scores the result (see `protocols.py`).
-        published: the `paper` and `row` of its table that the recipe stands for.
+        seed: seeds weights, frame order, augmentation and dropout.
+        protocol: how the result is scored (see `protocols.py`).
+        published: the `paper`, and the `row` of its table, that the recipe stands for.
     """
 
     architecture: str
@@ -78,18 +83,51 @@ def list_recipes() -> list[str]:
     return sorted(str(path.relative_to(root).with_suffix("")) for path in root.glob("*/*.yaml"))
 
 
+def usual(architecture: str, data: str | None = None) -> str:
+    """Returns the name of the recipe that an architecture is trained by on a data set.
+
+    Args:
+        architecture: a name of `list_architectures()`.
+        data: a name of `data.reader_names()`. On rendered frames, and for None, the recipe is its
+            paper's `rooms` or `drives`; otherwise it is the architecture's published row on that
+            data set or, if there is none, on another.
+
+    Raises:
+        InputError: there is no such architecture; the message names the nearest.
+
+    Example:
+        >>> usual("msfnet", "kitti")
+        'msfnet/row2_kitti'
+    """
+    from keras_depth import models  # imports TensorFlow
+
+    entry = models.get(architecture)
+    own = [name for name in list_recipes() if name.startswith(f"{entry.paper}/")]
+    if data in (None, *RENDERED):
+        first, second = ("drives", "rooms") if data == "drives" else ("rooms", "drives")
+        return f"{entry.paper}/{first if f'{entry.paper}/{first}' in own else second}"
+    row = f"{entry.paper}/{entry.recipe}"
+    for name in (row, *own):  # the paper may have another row of this architecture on this data
+        recipe = load(name)
+        if (recipe.architecture, recipe.data["name"]) == (architecture, data):
+            return name
+    return row
+
+
 def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     """Reads a recipe.
 
+    Some values follow from those that are changed. If `epochs` is changed and `steps` is not, the
+    recipe's `steps` no longer count. If the data set or its list is changed, options that the new
+    data set does not take are dropped, and the recipe gets the usual protocol of the new frames
+    unless `protocol` is changed too. With another data set or architecture, the recipe no longer
+    stands for its published row.
+
     Args:
-        name: `paper/row`, the row's file name alone where one paper has it, or the path of a YAML
+        name: `paper/row`, the row's file name alone if only one paper has it, or the path of a YAML
             file.
         overrides: "key=value" or "section.key=value", the value in YAML.
         **changes: fields to set; None leaves the recipe's value.
-
-    Where either sets `epochs` and not `steps`, the recipe's own `steps` no longer count. Of a
-    recipe that is given another data set, the options that this does not take are left out. Given
-    another data set or architecture, it stands for no published row.
 
     Raises:
         InputError: no such recipe, an unknown key (the nearest is named), a value of another type.
@@ -99,46 +137,36 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
         5
     """
     path = _find(name)
-    try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: a recipe is a list of `key: value` lines")
-    own_architecture, own_data = values.get("architecture"), values.get("data")
-    own_data = dict(own_data) if isinstance(own_data, dict) else {}
+    values = _read(path)
+    own = copy.deepcopy(values)
     changes = {key: value for key, value in changes.items() if value is not None}
-    values.update(changes)
+    values.update(copy.deepcopy(changes))
     changed = {*changes, *(_override(values, override) for override in overrides)}
     if "epochs" in changed and "steps" not in changed:
         values["steps"] = 0
-    recipe = _check(values, path)
-    if recipe.architecture != own_architecture or recipe.data["name"] != own_data.get("name"):
-        recipe = dataclasses.replace(recipe, published={})  # it stands for the row no longer
-    return dataclasses.replace(recipe, data=_without_leftovers(recipe.data, own_data))
+    return _adapt(_check(values, path), own, changed)
 
 
 def open_data(recipe: Recipe, purpose: str) -> Reader:
-    """Opens a recipe's frames.
+    """Opens the frames of a recipe.
 
     Args:
-        recipe: its `data` section says what and how many.
+        recipe: its `data` section says which data set, and how many frames.
         purpose: the split, "train", "validation" or "test".
 
     Raises:
-        InputError: an unknown split, no data set where the recipe says, or not the layout of one.
+        InputError: an unknown split, or the recipe's folder does not hold the data set.
     """
-    if purpose not in SPLITS:
-        raise unknown_name("split", purpose, SPLITS)
+    check_choice("split", purpose, SPLITS)
     section = dict(recipe.data)
     limits = {split: section.pop(key, None) for split, key in _LIMITS.items()}
-    limit = limits.get(purpose)  # of test frames all count
+    limit = limits.get(purpose)  # none for test frames
     for count in limits.values():
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
     if name in RENDERED:
-        # Drawn on demand, as many as asked for, at the size the network sees.
+        # Drawn on demand: as many as asked for, at the model's size.
         if purpose == "test":
             limit = limits["validation"]
         section = {"count": limit or _COUNTS[purpose], "size": recipe.size} | section
@@ -168,18 +196,26 @@ def _find(name: str) -> Path:
     return files.resource_folder("training") / f"{found[0]}.yaml"
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({first_line(error)})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a recipe must be `key: value` lines, got {values!r:.40}")
+    return values
+
+
 def _override(values: dict[str, Any], text: str) -> str:
-    """Sets what "section.key=value" says in the recipe's values; returns the field it changes."""
+    """Sets the value of "section.key=value" in a recipe's values; returns the changed field."""
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text}: write it as key=value, for example loss.alpha2=3")
     *sections, last = key.strip().split(".")
     if len(sections) > 1:
         raise InputError(f"--set {text}: sections do not nest; write section.key=value")
-    known = [f.name for f in dataclasses.fields(Recipe)]
     changed = (sections or [last])[0]
-    if changed not in known:
-        raise unknown_name("recipe key", changed, known)
+    check_choice("recipe key", changed, _FIELDS)
     target = values
     for section in sections:
         target = values.setdefault(section, {})
@@ -192,16 +228,7 @@ def _override(values: dict[str, Any], text: str) -> str:
     return changed
 
 
-def _without_leftovers(data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out what the recipe says of its own data set and another one does not take."""
-    name = data["name"]
-    if name == own.get("name", name):
-        return data
-    # Two data sets may both have lists, but none in common.
-    taken = {"name", *_LIMITS.values(), *reader_options(name)} - {"list"}
-    return {k: v for k, v in data.items() if k in taken or k not in own or v != own[k]}
-
-
+_FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 _EXPECTED: dict[type, str] = {
     dict: "a section of `key: value` lines",
     tuple: "two whole numbers, [height, width]",
@@ -210,18 +237,17 @@ _EXPECTED: dict[type, str] = {
 }
 
 
-def _kind(annotation: Any) -> type:
-    """Returns `dict` of `dict[str, Any]`, and so on."""
-    return get_origin(annotation) or annotation
-
-
 def _check(values: dict[str, Any], path: Path) -> Recipe:
-    fields = {f.name: f for f in dataclasses.fields(Recipe)}
+    """Makes a recipe of the values read from `path`.
+
+    Raises:
+        InputError: a key is unknown or missing, or its value is of another type.
+    """
     for key, value in values.items():
-        if key not in fields:
-            raise unknown_name(f"recipe key in {path.name}", key, fields)
-        kind = _kind(fields[key].type)
-        if kind is tuple and isinstance(value, list | tuple):
+        check_choice(f"recipe key in {path.name}", key, _FIELDS)
+        annotation: Any = _FIELDS[key].type
+        kind = get_origin(annotation) or annotation  # dict of dict[str, Any]
+        if kind is tuple and isinstance(value, list):
             values[key] = value = tuple(value)
         right = isinstance(value, kind) and not isinstance(value, bool)
         if kind is int:
@@ -230,16 +256,43 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
             right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
         if not right:
             raise InputError(f"{path}: {key} must be {_EXPECTED[kind]}, got {value!r}")
-    for key, entry in fields.items():
+    for key, entry in _FIELDS.items():
         required = entry.default is dataclasses.MISSING and entry.default_factory is entry.default
         if required and key not in values:
             raise InputError(f"{path}: the recipe lacks {key!r}")
     for section in ("data", "loss", "optimizer", "schedule"):
         if section in values and "name" not in values[section]:
             raise InputError(f"{path}: section {section!r} lacks its `name`")
-    if published := values.get("published"):
-        check_keywords(f"key of published in {path.name}", tables.row, published)
-        if set(published) != {"paper", "row"}:
+    if row := values.get("published"):
+        check_keywords(f"key of published in {path.name}", published.row, row)
+        if set(row) != {"paper", "row"}:
             raise InputError(f"{path}: section 'published' needs `paper` and `row`")
-        tables.row(**published)
+        published.row(**row)  # raises if there is none
     return Recipe(**values)
+
+
+def _adapt(recipe: Recipe, own: dict[str, Any], changed: set[str]) -> Recipe:
+    """Makes a recipe's other values follow a change of its data or architecture.
+
+    Args:
+        recipe: with the changes.
+        own: the values in the recipe's file.
+        changed: the fields that were asked for.
+    """
+    own_data = own["data"] if isinstance(own.get("data"), dict) else {}
+    name, own_name = recipe.data["name"], own_data.get("name")
+    if recipe.architecture != own.get("architecture") or name != own_name:
+        recipe = dataclasses.replace(recipe, published={})
+    if own_name not in (None, name):
+        # Two data sets may both have lists, but none in common.
+        taken = {"name", *_LIMITS.values(), *reader_options(name)} - {"list"}
+        data = {
+            key: value
+            for key, value in recipe.data.items()
+            if key in taken or key not in own_data or value != own_data[key]
+        }
+        recipe = dataclasses.replace(recipe, data=data)
+    frames = name, recipe.data.get("list")
+    if "protocol" not in changed and frames != (own_name, own_data.get("list")):
+        recipe = dataclasses.replace(recipe, protocol=protocols.usual(*frames))
+    return recipe

@@ -1,15 +1,15 @@
-"""The run folder: everything one training run leaves behind.
+"""The run folder: the files of one training run.
 
-recipe.yaml       what was asked for, resolved
+recipe.yaml       the recipe, with all changes
 environment.json  versions, commit, devices
-log.jsonl         a line a logged step, a line a validation
-tensorboard/      the same curves for TensorBoard
-checkpoints/      weights, optimizer, loss state, dropout's seeds, step: to go on from
-model.keras       the network after the last finished epoch
-mean_depth.npy    per-pixel mean depth of training frames, which reports compare with
-camera.json       focal length times baseline, where the network was trained on stereo pairs
-best.keras        the network of the epoch with the lowest validation REL, under the recipe's
-                  protocol; where no depth was measured, with the lowest validation loss
+log.jsonl         training loss every 10 steps, validation scores every epoch
+tensorboard/      the same for TensorBoard
+checkpoints/      all state that training changes, to resume from
+model.keras       the model after the last finished epoch
+best.keras        the model of the epoch with the lowest validation REL under the recipe's protocol
+                  or, without measured depth, with the lowest validation loss
+mean_depth.npy    mean depth of each pixel over the training frames, the baseline of reports
+camera.json       focal length times baseline, of a model trained on stereo pairs
 report.json, report.md, figures/
 """
 
@@ -22,12 +22,28 @@ import numpy as np
 from keras_depth import recipes
 from keras_depth.environment import environment
 from keras_depth.errors import InputError
-from keras_depth.files import write_text
+from keras_depth.files import make_folder, write_text
 from keras_depth.recipes import Recipe
 
 
+def name_run(recipe: Recipe, asked: str | None = None) -> str:
+    """Names the folder of a run.
+
+    Args:
+        recipe: what is trained.
+        asked: the recipe's name or file, if it was asked for by that. The run is named after it;
+            where several papers have a recipe of that name, with the architecture in front.
+            Without it, after architecture and data set.
+    """
+    if not asked:
+        return f"{recipe.architecture}-{recipe.data['name']}"
+    name = Path(asked).stem
+    namesakes = [known for known in recipes.list_recipes() if known.split("/")[1] == name]
+    return f"{recipe.architecture}-{name}" if len(namesakes) > 1 else name
+
+
 class RunFolder:
-    """Paths and files of one run.
+    """Knows the paths of one run's files, and reads and writes those that are not models.
 
     Args:
         path: the folder; `begin` makes it.
@@ -36,6 +52,7 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.recipe_file = self.path / "recipe.yaml"
+        self._environment_file = self.path / "environment.json"
         self.log_file = self.path / "log.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.model_file = self.path / "model.keras"
@@ -46,64 +63,59 @@ class RunFolder:
         self.figures = self.path / "figures"
 
     def begin(self, recipe: Recipe) -> None:
-        """Makes the folder for a recipe, or takes up the run that is in it.
+        """Makes the folder for a run, or checks that the run in it has the same recipe.
 
         Raises:
-            InputError: the folder holds something else or another recipe's run, or it cannot be
-                written; nothing in it is touched.
+            InputError: the folder holds something else or a run of another recipe, or it cannot be
+                written; nothing in it is changed.
         """
         if self.recipe_file.exists() and self.checkpoints.exists():
             self._check_same(recipe)
             return
-        # A run that ended before its first checkpoint; a recipe alone may be the user's own.
-        empty = self.recipe_file.exists() and (self.path / "environment.json").exists()
-        if (
-            not empty
-            and self.path.exists()
-            and (not self.path.is_dir() or any(self.path.iterdir()))
-        ):
+        # A run killed before its first checkpoint has both; a recipe alone may be the user's own.
+        begun = self.recipe_file.exists() and self._environment_file.exists()
+        if not begun and self.path.exists() and not self._is_empty():
             raise InputError(
                 f"{self.path}: not a run folder (it has no recipe.yaml); give --output a new folder"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.figures.mkdir(exist_ok=True)
-            write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-            write_text(self.recipe_file, recipe.to_yaml())
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); give --output a folder of"
-                " your own"
-            ) from error
+        make_folder(self.figures)
+        write_text(self._environment_file, json.dumps(environment(), indent=2) + "\n")
+        write_text(self.recipe_file, recipe.to_yaml())
 
     def recipe(self) -> Recipe:
         """Reads the run's recipe.
 
         Raises:
-            InputError: the folder is no run folder.
+            InputError: the folder is not a run folder.
         """
         if not self.recipe_file.is_file():
             raise InputError(f"{self.path}: not a run folder (it has no recipe.yaml)")
         return recipes.load(str(self.recipe_file))
 
     def log(self, **row: Any) -> None:
+        """Appends a row to the log."""
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def log_rows(self) -> list[dict[str, Any]]:
+        """Reads the rows of the log.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         if not self.log_file.exists():
             return []
         lines = self.log_file.read_text(encoding="utf-8").split("\n")
-        # A kill may leave half of the last line, which its newline would have ended.
+        # A killed run may leave half a line after the last newline.
         try:
             return [json.loads(line) for line in lines[:-1]]
         except json.JSONDecodeError as error:
             raise InputError(
-                f"{self.log_file}: a line is no JSON ({error}); restore or delete the file"
+                f"{self.log_file}: a line is not JSON ({error}); restore or delete the file"
             ) from error
 
     def mean_depth(self) -> np.ndarray | None:
-        """Reads the mean depth map of the training frames, float32 (h, w), metres, if it is there.
+        """Reads the mean depth map of the training frames, float32 (h, w), metres, if known.
 
         Raises:
             InputError: the file is damaged.
@@ -118,11 +130,11 @@ class RunFolder:
             ) from error
 
     def write_camera(self, focal_baseline: float) -> None:
-        """Writes what turns the network's disparity into metres, for pictures of its size."""
+        """Writes focal length times baseline of the training images, at the model's size."""
         write_text(self.camera_file, json.dumps({"focal_baseline": focal_baseline}) + "\n")
 
     def focal_baseline(self) -> float | None:
-        """Reads focal length times baseline of the training pictures, at the network's size.
+        """Reads focal length times baseline of the training images, at the model's size, if known.
 
         Raises:
             InputError: the file is damaged.
@@ -142,12 +154,15 @@ class RunFolder:
             rows = [row for row in self.log_rows() if row["step"] <= step]
             write_text(self.log_file, "".join(json.dumps(row) + "\n" for row in rows))
 
+    def _is_empty(self) -> bool:
+        return self.path.is_dir() and not any(self.path.iterdir())
+
     def _check_same(self, recipe: Recipe) -> None:
-        there, now = self.recipe().__dict__, recipe.__dict__
+        there, now = vars(self.recipe()), vars(recipe)
         different = [
             f"{key} ({there[key]!r} there, {now[key]!r} now)"
             for key in now
-            if key != "published"  # trains nothing
+            if key != "published"  # does not change training
             and _without_folder(there[key]) != _without_folder(now[key])
         ]
         if different:
@@ -158,5 +173,5 @@ class RunFolder:
 
 
 def _without_folder(value: Any) -> Any:
-    """The data section without its `dir`: a data set may have moved since."""
+    """Returns a section without `dir`: the data set may have been moved."""
     return {k: v for k, v in value.items() if k != "dir"} if isinstance(value, dict) else value

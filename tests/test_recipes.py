@@ -11,6 +11,7 @@ from keras_depth import published as tables
 from keras_depth.data import RENDERED
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
+from keras_depth.run_folder import name_run
 from keras_depth.train import __main__ as train
 from keras_depth.train.optimizers import make_optimizer
 
@@ -214,6 +215,24 @@ def test_another_data_set_leaves_out_what_it_does_not_take(overrides, data):
     assert recipes.load("optidepthnet/vgg", overrides).data == data
 
 
+@pytest.mark.parametrize(
+    ("name", "overrides", "changes", "protocol"),
+    [
+        ("optidepthnet/vgg", [], {}, "kitti_eigen_garg"),
+        ("optidepthnet/vgg", ["data.list=stereo2015"], {}, "kitti_stereo2015"),
+        ("optidepthnet/vgg", ["data.name=nyu"], {}, "nyu_eigen"),
+        ("optidepthnet/vgg", ["data.name=drives"], {}, "full"),
+        ("optidepthnet/vgg", [], {"data": {"name": "folder"}}, "full"),
+        ("row05_basic_deconv", ["data.dir=there", "data.frames=5"], {}, "ecmr2019"),
+        ("row05_basic_deconv", ["data.list=wang"], {}, "wang_relative"),
+        ("row05_basic_deconv", ["data.name=kitti", "protocol=full"], {}, "full"),
+        ("row05_basic_deconv", ["data.name=kitti"], {"protocol": "ecmr2019"}, "ecmr2019"),
+    ],
+)
+def test_other_frames_are_scored_by_their_usual_protocol(name, overrides, changes, protocol):
+    assert recipes.load(name, overrides, **changes).protocol == protocol
+
+
 def test_options_of_a_data_set_without_any():
     recipe = recipes.load(
         "jetson_fcnn/rooms", ["data.name=prepared", "data.lists=all", "data.dir=here"]
@@ -267,13 +286,13 @@ def test_bad_files(tmp_path):
         ("mobile_unet/rooms", "mobilenet_v2_unet-rooms"),
         ("irv2_unet/row4_irv2", "row4_irv2"),
     ):
-        assert train.run_name(asked, recipes.load(asked)) == folder
-    assert train.run_name(None, recipes.load("irv2_unet/rooms")) == "irv2_unet-synthetic"
+        assert name_run(recipes.load(asked), asked) == folder
+    assert name_run(recipes.load("irv2_unet/rooms")) == "irv2_unet-synthetic"
     with pytest.raises(InputError, match="missing.yaml: no such file"):
         recipes.load(str(tmp_path / "missing.yaml"))
     for text, message in [
         ("{", "not a YAML file"),
-        ("- 1", "a recipe is a list of `key: value` lines"),
+        ("- 1", "a recipe must be `key: value` lines"),
         ("architecture: basic_deconv", "the recipe lacks 'data'"),
         (WHOLE + "published: {paper: irv2_unet}}", "'published' needs `paper` and `row`"),
         (WHOLE + "published: {paper: irv2_unet, row: 9}}", "its table has no row 9"),

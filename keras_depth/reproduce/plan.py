@@ -1,6 +1,5 @@
 """Which rows of a paper are reproduced, on which frames, and where their results lie."""
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -141,8 +140,9 @@ def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
     Of drives where the row's frames are streets.
     """
     name = f"{row.paper}/{'drives' if _RENDERED[data] == 'drives' else 'rooms'}"
-    recipe = recipes.load(name, [*row.rendered, *changes], architecture=row.architecture)
-    return dataclasses.replace(recipe, protocol=row.protocol)
+    return recipes.load(
+        name, [*row.rendered, *changes], architecture=row.architecture, protocol=row.protocol
+    )
 
 
 def choose(paper: str, text: str) -> list[int]:
