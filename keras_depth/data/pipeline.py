@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from keras_depth import images
 from keras_depth.data.augment import Augmentation, augment
 from keras_depth.data.reader import PICTURES, Reader, Sample, sample_to_bytes
 from keras_depth.data.targets import Target, depth_target
@@ -269,13 +270,10 @@ def resize(sample: Sample, size: tuple[int, int]) -> Sample:
     height, width = sample["image"].shape[:2]
     if (height, width) == tuple(size):
         return sample
-    # Area averages when it shrinks, so that fine texture does not turn into patterns.
-    shrinks = size[0] <= height and size[1] <= width
-    kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = {}
     for key, array in sample.items():
         if key in PICTURES:
-            resized[key] = cv2.resize(array, size[::-1], interpolation=kind)
+            resized[key] = images.resize(array, size)
         elif key == "depth":
             # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
             kept = cv2.resize(array[..., 0], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)

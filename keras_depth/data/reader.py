@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.images import to_float32, to_uint8
 
 # {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W, 1) metres, 0 = not measured};
 # a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
@@ -57,7 +58,7 @@ class Reader(ABC):
 
     def __getitem__(self, index: int) -> Sample:
         return {
-            key: to_unit(array) if key in PICTURES else array
+            key: to_float32(array) if key in PICTURES else array
             for key, array in self.stored(index).items()
         }
 
@@ -111,23 +112,9 @@ def spread(count: int, wanted: int | None) -> list[int]:
     return [round(i) for i in np.linspace(0, count - 1, wanted)]
 
 
-def to_unit(picture: np.ndarray) -> np.ndarray:
-    """Returns a picture as float32 in [0, 1]: uint8 is divided by 255."""
-    if picture.dtype == np.uint8:
-        return picture.astype(np.float32) / np.float32(255)
-    return picture
-
-
-def to_bytes(picture: np.ndarray) -> np.ndarray:
-    """Returns a picture as uint8: float32 in [0, 1] is rounded to 255 steps."""
-    if picture.dtype == np.uint8:
-        return picture
-    return np.rint(picture * np.float32(255)).astype(np.uint8)
-
-
 def sample_to_bytes(sample: Sample) -> Sample:
     """Returns a sample whose pictures are uint8."""
-    return {key: to_bytes(array) if key in PICTURES else array for key, array in sample.items()}
+    return {key: to_uint8(array) if key in PICTURES else array for key, array in sample.items()}
 
 
 def make_sample(

@@ -20,6 +20,7 @@ from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored
 from keras_depth.evaluate.tally import Tally
+from keras_depth.images import to_uint8
 from keras_depth.predict import exported as runtimes
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.protocols import Protocol
@@ -291,7 +292,7 @@ def _score(
     mean_depth: np.ndarray | None,
 ) -> tuple[Sample, np.ndarray, Scored]:
     """Adds a frame to the tallies; returns it, its predicted depth and what of it was scored."""
-    sample, name = reader[index], reader.name(index)
+    sample, name = reader.stored(index), reader.name(index)
     flips = any(tally.protocol.flip != "none" for tally in tallies.values())
     depth, mirrored = _predict(predictor, index, sample, flips)
     if not np.isfinite(depth).all():
@@ -313,7 +314,8 @@ def _predict(
     """The depth of a frame, and that of its mirrored picture where a protocol wants it."""
     if isinstance(predictor, Predictions):
         return predictor[index], None
-    image, focal_baseline = sample["image"], None
+    # In the type that a network is trained on: rendered frames are rounded, as in its batches.
+    image, focal_baseline = to_uint8(sample["image"]), None
     if "focal_baseline" in sample:
         focal_baseline = float(sample["focal_baseline"])
     # At the network's size: the protocol says what is interpolated on the way to the truth's.

@@ -1,91 +1,22 @@
-"""Depth as pictures: colour maps with their bars, and sample sheets."""
+"""Depth as sheets of sample frames."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from keras_depth.data.reader import to_bytes
+from keras_depth.colormap import ERROR, color_scale, colorize, depth_range
 from keras_depth.errors import InputError
 from keras_depth.geometry import measured
+from keras_depth.images import to_uint8
 
-_NEAR_IS_BRIGHT = "inferno_r"
-_ERROR = "viridis"
-_NOT_MEASURED = (0.6, 0.6, 0.6)  # grey is not in either colour map
 _WIDTH = 12.0  # inches; 1200 pixels
 _DPI = 100
-
-
-def _scale(vmin: float, vmax: float, name: str = _NEAR_IS_BRIGHT) -> ScalarMappable:
-    """The one place where values become colours: pictures and their bars both take it."""
-    colours = matplotlib.colormaps[name].with_extremes(bad=_NOT_MEASURED)
-    return ScalarMappable(Normalize(vmin, max(vmax, vmin + 1e-6), clip=True), colours)
-
-
-def colourise(
-    depth: np.ndarray, vmin: float, vmax: float, valid: np.ndarray | None = None
-) -> np.ndarray:
-    """Paints depth, near bright and far dark, and grey where there is none.
-
-    Args:
-        depth: (H, W), metres.
-        vmin, vmax: metres of the brightest and the darkest colour; depth beyond takes these.
-        valid: boolean (H, W); None: where depth is finite and above 0.
-
-    Returns:
-        uint8 RGB (H, W, 3).
-    """
-    valid = measured(depth) if valid is None else valid
-    colours = _scale(vmin, vmax).to_rgba(np.ma.array(depth, mask=~valid), bytes=True)
-    return colours[..., :3]
-
-
-_LOWEST_BAR = 24  # pixels; lower, nothing could be read beside it
-
-
-@lru_cache(maxsize=8)  # the frames of a video share one bar
-def colour_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
-    """Draws the bar that explains `colourise` with the same vmin and vmax.
-
-    Returns:
-        uint8 RGB (height, about height / 6, 3).
-    """
-    inches = 4.8
-    figure = Figure(figsize=(inches / 6, inches), dpi=height / inches)
-    bar = figure.add_axes((0.1, 0.04, 0.25, 0.86))
-    figure.colorbar(_scale(vmin, vmax), cax=bar)
-    bar.set_title("m", fontsize=11)
-    bar.tick_params(labelsize=11)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    pixels.setflags(write=False)  # every caller gets the same array
-    return pixels
-
-
-def colour_picture(depth: np.ndarray, vmin: float, vmax: float) -> np.ndarray:
-    """Returns `colourise` and its bar side by side: uint8 RGB (H, W + bar, 3)."""
-    colours = colourise(depth, vmin, vmax)
-    if len(colours) < _LOWEST_BAR:
-        return colours
-    return np.hstack([colours, colour_bar(len(colours), vmin, vmax)])
-
-
-def depth_range(depth: np.ndarray) -> tuple[float, float]:
-    """Returns the metres to paint a picture between: all of its depth but the outermost 1 %."""
-    values = depth[measured(depth)]
-    if not values.size:
-        return 0.0, 1.0
-    low, high = np.percentile(values, (1, 99))
-    return float(low), float(high)
 
 
 def sample_figure(
@@ -114,8 +45,8 @@ def sample_figure(
         )
     truths, predictions = [_flat(x) for x in truths], [_flat(x) for x in predictions]
     errors = [_error(t, p) for t, p in zip(truths, predictions, strict=True)]
-    depths = _scale(*depth_range(_joined(truths)))
-    gaps = _scale(0.0, depth_range(_joined(errors))[1], _ERROR)
+    depths = color_scale(*depth_range(_joined(truths)))
+    gaps = color_scale(0.0, depth_range(_joined(errors))[1], ERROR)
 
     rows = len(images)
     row_height = _WIDTH / 4 * max(truth.shape[0] / truth.shape[1] for truth in truths)
@@ -172,9 +103,9 @@ def stereo_figure(
     disparities, depths = [_flat(x) for x in disparities], [_flat(x) for x in depths]
     errors = [np.abs(a - b).mean(-1) for a, b in zip(lefts, seen, strict=True)]
     scales = (
-        _scale(0.0, depth_range(_joined(disparities))[1], _ERROR),
-        _scale(*depth_range(_joined(depths))),
-        _scale(0.0, 0.25, _ERROR),
+        color_scale(0.0, depth_range(_joined(disparities))[1], ERROR),
+        color_scale(*depth_range(_joined(depths))),
+        color_scale(0.0, 0.25, ERROR),
     )
     columns = (
         ("left picture", lefts, None),
@@ -273,7 +204,7 @@ def contact_sheet(
         for number, panel in enumerate(panels):
             figure.figimage(panel, left + number * (width + _GAP), top - len(panel), origin="upper")
     bar = figure.add_axes((0.3, 1.6 * _LINE / height, 0.3, 0.7 * _LINE / height))
-    figure.colorbar(_scale(vmin, vmax), cax=bar, orientation="horizontal")
+    figure.colorbar(color_scale(vmin, vmax), cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=8)
     legend = "m. Grey: not measured. Green: edges of the depth. Above: min / median / max"
     figure.text(0.61, 1.7 * _LINE / height, legend, fontsize=8)
@@ -300,16 +231,16 @@ def _panels(
     if sparse:
         # To two pixels of the panel, at least.
         depth = _enlarge_points(depth, 1 + 2 * max(1, round(depth.shape[1] / width)))
-    image = cv2.resize(to_bytes(image), size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(to_uint8(image), size, interpolation=cv2.INTER_AREA)
     depth = cv2.resize(depth.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-    colours = colourise(depth, vmin, vmax)
+    colors = colorize(depth, vmin, vmax)
     upon = image.copy()
     if sparse:
-        blend = cv2.addWeighted(image, 0.5, colours, 0.5, 0)
+        blend = cv2.addWeighted(image, 0.5, colors, 0.5, 0)
         upon[measured(depth)] = blend[measured(depth)]
     else:
         upon[_depth_edges(depth)] = (0, 255, 0)  # in neither colour map
-    return [image, colours, upon]
+    return [image, colors, upon]
 
 
 def _enlarge_points(depth: np.ndarray, side: int) -> np.ndarray:

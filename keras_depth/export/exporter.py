@@ -15,14 +15,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth import models
+from keras_depth import images, models
 from keras_depth.encodings import ENCODINGS
 from keras_depth.environment import environment
 from keras_depth.errors import InputError
 from keras_depth.export import litert, network, onnx, parity, saved_model, tftrt
 from keras_depth.files import write_text
 from keras_depth.predict import image_sources
-from keras_depth.predict.estimator import encoding_of, fit, load_model, model_file
+from keras_depth.predict.estimator import encoding_of, load_model, model_file
 from keras_depth.predict.exported import DETAILS, read_details
 from keras_depth.run_folder import RunFolder
 
@@ -258,7 +258,7 @@ def _calibration(request: Request, model: keras.Model) -> np.ndarray:
         raise InputError(f"{folder}: no still picture; 8-bit scales are taken from some")
     size = request.size or tuple(model.inputs[0].shape[1:3])
     step = -(-len(found) // _CALIBRATION)
-    pictures = [fit(image_sources.read_picture(path), size) for path in found[::step]]
+    pictures = [images.resize(images.read(path), size) for path in found[::step]]
     return _as_input(np.stack(pictures), request.dtype)
 
 

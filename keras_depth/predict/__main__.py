@@ -30,9 +30,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import command, depth_png, geometry
+from keras_depth import colormap, command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.evaluate import figures
 from keras_depth.files import replacing
 from keras_depth.predict import image_sources
 from keras_depth.predict.image_sources import Source
@@ -270,10 +269,10 @@ def predict(
                 name = f"{source.name}_{index:06d}" if source.moves else source.name
                 write(name, image, depth, arguments, summary)
                 if video:
-                    video(figures.colour_picture(depth, *video_range))
+                    video(colormap.colorize_with_bar(depth, *video_range))
                 elif "colour" in arguments.format:
-                    metres = arguments.range or figures.depth_range(depth)
-                    picture = figures.colour_picture(depth, *metres)
+                    metres = arguments.range or colormap.depth_range(depth)
+                    picture = colormap.colorize_with_bar(depth, *metres)
                     write_png(arguments.output / f"{name}_colour.png", picture[..., ::-1])
                 progress()
         except KeyboardInterrupt:  # how a camera is stopped: its video is finished, not lost

@@ -13,13 +13,12 @@ import tensorflow as tf
 from keras import ops
 
 # Importing the registry also registers every layer that a saved network may hold.
-from keras_depth import models
+from keras_depth import images, models
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.models import reparameterize
 from keras_depth.predict import exported as runtimes
 from keras_depth.predict.exported import Exported
-from keras_depth.predict.image_sources import read_picture
 from keras_depth.run_folder import RunFolder
 
 
@@ -120,13 +119,12 @@ class DepthEstimator:
         Raises:
             InputError: the file or the array is no such picture, or focal_baseline is not known.
         """
-        images = read_picture(image) if isinstance(image, str | Path) else np.asarray(image)
-        _check(images)
-        batch = images if images.ndim == 4 else images[None]
-        inputs = np.stack([fit(one, self.input_size) for one in batch]).astype(np.float32)
-        if images.dtype == np.uint8:
-            inputs /= 255.0
-        output = self._compute(inputs)
+        pixels = images.read(image) if isinstance(image, str | Path) else np.asarray(image)
+        _check(pixels)
+        if pixels.dtype != np.uint8:
+            pixels = pixels.astype(np.float32, copy=False)
+        batch = pixels if pixels.ndim == 4 else pixels[None]
+        output = self._compute(np.stack([images.resize(one, self.input_size) for one in batch]))
         height, width = batch.shape[1:3]
         if resize:
             # What the network writes is interpolated: of a disparity, not of its inverse, in which
@@ -136,7 +134,7 @@ class DepthEstimator:
         if self.stereo:
             focal_baseline = self._of_width(output.shape[2], focal_baseline, width)
         depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
-        return depth if images.ndim == 4 else depth[0]
+        return depth if pixels.ndim == 4 else depth[0]
 
     def _of_width(self, width: int, focal_baseline: float | None, of_picture: int) -> float:
         """Returns focal_baseline for a map of this width."""
@@ -153,23 +151,23 @@ class DepthEstimator:
 
 
 def _traced(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    # One graph, traced once: `Model.predict` would set up a data pipeline for every picture.
+    # One graph, traced once: `Model.predict` would set up a data pipeline for every image.
     @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
-    def compute(images):
-        return tf.cast(_finest(model(images, training=False)), tf.float32)
+    def compute(batch):
+        return tf.cast(_finest(model(batch, training=False)), tf.float32)
 
-    return lambda images: compute(images).numpy()
+    # Divided here, exactly as in training: within its graph TensorFlow would multiply by 1 / 255.
+    return lambda batch: compute(images.to_float32(batch)).numpy()
 
 
-def _run_exported(exported: Exported, images: np.ndarray) -> np.ndarray:
-    """Runs pictures in [0, 1] through a network that may take another type, and always as many."""
-    if exported.dtype == "uint8":
-        images = np.rint(255 * images).astype(np.uint8)
-    batch = exported.batch or len(images)
-    missing = -len(images) % batch
-    images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-    groups = [exported(images[i : i + batch]) for i in range(0, len(images), batch)]
-    return np.concatenate(groups)[: len(images) - missing]
+def _run_exported(exported: Exported, batch: np.ndarray) -> np.ndarray:
+    """Runs images through a network that may take another type, and always as many at once."""
+    batch = images.to_uint8(batch) if exported.dtype == "uint8" else images.to_float32(batch)
+    size = exported.batch or len(batch)
+    missing = -len(batch) % size
+    batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+    groups = [exported(batch[i : i + size]) for i in range(0, len(batch), size)]
+    return np.concatenate(groups)[: len(batch) - missing]
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -195,22 +193,6 @@ def load_model(path: str | Path) -> keras.Model:
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     return model
-
-
-def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes without aliasing: along each side, area where it shrinks, bilinear where it grows.
-
-    Args:
-        image: uint8 or floating (H, W, C).
-        size: (height, width).
-    """
-    if image.dtype != np.uint8:
-        image = image.astype(np.float32)
-    change = np.subtract(size, image.shape[:2])
-    if change[0] * change[1] < 0:  # OpenCV has one rule for both sides
-        return fit(fit(image, (size[0], image.shape[1])), size)
-    interpolation = cv2.INTER_AREA if change.min() < 0 else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=interpolation) if change.any() else image
 
 
 def _check(images: np.ndarray) -> None:

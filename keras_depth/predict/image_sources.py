@@ -1,23 +1,19 @@
 """Where pictures come from: files, folders, videos and cameras, all as RGB arrays."""
 
 import os
-import struct
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from keras_depth import images
 from keras_depth.errors import InputError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP")  # what Pillow may try to decode
 
 
 @dataclass(frozen=True)
@@ -73,38 +69,6 @@ def find(inputs: Sequence[str]) -> list[Source]:
     return sources
 
 
-def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
-    """Reads a picture the way a viewer shows it: uint8 RGB (H, W, 3), turned as its EXIF data say.
-
-    Grey becomes RGB, transparency is dropped.
-
-    Raises:
-        InputError: no such file, no picture, a damaged or a huge one, or 16-bit grey, which is
-            how depth is stored.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow knows the size from the header: a huge picture is refused before it is decoded.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as picture:
-                if picture.mode[0] in "IF":
-                    raise InputError(
-                        f"{path}: a picture of one channel with more than 8 bits, which is how"
-                        " depth is stored; give the colour picture"
-                    )
-                return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path}: more than {Image.MAX_IMAGE_PIXELS:,} pixels; shrink it first"
-        ) from error
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a picture; give one of {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:  # whatever decoders raise
-        raise InputError(f"{path}: cannot be read ({error}); copy it again") from error
-
-
 @contextmanager
 def frames(source: Source) -> Iterator[tuple[Iterable[np.ndarray], float]]:
     """Opens a source.
@@ -117,7 +81,7 @@ def frames(source: Source) -> Iterator[tuple[Iterable[np.ndarray], float]]:
         InputError: it cannot be opened, or gives no frame.
     """
     if isinstance(source.origin, Path) and not source.moves:
-        yield [read_picture(source.origin)], 1.0
+        yield [images.read(source.origin)], 1.0
         return
     # OpenCV and its FFmpeg would comment on a bad video before we can.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

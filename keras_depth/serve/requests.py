@@ -15,8 +15,8 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from keras_depth import images
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.predict import image_sources
 
 MAX_INSTANCES = 16  # of one request
 MAX_PIXELS = 1 << 24  # of one request's pictures together: a phone's 12 megapixels pass
@@ -190,7 +190,7 @@ def pictures(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:
             f"{total:,} pixels in one request; give at most {MAX_PIXELS:,}, of smaller pictures or"
             " in several requests"
         )
-    return [image_sources.read_picture(file) for file in named]  # type: ignore[arg-type]
+    return [images.read(file) for file in named]  # type: ignore[arg-type]
 
 
 def check_stackable(pictures: Sequence[np.ndarray], options: Options) -> None:
@@ -219,7 +219,7 @@ class _Named(BytesIO):
 def _pixels(file: _Named) -> int:
     """Returns how many pixels a picture has by its header; 0 where it has none to read."""
     try:
-        with Image.open(file, formats=image_sources.FORMATS) as picture:
+        with Image.open(file, formats=images.FORMATS) as picture:
             return picture.width * picture.height
     except Image.DecompressionBombError:
         return MAX_PIXELS + 1

@@ -10,10 +10,11 @@ from keras_depth.data.checks.check import check
 from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
 from keras_depth.data.checks.official import official, splits
 from keras_depth.data.checks.stereo import match_pair, stereo_doubts
-from keras_depth.data.reader import make_sample, to_bytes
+from keras_depth.data.reader import make_sample
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from keras_depth.images import to_uint8
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
 
@@ -22,7 +23,7 @@ SIZE = (96, 128)
 
 def draw(count, **arguments):
     rooms = Rooms(count, SIZE, **arguments)
-    return [(to_bytes(rooms[i]["image"]), rooms[i]["depth"][..., 0]) for i in range(count)]
+    return [(to_uint8(rooms[i]["image"]), rooms[i]["depth"][..., 0]) for i in range(count)]
 
 
 @pytest.fixture(scope="module")

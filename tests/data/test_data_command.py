@@ -11,8 +11,8 @@ import pytest
 
 from keras_depth import command
 from keras_depth.data import open_reader
-from keras_depth.data.reader import to_bytes
 from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.images import to_uint8
 
 ROOMS = ["--data", "synthetic", "--set", "count=20", "--set", "size=[96, 128]", "--frames", "5"]
 
@@ -37,7 +37,7 @@ def recording(tmp_path):
     for number in range(12):
         sample = rooms[number]
         millimetres = np.rint(1000 * sample["depth"]).astype(np.uint16)
-        cv2.imwrite(str(folder / f"rgb/{number}.png"), to_bytes(sample["image"])[..., ::-1])
+        cv2.imwrite(str(folder / f"rgb/{number}.png"), to_uint8(sample["image"])[..., ::-1])
         cv2.imwrite(str(folder / f"depth/{number}.png"), millimetres)
     return folder
 

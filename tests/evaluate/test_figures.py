@@ -1,69 +1,12 @@
 import cv2
-import matplotlib
 import numpy as np
 import pytest
 
+from keras_depth import colormap
 from keras_depth.errors import InputError
 from keras_depth.evaluate import figures
 
 GREY = [153, 153, 153]
-
-
-def inferno_r(value):
-    return [round(255 * c) for c in matplotlib.colormaps["inferno_r"](value)[:3]]
-
-
-def test_the_ends_of_the_range_take_the_ends_of_the_colour_map():
-    picture = figures.colourise(np.array([[2.0, 6.0, 1.0, 99.0, 4.0]]), 2, 6)
-    assert picture.dtype == np.uint8 and picture.shape == (1, 5, 3)
-    near, far, nearer, farther, middle = picture[0].astype(int)
-    np.testing.assert_allclose(near, inferno_r(0.0), atol=1)
-    np.testing.assert_allclose(far, inferno_r(1.0), atol=1)
-    np.testing.assert_allclose(middle, inferno_r(0.5), atol=1)
-    assert nearer.tolist() == near.tolist() and farther.tolist() == far.tolist()
-    assert near.sum() > middle.sum() > far.sum()  # near is bright
-
-
-def test_no_depth_is_grey():
-    picture = figures.colourise(np.array([[0.0, np.nan, np.inf, -1.0, 5.0]]), 0, 10)
-    assert picture[0, :4].tolist() == [GREY] * 4
-    assert picture[0, 4].tolist() != GREY
-
-
-def test_a_mask_of_ones_own():
-    depth = np.array([[5.0, 5.0]])
-    picture = figures.colourise(depth, 0, 10, valid=np.array([[True, False]]))
-    assert picture[0, 0].tolist() != GREY and picture[0, 1].tolist() == GREY
-
-
-def test_one_depth_everywhere_is_no_division_by_zero():
-    picture = figures.colourise(np.full((2, 2), 3.0), 3, 3)
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
-
-
-def test_the_bar_holds_the_picture_s_colours():
-    bar = figures.colour_bar(480, 2.0, 6.0)
-    assert bar.shape == (480, 80, 3) and bar.dtype == np.uint8
-    column = bar[60:440, 18].astype(int)  # within the bar; its top is far
-    ramp = figures.colourise(np.linspace(6, 2, 4001)[None], 2, 6)[0].astype(int)
-    where = [np.abs(ramp - colour).sum(1).argmin() for colour in column]
-    distance = [np.abs(ramp - colour).sum(1).min() for colour in column]
-    assert max(distance) <= 3  # every colour of the bar is one of the picture's
-    assert (np.diff(where) >= 0).all() and where[0] < 200 and where[-1] > 3500
-
-
-def test_picture_and_bar_side_by_side():
-    depth = np.linspace(1, 5, 48 * 64).reshape(48, 64)
-    picture = figures.colour_picture(depth, 1, 5)
-    assert picture.shape == (48, 72, 3)
-    np.testing.assert_array_equal(picture[:, :64], figures.colourise(depth, 1, 5))
-
-
-def test_depth_range_leaves_out_strays_and_holes():
-    depth = np.linspace(2, 4, 10_000)
-    depth[:50], depth[-50:] = 0.01, 500
-    assert figures.depth_range(np.append(depth, [0, np.nan])) == pytest.approx((2, 4), abs=0.05)
-    assert figures.depth_range(np.zeros((3, 3))) == (0.0, 1.0)
 
 
 def samples(count, height=48, width=64):
@@ -125,7 +68,7 @@ def test_contact_sheet(tmp_path):
     first = sheet[18 : 18 + height]
     picture, colours, upon, second = (first[:, k * 268 : k * 268 + width] for k in range(4))
     assert picture[70, 90].tolist() == [50] * 3 and picture[10, 10].tolist() == [200] * 3
-    expected = figures.colourise(depths[0], 2, 4)
+    expected = colormap.colorize(depths[0], 2, 4)
     assert colours[70, 90].tolist() == expected[20, 20].tolist()
     assert colours[10, 10].tolist() == expected[0, 0].tolist()
     green = (upon == [0, 255, 0]).all(-1)
@@ -161,8 +104,8 @@ def test_near_points_are_drawn_over_far_ones(tmp_path):
     path = tmp_path / "sheet.png"
     figures.contact_sheet([np.zeros((60, 80, 3))], [depth], ["a"], path)
     sheet = cv2.imread(str(path))[..., ::-1]
-    low, high = figures.depth_range(depth)
-    near, far = figures.colourise(np.array([[5.0, 20.0]]), low, high)[0]
+    low, high = colormap.depth_range(depth)
+    near, far = colormap.colorize(np.array([[5.0, 20.0]]), low, high)[0]
     panel = sheet[18:213, 268:528]
     assert (panel == near).all(-1).sum() > (panel == far).all(-1).sum() > 0
 

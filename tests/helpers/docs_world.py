@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from keras_depth.data.kitti import lists as kitti_lists
-from keras_depth.data.reader import to_bytes
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.images import to_uint8
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
 
@@ -182,7 +182,7 @@ def _write_picture(path: Path, image: np.ndarray) -> None:
 
 
 def _bgr(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(to_bytes(image)[..., ::-1])
+    return np.ascontiguousarray(to_uint8(image)[..., ::-1])
 
 
 def _write_16_bits(path: Path, values: np.ndarray) -> None:

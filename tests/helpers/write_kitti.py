@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_depth.data.reader import to_bytes
 from keras_depth.data.rendered.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import replacing, write_text
+from keras_depth.images import to_uint8
 
 # The reader looks for dates of 2011; KITTI was recorded in September and October of it.
 DATE = "2011_01_01"
@@ -60,7 +60,7 @@ def write_kitti(drives: Drives, folder: str | Path, picture: str = ".png") -> Pa
 
 
 def _encoded(picture: str, image: np.ndarray) -> bytes:
-    bgr = to_bytes(image)[..., ::-1]
+    bgr = to_uint8(image)[..., ::-1]
     options = [cv2.IMWRITE_JPEG_QUALITY, 97] if picture == ".jpg" else []
     return cv2.imencode(picture, bgr, options)[1].tobytes()
 

@@ -15,8 +15,9 @@ import numpy as np
 import scipy.io
 
 from keras_depth.data import nyu
-from keras_depth.data.reader import Reader, to_bytes
+from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.images import to_uint8
 
 Frames = Reader | Sequence[dict[str, np.ndarray]]
 # All on the official list of training scenes.
@@ -56,7 +57,7 @@ def _frames(frames: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields uint8 (H, W, 3) RGB and float32 (H, W) metres."""
     for index in range(len(frames)):
         sample = frames[index]
-        yield to_bytes(sample["image"]), sample["depth"][..., 0]
+        yield to_uint8(sample["image"]), sample["depth"][..., 0]
 
 
 def _encode(suffix: str, array: np.ndarray) -> bytes:

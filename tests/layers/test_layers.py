@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_depth import images
 from keras_depth.errors import InputError
 from keras_depth.layers.attention import STATISTICS, ChannelStatistics
 from keras_depth.layers.crop_like import CropLike
@@ -15,7 +16,6 @@ from keras_depth.layers.resize import RULES, BilinearResize, NearestResize, Prod
 from keras_depth.layers.sub_pixel import SubPixel
 from keras_depth.layers.unpool import Unpool, unpool
 from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution, split_kernel
-from keras_depth.predict.estimator import fit
 
 
 def random(*shape, seed=0, dtype="float32"):
@@ -223,7 +223,7 @@ def test_pictures_are_resized_as_in_use(after):
     """One side may shrink and the other grow; OpenCV has one rule for both."""
     x = random(4, 6, 3)
     np.testing.assert_allclose(
-        ProductResize(after, "picture")(x[None])[0], fit(x, after), atol=1e-5
+        ProductResize(after, "picture")(x[None])[0], images.resize(x, after), atol=1e-5
     )
     flat = np.ones((1, 4, 6, 1), np.float32)
     np.testing.assert_allclose(ProductResize(after, "picture")(flat), 1, rtol=1e-6)

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_depth import command, geometry
+from keras_depth import colormap, command, geometry, images
 from keras_depth.errors import InputError
-from keras_depth.evaluate import figures
 from keras_depth.predict import __main__ as predict
 from keras_depth.predict import image_sources
 
@@ -92,9 +91,9 @@ def test_all_formats(run, work):
     assert depth.dtype == np.float32 and depth.shape == (40, 60)
     np.testing.assert_array_equal(read("a/b/room_depth.png"), np.rint(1000 * depth))
     colour = read("a/b/room_colour.png")[..., ::-1]
-    np.testing.assert_array_equal(colour, figures.colour_picture(depth, 0, 10))
+    np.testing.assert_array_equal(colour, colormap.colorize_with_bar(depth, 0, 10))
     pinhole = geometry.Intrinsics(50, 50, 29.5, 19.5)
-    rgb = image_sources.read_picture("room.png")[geometry.measured(depth)]
+    rgb = images.read("room.png")[geometry.measured(depth)]
     geometry.write_ply("expected.ply", geometry.back_project(depth, pinhole), rgb)
     assert Path("a/b/room_cloud.ply").read_bytes() == Path("expected.ply").read_bytes()
 
@@ -163,36 +162,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_half_one(work):
     assert files(".") == ["a.npy"] and Path("a.npy").read_text() == "old"
 
 
-# Kinds of picture
-
-
-def test_grey_transparent_and_indexed_pictures(work):
-    grey = np.arange(0, 200, dtype=np.uint8).reshape(10, 20)
-    rgb = np.repeat(grey[..., None], 3, axis=2)
-    Image.fromarray(grey).save("grey.png")
-    Image.fromarray(np.dstack([rgb, grey])).save("transparent.png")
-    Image.fromarray(np.dstack([grey, grey])).save("grey_transparent.png")
-    Image.fromarray(rgb).convert("P", palette=Image.Palette.WEB).save("indexed.gif.png")
-    for name in ("grey", "transparent", "grey_transparent"):
-        np.testing.assert_array_equal(image_sources.read_picture(f"{name}.png"), rgb)
-    assert image_sources.read_picture("indexed.gif.png").shape == (10, 20, 3)
-
-
-def test_16_bit_colours_are_read_as_8_bit(work):
-    cv2.imwrite("deep.png", np.full((4, 4, 3), 0x33AB, np.uint16))
-    assert (image_sources.read_picture("deep.png") == 0x33).all()
-
-
-def test_a_turned_photograph_is_turned_upright(work):
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, :8] = 200
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
-    Image.fromarray(pixels).save("phone.png", exif=exif)
-    upright = image_sources.read_picture("phone.png")
-    assert upright.shape == (16, 8, 3) and (upright[:8] == 200).all() and (upright[8:] == 0).all()
-
-
 # Videos and cameras
 
 
@@ -226,7 +195,7 @@ def test_a_video(run, work, name, codec):
     assert len(frames) == 4 and frames[0].shape == (48, 72, 3)
     # One fixed range, 0 to 10 m: the colours are of depth, and do not change with the scene.
     for frame, metres in zip(frames[1:], (2, 4, 6), strict=True):
-        expected = figures.colourise(np.array([[float(metres)]]), 0, 10)[0, 0]
+        expected = colormap.colorize(np.array([[float(metres)]]), 0, 10)[0, 0]
         np.testing.assert_allclose(frame[24, 32].astype(int), expected, atol=20)
 
 

@@ -365,7 +365,7 @@ BAD_V1 = {
     "a depth map": (
         {"instances": [{"b64": base64.b64encode(
             cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1]).decode()}]},
-        "give the colour picture",
+        "give the color picture",
     ),
     "unknown parameter": (
         {"instances": [ROW], "parameters": {"fromat": "png16"}},

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from keras_depth.data.reader import to_bytes
+from keras_depth.images import to_uint8
 
 _PIXELS = 240 * 320  # edges are compared at about this size
 _REACH = 12  # pixels of that size by which depth is moved to and fro
@@ -40,7 +40,7 @@ def match_edges(image: np.ndarray, depth: np.ndarray) -> EdgeMatch | None:
     height, width = (round(side / scale) for side in depth.shape)
     if min(height, width) < _SMALLEST or (depth > 0).mean() < _DENSE:
         return None
-    picture = cv2.resize(to_bytes(image), (width, height), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(to_uint8(image), (width, height), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     edges = _gradient(grey)
     # Neither the strongest edges nor the nearest shall decide alone.

@@ -19,8 +19,9 @@ from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, tre
 from keras_depth.data.checks.official import lacking_drives, official, splits
 from keras_depth.data.checks.report import Report, Split, size_text, some
 from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
-from keras_depth.data.reader import Reader, spread, to_bytes
+from keras_depth.data.reader import Reader, spread
 from keras_depth.errors import InputError
+from keras_depth.images import to_uint8
 
 _THREADS = 8
 _ALIGNED = 100  # frames of a split, evenly spread, whose edges are compared
@@ -149,7 +150,7 @@ def _read(
 
 def _inspect(reader: Reader, index: int, aligned: bool, paired: bool) -> tuple[_Look, DepthValues]:
     sample = reader.stored(index)
-    picture, depth = to_bytes(sample["image"]), sample["depth"][..., 0]
+    picture, depth = to_uint8(sample["image"]), sample["depth"][..., 0]
     values = DepthValues.of(depth)
     look = _Look(
         reader.name(index),

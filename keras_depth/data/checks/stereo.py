@@ -5,7 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from keras_depth.data.reader import Sample, to_bytes
+from keras_depth.data.reader import Sample
+from keras_depth.images import to_uint8
 
 _WIDTH = 640  # pixels; wider pictures are matched at this width
 _FARTHEST_LEFT = 0.15  # the largest disparity that is looked for, of the width
@@ -30,7 +31,7 @@ class PairMatch(NamedTuple):
 
 def match_pair(sample: Sample) -> PairMatch:
     """Matches the pictures of a stereo sample (semi-global matching, Hirschmueller, 2008)."""
-    left, right = to_bytes(sample["image"]), to_bytes(sample["right"])
+    left, right = to_uint8(sample["image"]), to_uint8(sample["right"])
     if np.array_equal(left, right):
         return PairMatch(True, 0.0, 0.0, None)
     height, width = left.shape[:2]

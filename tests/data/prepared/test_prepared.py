@@ -12,9 +12,10 @@ from keras_depth import data
 from keras_depth.data.pipeline import resize
 from keras_depth.data.prepared import builder, tfrecords
 from keras_depth.data.prepared.reader import open_prepared
-from keras_depth.data.reader import Reader, to_bytes
+from keras_depth.data.reader import Reader
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from keras_depth.images import to_uint8
 from tests.helpers.write_nyu import write_layout
 
 SIZE = (24, 32)
@@ -37,7 +38,7 @@ def assert_same(reader: Reader, copied: Reader):
         whole, small = resize(reader.stored(index), SIZE), copied.stored(index)
         assert small.keys() == whole.keys() and copied.key(index) == reader.key(index)
         for key, array in whole.items():
-            array = to_bytes(array) if key in ("image", "right") else array
+            array = to_uint8(array) if key in ("image", "right") else array
             assert small[key].dtype == array.dtype
             np.testing.assert_array_equal(small[key], array)
 
