@@ -9,6 +9,7 @@ import cv2
 import markdown
 
 from keras_depth.errors import InputError
+from keras_depth.images import encode_jpeg
 
 _WIDTH = 1200  # pixels of an image; a wider one is scaled down
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -46,7 +47,7 @@ def jpeg(path: str | Path, width: int = 900) -> bytes:
     if image.shape[1] > width:
         height = round(image.shape[0] * width / image.shape[1])
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return encode_jpeg(image[..., ::-1])
 
 
 def _data_url(path: Path) -> str:

@@ -402,8 +402,10 @@ def test_in_a_process_of_its_own(run_folder, work):
 
 def test_arguments_are_checked_before_tensorflow_is_imported(work):
     code = (
-        "import sys; from keras_depth import command; from keras_depth.predict import __main__ as p\n"
-        "try: command.run(lambda: p.main(['run', 'gone.png', '--output', 'o']))\n"
+        "import sys\n"
+        "from keras_depth import command\n"
+        "from keras_depth.predict import __main__ as predict\n"
+        "try: command.run(lambda: predict.main(['run', 'gone.png', '--output', 'o']))\n"
         "finally: print('tensorflow' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
