@@ -1,6 +1,6 @@
-"""Rendered drives: stereo pictures of streets with exact metric depth, and LiDAR scans of them.
+"""Renders drives: stereo images of streets with exact metric depth, and LiDAR scans of them.
 
-No substitute for KITTI: they have its cameras, its LiDAR and its range, and the cues a network
+Drives do not replace KITTI. They have its cameras, its LiDAR and its range, and the cues a network
 needs (perspective, the ground plane, contact with it, shadows, occlusion), but none of its clutter.
 """
 
@@ -9,23 +9,16 @@ import math
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered.rays import (
-    Solids,
-    Surface,
-    View,
-    camera_axes,
-    daylight,
-    first_hits,
-    meter,
-    photograph,
-)
+from keras_depth.data.rendered import SPLITS
+from keras_depth.data.rendered.light import auto_exposure, daylight, tone_map
+from keras_depth.data.rendered.rays import Solids, View, camera_axes, first_hit
 from keras_depth.data.rendered.scene import Rng, Scene
 from keras_depth.data.rendered.street import draw_street
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.data.rendered.surfaces import Surface
+from keras_depth.errors import InputError, check_choice
 from keras_depth.geometry import Intrinsics, scale_intrinsics
 
-SPLITS = ("train", "test")
-FARTHEST = 80.0  # metres; what is beyond counts as not measured, as in KITTI's evaluation
+MAX_DEPTH = 80.0  # metres; farther counts as not measured, as in KITTI's evaluation
 
 # The rig. Source of every number: KITTI raw, 2011_09_26, calib_cam_to_cam.txt (P_rect_02,
 # P_rect_03, R_rect_00) and calib_velo_to_cam.txt (R, T).
@@ -44,33 +37,34 @@ VELO_TO_GREY = np.array([
     [9.998621e-01, 7.523790e-03, 1.480755e-02, -2.717806e-01],
 ])  # fmt: skip
 BEAMS = np.radians(np.linspace(2.0, -24.8, 64))  # Velodyne HDL-64E, data sheet
-AZIMUTHS = np.radians(np.arange(-50, 50, 0.18))  # of a turn at 10 Hz; the rest is out of view
+AZIMUTHS = np.radians(
+    np.arange(-50, 50, 0.18)
+)  # of one revolution at 10 Hz; the rest is out of view
 LIDAR_RANGE = 100.0  # metres
 
 
 class Drives(Reader):
-    """A reader of rendered drives along streets.
+    """Renders drives along streets on demand.
 
-    A street is a pure function of (seed, split, drive, frames_per_drive), whatever the size, and
-    stands still while the camera moves about 1 m from frame to frame; train and test draw from
-    different random streams.
+    A street is a pure function of (seed, split, drive, frames_per_drive), at any size. Nothing in
+    it moves but the camera, about 1 m from frame to frame. Train and test draw from different
+    random streams.
 
     Args:
         count: number of frames.
-        size: (height, width) of the pictures and the depth; the field of view is KITTI's in any
-            size.
-        seed: non-negative; another seed gives other streets.
+        size: (height, width) of images and depth in pixels; the field of view is always KITTI's.
+        seed: 0 or more; another seed gives other streets.
         split: "train" or "test".
         frames_per_drive: frames along one street, in order.
-        stereo: adds the right picture and `focal_baseline`.
-        noise: adds a sensor's noise to the pictures, and 2 cm to the LiDAR's ranges.
+        stereo: adds the right image and `focal_baseline`.
+        noise: adds a sensor's noise to the images, and noise of 2 cm to the LiDAR's ranges.
 
     `drives[i]`: `image` float32 (H, W, 3) RGB in [0, 1], of the left camera; `depth` float32
-    (H, W, 1), camera z in metres, up to 80, 0 = the sky or farther. With stereo: `right` like
+    (H, W, 1), camera z in metres, up to 80; 0 = the sky, or farther. With stereo: `right` like
     `image`, and `focal_baseline`.
 
     Raises:
-        InputError: the count, the size, the seed, the split or frames_per_drive is none.
+        InputError: the count, the size, the seed, the split or frames_per_drive is invalid.
     """
 
     synthetic = True
@@ -85,8 +79,7 @@ class Drives(Reader):
         stereo=True,
         noise=False,
     ):
-        if split not in SPLITS:
-            raise unknown_name("split", split, SPLITS)
+        check_choice("split", split, SPLITS)
         if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8 or frames_per_drive < 1:
             raise InputError(
                 f"drives: count={count}, size={tuple(size)}, seed={seed}, "
@@ -121,31 +114,33 @@ class Drives(Reader):
         return f"{self.split}/{self.seed}/drive_{drive:04d}/{frame:010d}"
 
     def stored(self, index: int) -> Sample:
-        scene, rng, noise = self._scene(index)
-        view, seen = self._look(scene)
-        film = meter(*seen, rng)
-        depth = np.where(view.depth <= FARTHEST, view.depth, np.float32(0))
-        sample = {"image": photograph(*seen, noise, self.noise, film), "depth": depth[..., None]}
+        scene, rng, frame_rng = self._scene(index)
+        noise_rng = frame_rng if self.noise else None
+        view, surface, light = self._render(scene)
+        exposure = auto_exposure(surface, light, rng)
+        depth = np.where(view.depth <= MAX_DEPTH, view.depth, np.float32(0))
+        image = tone_map(surface, light, exposure, noise_rng)
+        sample = {"image": image, "depth": depth[..., None]}
         if self.stereo:
             scene.camera = scene.camera + FOCAL_BASELINE / KITTI.fx * view.axes[0]
-            _, seen = self._look(scene)
-            sample["right"] = photograph(*seen, noise, self.noise, film)
+            _, surface, light = self._render(scene)
+            sample["right"] = tone_map(surface, light, exposure, noise_rng)
             sample["focal_baseline"] = np.asarray(self.focal_baseline, np.float32)
         return sample
 
-    def _look(self, scene: Scene) -> tuple[View, tuple[Surface, np.ndarray]]:
+    def _render(self, scene: Scene) -> tuple[View, Surface, np.ndarray]:
         view = View(scene, self.intrinsics, self.size)
         surface = Surface(scene, view)
-        return view, (surface, daylight(scene, view, surface))
+        return view, surface, daylight(scene, view, surface)
 
     def lidar_scan(self, index: int) -> np.ndarray:
-        """Casts the rays of a Velodyne HDL-64E, as KITTI's car carries it.
+        """Casts the rays of a Velodyne HDL-64E, mounted as on KITTI's car.
 
         Returns:
-            float32 (n, 4): the points ahead, within 50 degrees of it; x ahead, y to the left and
+            float32 (n, 4): the points within 50 degrees of straight ahead; x forward, y left and
             z up from the sensor in metres, and the reflectance, 0 to 1.
         """
-        scene, _, noise = self._scene(index)
+        scene, _, frame_rng = self._scene(index)
         azimuth, beam = np.meshgrid(AZIMUTHS, BEAMS)
         flat = np.cos(beam)
         rays = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(beam)])
@@ -153,28 +148,28 @@ class Drives(Reader):
         origin = (scene.camera + to_camera[:3, 3] @ axes).astype(np.float32)
         turn = to_camera[:3, :3].T @ axes  # from the sensor's axes to the world's
         solids = Solids(scene.solids)
-        distance, solid = first_hits(
+        distance, solid = first_hit(
             solids,
             origin,
             np.einsum("kij,kl->lij", rays, turn).astype(np.float32),
-            _columns(solids.corners(origin) @ turn.T),
+            _column_windows(solids.corners(origin) @ turn.T),
         )
         shine = [np.mean(scene.materials[solid.materials[4]].first) for solid in scene.solids]
         seen = distance < LIDAR_RANGE
         if self.noise:
-            distance = distance + 0.02 * noise.normal(size=distance.shape)
+            distance = distance + 0.02 * frame_rng.normal(size=distance.shape)
         points = np.stack([*(rays * distance), np.sqrt(shine)[solid]], -1)[seen]
         return points.astype(np.float32)
 
     def _scene(self, index: int) -> tuple[Scene, Rng, Rng]:
-        """Returns the street as frame `index` sees it, and the drive's and frame's random draws."""
+        """Returns the street seen by a frame, and generators of its drive and of the frame."""
         if not 0 <= index < self.count:
             raise IndexError(index)
         drive, frame = divmod(index, self.frames_per_drive)
         source = (self.seed, SPLITS.index(self.split), drive)
         rng = np.random.default_rng(source)
         scene = draw_street(rng, 1.2 * self.frames_per_drive)
-        # Nobody keeps quite straight, and the car rocks on its springs.
+        # No driver steers perfectly straight, and the car rocks on its springs.
         travelled, phase = frame * rng.uniform(0.8, 1.2), rng.uniform(0, 2 * math.pi, 4)
         sway = np.sin(travelled / np.array([9.0, 1.7, 2.3]) + phase[:3])
         scene.camera = scene.camera + (travelled, 0.15 * sway[0], 0.01 * sway[1])
@@ -185,17 +180,17 @@ class Drives(Reader):
 
 
 def velo_to_camera() -> np.ndarray:
-    """Returns float64 (4, 4): from the LiDAR's axes to those of the left camera, rectified."""
+    """Returns the transform from LiDAR axes to the rectified left camera's: float64 (4, 4)."""
     matrix = np.eye(4)
     matrix[:3] = RECTIFIED @ VELO_TO_GREY
     matrix[:3, 3] += LEFT_FROM_GREY
     return matrix
 
 
-def _columns(corners: np.ndarray) -> np.ndarray:
-    """Returns the part of a scan that each solid may cover: int (n, 4) as View's windows.
+def _column_windows(corners: np.ndarray) -> np.ndarray:
+    """Returns the columns of a scan that each solid may cover: int (n, 4), as `View.windows`.
 
-    Columns alone: the highest beam that meets a box need not meet it at a corner.
+    All rows are included, because the highest beam that meets a box may miss its corners.
     """
     x, y = corners[..., 0], corners[..., 1]
     columns = (np.arctan2(y, x) - AZIMUTHS[0]) / (AZIMUTHS[1] - AZIMUTHS[0])

@@ -1,7 +1,7 @@
-"""Draws a furnished room: which pieces stand where, and who looks at them.
+"""Draws a furnished room and places the camera in it.
 
-A piece is built by a function of the scene, the place and the footprint's width and depth. It is
-written in its own frame: x along its width, its front towards +y, z up.
+Each piece is built by a function of the scene, the place and the footprint's width and depth, in
+the piece's own frame: x along its width, its front towards +y, z up.
 """
 
 import math
@@ -22,22 +22,22 @@ from keras_depth.data.rendered.scene import (
     Scene,
 )
 
-# The camera keeps this far from every surface. No pixel's ray is more than 38.4 degrees off the
-# optical axis (NYU's field of view), so that the nearest depth is 0.65 m * cos 38.4 = 0.51 m.
+# Metres between the camera and every surface. No pixel's ray is more than 38.4 degrees off the
+# optical axis (NYU's field of view), so the smallest depth is 0.65 m * cos 38.4 = 0.51 m.
 CLEARANCE = 0.65
-# The floor's longest diagonal: with the height it bounds every depth by 10 m.
-DIAGONAL = 9.6
+# Metres: the longest diagonal of a floor. With the height it bounds every depth by 10 m.
+MAX_DIAGONAL = 9.6
 
 
 def table(scene: Scene, p: Place, w: float, d: float) -> None:
     high = scene.rng.uniform(0.70, 0.77) if w > 0.9 else scene.rng.uniform(0.38, 0.5)
     top, legs = scene.wood_or_plain(), scene.wood_or_plain()
-    _board(scene, p, w, d, high, top, legs)
+    _add_board(scene, p, w, d, high, top, legs)
     clutter(scene, p, w, d, high)
 
 
 def dining(scene: Scene, p: Place, w: float, d: float) -> None:
-    """A table with chairs about it; the footprint includes the chairs."""
+    """Builds a table with chairs around it; the footprint includes the chairs."""
     table(scene, p, w, d - 0.7)
     cloth, legs = scene.cloth(), scene.wood_or_plain()
     for x in np.arange(-w / 2 + 0.35, w / 2 - 0.3, 0.6):
@@ -45,15 +45,15 @@ def dining(scene: Scene, p: Place, w: float, d: float) -> None:
             if scene.rng.random() < 0.8:
                 away = side * (d / 2 - 0.25 - scene.rng.uniform(0, 0.15))
                 turn = (math.pi if side > 0 else 0.0) + scene.rng.normal(0, 0.15)
-                _chair(scene, p.at(float(x), away, turn), 0.42, 0.42, cloth, legs)
+                _add_chair(scene, p.at(float(x), away, turn), 0.42, 0.42, cloth, legs)
 
 
 def chair(scene: Scene, p: Place, w: float, d: float) -> None:
-    _chair(scene, p, w, d, scene.cloth(), scene.wood_or_plain())
+    _add_chair(scene, p, w, d, scene.cloth(), scene.wood_or_plain())
 
 
 def desk(scene: Scene, p: Place, w: float, d: float) -> None:
-    """A desk with a screen and a chair; the footprint includes the chair."""
+    """Builds a desk with a screen and a chair; the footprint includes the chair."""
     rng, high, deep = scene.rng, scene.rng.uniform(0.70, 0.76), d - 0.8
     top, back = scene.wood_or_plain(), p.at(0, (deep - d) / 2)
     scene.box(back, high - 0.04, (w, deep, 0.04), top)
@@ -68,7 +68,7 @@ def desk(scene: Scene, p: Place, w: float, d: float) -> None:
     scene.box(screen, high + 0.1, (wide, 0.04, wide * 0.6), dark)
     scene.box(screen.at(0, 0.3), high, (0.42, 0.14, 0.02), scene.plain())
     seat = back.at(rng.uniform(-0.2, 0.1), deep / 2 + 0.3, math.pi + rng.normal(0, 0.4))
-    _chair(scene, seat, 0.45, 0.45, scene.cloth(), scene.plain())
+    _add_chair(scene, seat, 0.45, 0.45, scene.cloth(), scene.plain())
 
 
 def sofa(scene: Scene, p: Place, w: float, d: float) -> None:
@@ -108,10 +108,10 @@ def shelf(scene: Scene, p: Place, w: float, d: float) -> None:
         scene.box(p, z, (w, d, 0.025), wood)
         x, end = -w / 2 + 0.05, w / 2 - 0.05 - scene.rng.uniform(0, 0.5 * w)
         while k < rows and x < end:
-            # A run of books of one size; the pattern's stripes are their spines.
+            # A row of books of equal size; the stripes of the pattern are their spines.
             run, thick = scene.rng.uniform(0.1, 0.35), scene.rng.uniform(0.02, 0.05)
             run = min(run, w / 2 - 0.05 - x)
-            books = scene.paint(CELLS, scene.any_colour(), (0.02, 0.02, 0.02), (thick, 9.0),
+            books = scene.paint(CELLS, scene.any_color(), (0.02, 0.02, 0.02), (thick, 9.0),
                                 joint=0.08, variation=0.8, grain=0.15)  # fmt: skip
             size = (run, d * scene.rng.uniform(0.6, 0.9), scene.rng.uniform(0.16, 0.29))
             scene.box(p.at(x + run / 2, 0), z + 0.025, size, books)
@@ -119,7 +119,7 @@ def shelf(scene: Scene, p: Place, w: float, d: float) -> None:
 
 
 def cabinet(scene: Scene, p: Place, w: float, d: float) -> None:
-    """A sideboard or kitchen counter, with or without hanging cupboards."""
+    """Builds a sideboard or kitchen counter, with or without wall cupboards."""
     high, columns = scene.rng.uniform(0.75, 0.92), max(1, round(w / 0.5))
     fronts = scene.fronts(w / columns, high / scene.rng.integers(1, 4))
     scene.box(p, 0, (w, d, high), fronts)
@@ -143,14 +143,14 @@ def door(scene: Scene, p: Place, w: float, d: float) -> None:
 
 
 def stub(scene: Scene, p: Place, w: float, d: float) -> None:
-    """A piece of wall that stands into the room, or a chimney breast."""
+    """Builds a piece of wall that reaches into the room, or a chimney breast."""
     scene.box(p, 0, (w, d, 3.2), scene.wall_paint())
 
 
 def plant(scene: Scene, p: Place, w: float, d: float) -> None:
     pot, high = w * 0.55, scene.rng.uniform(0.25, 0.4)
     scene.add(CYLINDER, p, 0, (pot, pot, high), scene.plain())
-    first = scene.colour((0.25, 0.4), (0.4, 0.8), (0.2, 0.5))
+    first = scene.color((0.25, 0.4), (0.4, 0.8), (0.2, 0.5))
     leaves = scene.paint(CHECKS, first, tuple(0.4 * c for c in first), (0.05, 0.08), grain=0.6)
     for _ in range(scene.rng.integers(3, 7)):
         side = w * scene.rng.uniform(0.4, 0.7)
@@ -168,7 +168,7 @@ def lamp(scene: Scene, p: Place, w: float, d: float) -> None:
     scene.lights.append((np.array([p.x, p.y, high + 0.15]), 0.5))
 
 
-def bin_(scene: Scene, p: Place, w: float, d: float) -> None:
+def waste_bin(scene: Scene, p: Place, w: float, d: float) -> None:
     scene.add(CYLINDER, p, 0, (w, d, scene.rng.uniform(0.3, 0.6)), scene.cloth())
 
 
@@ -186,7 +186,7 @@ def ball(scene: Scene, p: Place, w: float, d: float) -> None:
 
 
 def clutter(scene: Scene, p: Place, w: float, d: float, z: float) -> None:
-    """Small things on a surface at height z."""
+    """Puts small things on a surface at height z."""
     for _ in range(scene.rng.poisson(2.5 * w)):
         x, y = scene.rng.uniform(-0.42, 0.42, 2) * (w, d)
         spot = p.at(float(x), float(y), scene.rng.uniform(0, 3))
@@ -197,25 +197,27 @@ def clutter(scene: Scene, p: Place, w: float, d: float, z: float) -> None:
         scene.add(int(shape), spot, z, size, scene.cloth())
 
 
-def _board(scene: Scene, p: Place, w: float, d: float, high: float, top: int, legs: int) -> None:
+def _add_board(
+    scene: Scene, p: Place, w: float, d: float, high: float, top: int, legs: int
+) -> None:
     scene.box(p, high - 0.035, (w, d, 0.035), top)
     for x in (-w / 2 + 0.05, w / 2 - 0.05):
         for y in (-d / 2 + 0.05, d / 2 - 0.05):
             scene.box(p.at(x, y), 0, (0.055, 0.055, high - 0.035), legs)
 
 
-def _chair(scene: Scene, p: Place, w: float, d: float, cloth: int, legs: int) -> None:
-    _board(scene, p, w, d, 0.46, cloth, legs)
+def _add_chair(scene: Scene, p: Place, w: float, d: float, cloth: int, legs: int) -> None:
+    _add_board(scene, p, w, d, 0.46, cloth, legs)
     scene.box(p.at(0, -d / 2 + 0.02), 0.46, (w, 0.04, scene.rng.uniform(0.35, 0.55)), cloth)
 
 
 class Kind(NamedTuple):
-    """A piece of furniture: who builds it, and the ranges of its footprint."""
+    """Describes a kind of furniture: its builder, and the ranges of its footprint in metres."""
 
     build: Callable[[Scene, Place, float, float], None]
     width: tuple[float, float]
     depth: tuple[float, float]
-    low: bool = False  # leaves the wall above it free
+    low: bool = False  # leaves room for a window or a picture above it
 
 
 AT_WALLS = (
@@ -241,7 +243,7 @@ IN_THE_MIDDLE = (
     Kind(chair, (0.4, 0.5), (0.4, 0.5)),
     Kind(chair, (0.4, 0.5), (0.4, 0.5)),
     Kind(sofa, (0.85, 1.8), (0.8, 0.95)),
-    Kind(bin_, (0.25, 0.4), (0.25, 0.4)),
+    Kind(waste_bin, (0.25, 0.4), (0.25, 0.4)),
     Kind(crates, (0.3, 0.6), (0.3, 0.5)),
     Kind(ball, (0.2, 0.6), (0.2, 0.6)),
     Kind(plant, (0.4, 0.7), (0.4, 0.7)),
@@ -253,14 +255,14 @@ IN_THE_MIDDLE = (
 
 
 def draw_room(rng: Rng) -> Scene:
-    """Draws a room, its camera and its furniture; every depth in view is within 0.5 and 10 m."""
+    """Draws a room, its camera and its furniture; every depth is between 0.5 and 10 m."""
     scene = Scene(rng)
     w, d = np.exp(rng.uniform(math.log(2.3), math.log(9.5), 2))
-    w, d = np.array([w, d]) * min(1.0, DIAGONAL / math.hypot(w, d))
+    w, d = np.array([w, d]) * min(1.0, MAX_DIAGONAL / math.hypot(w, d))
     h = rng.uniform(2.3, 3.0)
     wall, feature = scene.wall_paint(), scene.wall_paint()
     walls = [feature if rng.random() < 0.25 else wall for _ in range(4)]
-    white = scene.colour((0, 1), (0, 0.08), (0.7, 0.95))
+    white = scene.color((0, 1), (0, 0.08), (0.7, 0.95))
     panels = (0.6, 0.6) if rng.random() < 0.3 else (50.0, 50.0)
     grey = tuple(0.8 * c for c in white)
     ceiling = scene.paint(CELLS, white, grey, panels, joint=0.02, grain=0.05)
@@ -277,10 +279,10 @@ def draw_room(rng: Rng) -> Scene:
 
 def _place_camera(scene: Scene, w: float, d: float) -> None:
     rng = scene.rng
-    margin = CLEARANCE + 0.12  # what hangs on the walls is as thick as that
+    margin = CLEARANCE + 0.12  # things that hang on the walls are up to 0.12 m thick
     x, y = (margin + rng.random() * (side - 2 * margin) for side in (w, d))
     scene.camera = np.array([x, y, rng.uniform(1.0, 1.7)])
-    # Of some directions, take the first that looks far enough not to face a bare wall.
+    # Take the first direction that looks far enough not to face a bare wall.
     yaws = rng.uniform(-math.pi, math.pi, 16)
     c, s = np.cos(yaws), np.sin(yaws)
     free = np.minimum(
@@ -294,7 +296,7 @@ def _place_camera(scene: Scene, w: float, d: float) -> None:
 
 def _furnish(scene: Scene, w: float, d: float, h: float) -> None:
     rng = scene.rng
-    # Each wall as its left end (seen from inside, back to the wall), its length and its turn.
+    # Each wall: its left end (seen with the back to the wall), its length and its yaw.
     sides = ((0, 0, w, 0), (w, d, w, math.pi), (0, d, d, -math.pi / 2), (w, 0, d, math.pi / 2))
     for x, y, length, yaw in sides:
         end, along = Place(x, y, yaw), rng.exponential(0.3)
@@ -303,20 +305,23 @@ def _furnish(scene: Scene, w: float, d: float, h: float) -> None:
             wide, deep = rng.uniform(*kind.width), rng.uniform(*kind.depth)
             if rng.random() < 0.8 and along + wide < length:
                 place = end.at(along + wide / 2, deep / 2 + 0.015)
-                if not _put(scene, kind, place, wide, deep) or kind.low:
-                    _hang(scene, end.at(along + wide / 2, 0), wide, h)
+                if not _place_piece(scene, kind, place, wide, deep) or kind.low:
+                    _hang_on_wall(scene, end.at(along + wide / 2, 0), wide, h)
             along += wide + rng.exponential(0.25)
     for _ in range(rng.poisson(0.5 * w * d) + 2):
         kind = IN_THE_MIDDLE[rng.integers(len(IN_THE_MIDDLE))]
         place = Place(rng.uniform(0, w), rng.uniform(0, d), rng.uniform(-math.pi, math.pi))
-        _put(scene, kind, place, rng.uniform(*kind.width), rng.uniform(*kind.depth), (w, d))
+        _place_piece(scene, kind, place, rng.uniform(*kind.width), rng.uniform(*kind.depth), (w, d))
     if rng.random() < 0.4:
         size = (rng.uniform(0.3, 0.7) * w, rng.uniform(0.3, 0.7) * d, 0.012)
         scene.box(Place(w / 2, d / 2, rng.normal(0, 0.1)), 0.0, size, scene.cloth())
 
 
-def _put(scene: Scene, kind: Kind, p: Place, w: float, d: float, room=None) -> bool:
-    """Builds `kind` at `p` unless it meets another piece, the camera or a wall of `room`."""
+def _place_piece(scene: Scene, kind: Kind, p: Place, w: float, d: float, room=None) -> bool:
+    """Builds `kind` at `p`, unless it would hit another piece, the camera or a wall of `room`.
+
+    Returns whether it was built.
+    """
     c, s = abs(math.cos(p.yaw)), abs(math.sin(p.yaw))
     x, y = (w * c + d * s) / 2, (w * s + d * c) / 2
     bounds = (p.x - x, p.x + x, p.y - y, p.y + y)
@@ -333,7 +338,7 @@ def _put(scene: Scene, kind: Kind, p: Place, w: float, d: float, room=None) -> b
     return True
 
 
-def _hang(scene: Scene, p: Place, wide: float, h: float) -> None:
+def _hang_on_wall(scene: Scene, p: Place, wide: float, h: float) -> None:
     """Hangs a window, a picture or nothing on the wall at `p`."""
     rng, kind = scene.rng, scene.rng.random()
     if kind < 0.35 and wide > 0.8:
@@ -346,13 +351,13 @@ def _hang(scene: Scene, p: Place, wide: float, h: float) -> None:
         inside = p.at(0, 0.4)
         scene.lights.append((np.array([inside.x, inside.y, sill + 0.6]), rng.uniform(0.5, 1.5)))
         if rng.random() < 0.5:
-            folds = scene.colour((0, 1), (0.1, 0.6), (0.4, 0.9))
+            folds = scene.color((0, 1), (0.1, 0.6), (0.4, 0.9))
             curtain = scene.paint(STRIPES, folds, tuple(0.6 * c for c in folds), (0.06, 1))
             for x in (-size[0] / 2, size[0] / 2):
                 scene.box(p.at(x, 0.06), 0.3, (0.3, 0.08, h - 0.5), curtain)
     elif kind < 0.75:
         w, d, z = *rng.uniform(0.25, 0.8, 2), rng.uniform(1.2, 1.5)
         scene.box(p, z, (w, 0.05, d), scene.plain())
-        canvas = scene.paint(rng.integers(3), scene.any_colour(), scene.any_colour(),
+        canvas = scene.paint(rng.integers(3), scene.any_color(), scene.any_color(),
                              tuple(rng.uniform(0.05, 0.3, 2)), 0.3, 0.1, 0.5, 0.5)  # fmt: skip
         scene.box(p, z + 0.03, (w - 0.06, 0.06, d - 0.06), canvas)

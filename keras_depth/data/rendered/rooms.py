@@ -1,47 +1,47 @@
-"""Rendered rooms: pictures with exact metric depth, for trying everything without a data set.
+"""Renders rooms: images with exact metric depth, to try everything without a data set.
 
-No substitute for NYU Depth v2: they have its camera and its range, and the cues a network needs
+Rooms do not replace NYU Depth v2. They have its camera and its range, and the cues a network needs
 (perspective, texture scale, contact with the floor, light that falls off), but none of its clutter.
 """
 
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
+from keras_depth.data.rendered import SPLITS
 from keras_depth.data.rendered.furniture import draw_room
-from keras_depth.data.rendered.rays import Surface, View, light, photograph, smooth_noise
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.data.rendered.light import auto_exposure, indoor_light, tone_map
+from keras_depth.data.rendered.rays import View
+from keras_depth.data.rendered.surfaces import Surface, smooth_noise
+from keras_depth.errors import InputError, check_choice
 from keras_depth.geometry import NYU, Intrinsics, scale_intrinsics
-
-SPLITS = ("train", "test")
 
 
 class Rooms(Reader):
-    """A reader of rendered rooms.
+    """Renders rooms on demand.
 
-    The scene is a pure function of (seed, split, index), whatever the size; train and test draw
-    from different random streams.
+    The scene is a pure function of (seed, split, index), at any size; train and test draw from
+    different random streams.
 
     Args:
         count: number of rooms.
-        size: (height, width) of image and depth; the field of view is NYU's in any size.
-        seed: non-negative; another seed gives other rooms.
+        size: (height, width) of image and depth in pixels; the field of view is always NYU's.
+        seed: 0 or more; another seed gives other rooms.
         split: "train" or "test".
         noise: adds a sensor's noise to the image.
-        holes: leaves out depth as a Kinect does: at grazing angles, on lamps and windows, beside
-            near edges and in patches. 0 = not measured.
+        holes: removes depth where a Kinect measures none: at grazing angles, on lamps and windows,
+            beside near edges and in patches. 0 = not measured.
 
     `rooms[i]`: `image` float32 (H, W, 3) RGB in [0, 1], `depth` float32 (H, W, 1), camera z in
     metres, 0.5 to 10.
 
     Raises:
-        InputError: the count, the size, the seed or the split is none.
+        InputError: the count, the size, the seed or the split is invalid.
     """
 
     synthetic = True
 
     def __init__(self, count, size=(240, 320), seed=0, split="train", noise=False, holes=False):
-        if split not in SPLITS:
-            raise unknown_name("split", split, SPLITS)
+        check_choice("split", split, SPLITS)
         if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8:
             raise InputError(
                 f"rooms: count={count}, size={tuple(size)}, seed={seed}: ask for at least one "
@@ -74,7 +74,9 @@ class Rooms(Reader):
         scene = draw_room(rng)
         view = View(scene, self.intrinsics, self.size)
         surface = Surface(scene, view)
-        image = photograph(surface, light(scene, view, surface), rng, self.noise)
+        light = indoor_light(scene, view, surface)
+        exposure = auto_exposure(surface, light, rng)
+        image = tone_map(surface, light, exposure, rng if self.noise else None)
         depth = view.depth
         if self.holes:
             depth = np.where(_holes(view, surface, rng), np.float32(0), depth)
@@ -82,11 +84,11 @@ class Rooms(Reader):
 
 
 def _holes(view: View, surface: Surface, rng) -> np.ndarray:
-    """Returns where a structured-light sensor would measure nothing: bool (H, W)."""
+    """Returns the pixels that a structured-light sensor would not measure: bool (H, W)."""
     depth = view.depth
     height, width = depth.shape
     holes = (surface.facing < 0.15) | (surface.glow > 0)
-    # The projector stands beside the camera: near edges throw a shadow to one side.
+    # The projector is beside the camera, so near edges cast a shadow to one side.
     reach = max(1, width // 80)
     holes[:, reach:] |= depth[:, :-reach] < 0.85 * depth[:, reach:]
     patch = width / 12

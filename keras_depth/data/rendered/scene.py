@@ -1,4 +1,4 @@
-"""A scene to be rendered: solids, what they are painted with, lights and a camera.
+"""Describes a scene to render: solids, their materials, lights and a camera.
 
 The world is in metres: x to the right, y forward, z up from the floor.
 """
@@ -8,29 +8,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Shapes of a solid; all of them fill the box of its size. A gable is a roof, its ridge along x.
+# Shapes of a solid; each fills the box of its size. A gable is a roof with its ridge along x.
 BOX, CYLINDER, BALL, GABLE = range(4)
 STRIPES, CHECKS, CELLS, PANES = range(4)  # patterns of a material
+FLOOR = 4  # face of solid 0 that is the floor or the ground; outdoors its other faces are the sky
 
 Rng = np.random.Generator
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 class Place(NamedTuple):
-    """Where a piece of furniture stands: the middle of its footprint, and its turn about z."""
+    """Places a piece: x and y of the middle of its footprint, and its yaw about z."""
 
     x: float
     y: float
     yaw: float = 0.0
 
     def at(self, x: float, y: float, yaw: float = 0.0) -> "Place":
-        """Returns the place at (x, y) of this piece's own frame."""
+        """Returns the place at (x, y) in this piece's own frame."""
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         return Place(self.x + c * x - s * y, self.y + s * x + c * y, self.yaw + yaw)
 
 
 class Solid(NamedTuple):
-    """A shape of half-size `half` about `centre`, turned by `yaw` about the vertical."""
+    """Places a shape of half-size `half` about `centre`, turned by `yaw` about the vertical."""
 
     shape: int
     centre: tuple[float, float, float]
@@ -40,14 +41,14 @@ class Solid(NamedTuple):
 
 
 class Material(NamedTuple):
-    """A pattern between two colours (linear light), its size in metres."""
+    """Mixes two colors (linear light) in a pattern; sizes in metres."""
 
     pattern: int
-    first: Colour
-    second: Colour
+    first: Color
+    second: Color
     period: tuple[float, float] = (1.0, 1.0)
-    shift: float = 0.0  # how far each row of cells is moved against the one before, in cells
-    joint: float = 0.0  # width of the joint between cells, as a part of the cell
+    shift: float = 0.0  # of each row of cells against the one before, in cells
+    joint: float = 0.0  # width of the joint between cells, as a share of the cell
     variation: float = 0.0  # of brightness from cell to cell
     grain: float = 0.1  # amplitude of the fine noise
     stretch: float = 1.0  # of the fine noise along v: 1 plaster, 10 wood
@@ -55,9 +56,9 @@ class Material(NamedTuple):
 
 
 class Scene:
-    """What a room or a street holds.
+    """Holds the contents of a room or a street.
 
-    Solid 0 is the room itself, seen from inside; out of doors it is the ground and the sky.
+    Solid 0 is the room itself, seen from inside; outdoors it is the ground and the sky.
     """
 
     def __init__(self, rng: Rng):
@@ -65,19 +66,20 @@ class Scene:
         self.solids: list[Solid] = []
         self.materials: list[Material] = []
         self.footprints: list[tuple[float, float, float, float]] = []  # x0, x1, y0, y1
-        self.lights: list[tuple[np.ndarray, float]] = []  # position, intensity; the first casts
-        self.sun = np.zeros(3)  # out of doors: the direction to it, as long as it is strong
-        # The fine noise: how large its cells are, in metres, and how much they weigh.
+        # Position and intensity of each; the first one casts shadows.
+        self.lights: list[tuple[np.ndarray, float]] = []
+        self.sun = np.zeros(3)  # outdoors: direction to the sun; its length is the intensity
+        # The fine noise: size of its cells in metres, and weight.
         self.grains: tuple[tuple[float, float], ...] = ((0.02, 0.6), (0.25, 0.5))
         self.camera = np.zeros(3)
         self.yaw = self.pitch = self.roll = 0.0
 
     def add(self, shape: int, place: Place, z: float, size: tuple, material: int | tuple) -> None:
-        """Adds a solid of `size` (width, depth, height) on height `z` in the middle of `place`."""
+        """Adds a solid of `size` (width, depth, height) at `place`, its bottom at height `z`."""
         w, d, h = size
         yaw = place.yaw
         quarters = yaw / (math.pi / 2)
-        if abs(quarters - round(quarters)) < 1e-6:  # axes that coincide are cheaper to trace
+        if abs(quarters - round(quarters)) < 1e-6:  # a solid along the axes is cheaper to trace
             yaw, (w, d) = 0.0, ((d, w) if round(quarters) % 2 else (w, d))
         faces = (material,) * 6 if isinstance(material, int) else material
         self.solids.append(
@@ -94,30 +96,30 @@ class Scene:
 
     # Materials -----------------------------------------------------------------------------------
 
-    def colour(self, hue: tuple, saturation: tuple, value: tuple) -> Colour:
-        """Draws a colour from ranges of hue, saturation and value; returns linear light."""
+    def color(self, hue: tuple, saturation: tuple, value: tuple) -> Color:
+        """Draws a color from ranges of hue, saturation and value; returns linear RGB."""
         h, s, v = (self.rng.uniform(*bounds) for bounds in (hue, saturation, value))
         return tuple((v * (1 - s * max(0.0, min(k, 4 - k, 1.0)))) ** 2.2 for k in (
             (5 + 6 * h) % 6, (3 + 6 * h) % 6, (1 + 6 * h) % 6))  # fmt: skip
 
-    def any_colour(self) -> Colour:
+    def any_color(self) -> Color:
         # Most things in a home are muted; a few are bright.
         vivid = 0.9 if self.rng.random() < 0.15 else 0.45
-        return self.colour((0, 1), (0.0, vivid), (0.15, 0.9))
+        return self.color((0, 1), (0.0, vivid), (0.15, 0.9))
 
     def wall_paint(self) -> int:
-        first = self.colour((0, 1), (0.0, 0.22), (0.55, 0.95))
+        first = self.color((0, 1), (0.0, 0.22), (0.55, 0.95))
         kind = self.rng.random()
         if kind < 0.65:
             return self.paint(CELLS, first, first, grain=0.06)
-        second = self.colour((0, 1), (0.0, 0.3), (0.5, 0.95))
+        second = self.color((0, 1), (0.0, 0.3), (0.5, 0.95))
         if kind < 0.8:
             width = self.rng.uniform(0.06, 0.2)
             return self.paint(STRIPES, first, second, (width, width), grain=0.05)
         if kind < 0.9:
             return self.paint(
                 CELLS,
-                self.colour((0.02, 0.08), (0.3, 0.6), (0.4, 0.7)),
+                self.color((0.02, 0.08), (0.3, 0.6), (0.4, 0.7)),
                 first,
                 (0.22, 0.075),
                 0.5,
@@ -131,40 +133,40 @@ class Scene:
         kind = self.rng.random()
         if kind < 0.45:
             return self.wood(width=self.rng.uniform(0.07, 0.18), length=self.rng.uniform(0.8, 1.6))
-        first = self.colour((0, 1), (0.02, 0.3), (0.4, 0.85))
-        second = self.colour((0, 1), (0.02, 0.3), (0.15, 0.6))
+        first = self.color((0, 1), (0.02, 0.3), (0.4, 0.85))
+        second = self.color((0, 1), (0.02, 0.3), (0.15, 0.6))
         side = self.rng.uniform(0.2, 0.5)
         if kind < 0.65:
             return self.paint(CELLS, first, second, (side, side), 0.0, 0.03, 0.12, grain=0.12)
         if kind < 0.8:
             return self.paint(CHECKS, first, second, (side, side), grain=0.1)
-        return self.paint(CELLS, self.colour((0, 1), (0.05, 0.5), (0.25, 0.7)), second, grain=0.5)
+        return self.paint(CELLS, self.color((0, 1), (0.05, 0.5), (0.25, 0.7)), second, grain=0.5)
 
     def wood(self, width: float = 0.5, length: float = 3.0) -> int:
-        first = self.colour((0.04, 0.1), (0.25, 0.7), (0.25, 0.8))
+        first = self.color((0.04, 0.1), (0.25, 0.7), (0.25, 0.8))
         dark = tuple(0.5 * c for c in first)
         return self.paint(CELLS, first, dark, (width, length), 0.37, 0.03, 0.3, 0.35, 10.0)
 
     def cloth(self) -> int:
-        first, kind = self.any_colour(), self.rng.random()
+        first, kind = self.any_color(), self.rng.random()
         if kind < 0.6:
             return self.paint(CELLS, first, first, grain=0.35)
         side = self.rng.uniform(0.04, 0.15)
         pattern = STRIPES if kind < 0.8 else CHECKS
-        return self.paint(pattern, first, self.any_colour(), (side, side), grain=0.25)
+        return self.paint(pattern, first, self.any_color(), (side, side), grain=0.25)
 
     def plain(self) -> int:
-        first = self.any_colour()
+        first = self.any_color()
         return self.paint(CELLS, first, first, grain=0.05)
 
     def fronts(self, width: float, height: float) -> int:
-        """Doors or drawers of `width` by `height`, with dark joints."""
-        first = self.colour((0, 1), (0.0, 0.4), (0.3, 0.95))
+        """Returns a material of doors or drawers of `width` by `height`, with dark joints."""
+        first = self.color((0, 1), (0.0, 0.4), (0.3, 0.95))
         dark = tuple(0.25 * c for c in first)
         return self.paint(CELLS, first, dark, (width, height), 0.0, 0.04, 0.06, 0.2, 6.0)
 
     def wood_or_plain(self) -> int:
         return self.wood() if self.rng.random() < 0.6 else self.plain()
 
-    def glow(self, strength: float, tint: Colour = (1.0, 0.95, 0.85)) -> int:
+    def glow(self, strength: float, tint: Color = (1.0, 0.95, 0.85)) -> int:
         return self.paint(CELLS, tint, tint, grain=0.0, glow=strength)

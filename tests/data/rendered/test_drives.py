@@ -17,9 +17,6 @@ from keras_depth.data.rendered.drives import (
     Drives,
     velo_to_camera,
 )
-from keras_depth.data.rendered.rays import Surface, View, crossing, daylight
-from keras_depth.data.rendered.scene import BALL, BOX, CELLS, GABLE, Place, Scene
-from keras_depth.data.rendered.street import draw_street
 from keras_depth.errors import InputError
 
 SMALL = (48, 156)
@@ -85,6 +82,35 @@ def test_equal_bits_in_another_process_and_in_threads():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == expected
+
+
+TRAIN = {
+    "image": [0.4592, 0.4503, 0.3692, 0.5095],
+    "depth": [23.2417, 22.5974, 11.9255, 13.2760],
+    "right": [0.4655, 0.4352, 0.3717, 0.4952],
+}
+TEST = {
+    "image": [0.5697, 0.3964, 0.6808, 0.3471],
+    "depth": [20.0785, 12.2798, 13.1613, 8.6098],
+    "right": [0.5728, 0.4112, 0.6820, 0.3238],
+}
+
+
+@pytest.mark.parametrize(
+    "options, means",
+    [
+        ({"stereo": False}, {key: TRAIN[key] for key in ("image", "depth")}),
+        ({}, TRAIN),
+        ({"split": "test", "noise": True}, TEST),
+    ],
+)
+def test_drives_stay_the_same(options, means):
+    """The means of the four quarters, written down once: reports and tests rest on these drives."""
+    sample = Drives(4, SMALL, seed=5, **options)[3]
+    assert set(means) == set(sample) - {"focal_baseline"}
+    for key, expected in means.items():
+        quarters = sample[key].mean(-1).reshape(2, 24, 2, 78).mean((1, 3))
+        assert quarters.ravel() == pytest.approx(expected, rel=1e-3)
 
 
 def test_seed_split_drive_and_frame_each_change_the_sample():
@@ -216,72 +242,6 @@ def test_the_rig_is_that_of_the_real_calibration(samples):
     np.testing.assert_allclose(shift, LEFT_FROM_GREY, atol=1e-7)
     expected = calibration.lidar + np.column_stack([np.zeros((4, 3)), [*shift, 0]])
     np.testing.assert_allclose(velo_to_camera(), expected, atol=1e-7)
-
-
-# The renderer out of doors -----------------------------------------------------------------------
-
-
-def test_a_street_as_when_every_ray_is_tried_on_every_solid():
-    size, camera = (24, 80), Drives(1, (24, 80)).intrinsics
-    for seed in range(3):
-        scene = draw_street(np.random.default_rng(seed), 10)
-        scene.camera = scene.camera + (4.0, 0.0, 0.0)  # some solids reach behind it
-        view = View(scene, camera, size)
-        depth = crossing(scene.solids[0], view.origin, view.rays)[1]
-        number = np.zeros(size, int)
-        for k, solid in enumerate(scene.solids[1:], 1):
-            near, far = crossing(solid, view.origin, view.rays)
-            hit = (near < far) & (near > 0) & (near < depth)
-            depth, number = np.where(hit, near, depth), np.where(hit, k, number)
-        same = np.isclose(view.depth, depth, rtol=1e-4)
-        assert same.mean() > 0.999 and (view.solid == number).mean() > 0.995
-        assert len(np.unique(view.solid)) > 20
-
-
-def test_where_a_ray_meets_a_roof():
-    scene = Scene(np.random.default_rng(0))
-    scene.add(GABLE, Place(0.0, 0.0), 0.0, (4.0, 2.0, 1.0), 0)
-    rays = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]], np.float32).T
-    # At half its height the roof is half as wide, and its ends are upright.
-    near, far = crossing(scene.solids[0], (0.0, 0.0, 0.5), rays)
-    np.testing.assert_allclose(far, (0.5, 2.0, 0.5), rtol=1e-5)
-    assert (near < 0).all()
-    # Over the eaves it is 0.2 m high, and level rays pass by.
-    near, far = crossing(scene.solids[0], (0.0, 0.8, 0.5), rays)
-    np.testing.assert_allclose((near[2], far[2]), (0.3, 0.5), rtol=1e-5)
-    assert not ((near < far) & (far > 0))[:2].any()
-
-
-def ground(sun):
-    """Returns a scene of bare ground under the sun, seen from 10 m above, straight down."""
-    scene = Scene(np.random.default_rng(0))
-    grey = scene.paint(CELLS, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), grain=0.0)
-    scene.add(BOX, Place(0, 0), 0.0, (1000.0, 1000.0, 500.0), grey)
-    scene.sun = np.array(sun, float)
-    scene.camera, scene.pitch = np.array([0.0, 0.0, 10.0]), -np.pi / 2
-    scene.footprints.append((90.0, 91.0, 90.0, 91.0))
-    return scene, grey
-
-
-def test_a_shadow_falls_away_from_the_sun():
-    scene, grey = ground((0.0, 1.0, 1.0))
-    scene.add(BOX, Place(0.0, 0.0), 0.0, (4.0, 4.0, 3.0), grey)
-    camera = KITTI._replace(fx=40, fy=40, cx=80, cy=60)
-    view = View(scene, camera, (121, 161))
-    light = daylight(scene, view, Surface(scene, view))
-    # The camera looks down with x of the world upwards: y of the world is to its left, and a
-    # metre of the ground is 4 pixels. The box's shadow is 3 m long, towards -y.
-    shaded, lit, beside = light[60, 80 + 14], light[60, 80 + 30], light[60, 80 - 14]
-    assert shaded < 0.5 * lit and lit == pytest.approx(beside, rel=0.01)
-
-
-def test_the_ground_is_dark_where_something_stands():
-    scene, grey = ground((0.0, 0.0, 0.5))
-    scene.add(BALL, Place(30.0, 0.0), 0.0, (1.0, 1.0, 1.0), grey)
-    scene.footprints.append((-0.5, 0.5, -0.5, 0.5))
-    view = View(scene, KITTI._replace(fx=40, fy=40, cx=80, cy=60), (121, 161))
-    light = daylight(scene, view, Surface(scene, view))
-    assert light[60, 80] < 0.5 * light[60, 100] and light[60, 84] < light[60, 100]
 
 
 @pytest.mark.parametrize(
