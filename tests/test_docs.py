@@ -70,7 +70,7 @@ def test_the_table_of_networks():
 
 def test_the_names_exist():
     pages = {page: (ROOT / page).read_text() for page in PAGES}
-    for name in protocols.names():
+    for name in protocols.PROTOCOLS:
         assert f"| `{name}` |" in pages["docs/protocols.md"]
     for name in data.reader_names():
         assert re.search(rf"^\| .*`{name}`", pages["docs/data.md"], re.MULTILINE), name

@@ -223,8 +223,6 @@ def test_half_precision_predictions():
         metrics.DepthMetric("r2", "root_last", name="last"),
         metrics.DepthMetric("d1"),
         metrics.DepthMetric("rmse", name="root", dtype="float32"),
-        metrics.ValidPixels(),
-        metrics.ValidPixels(share=True, name="scored"),
     ],
     ids=lambda metric: metric.name,
 )
@@ -236,16 +234,6 @@ def test_config_round_trip(metric):
     assert again(*data) == metric(*data)
 
 
-def test_valid_pixels():
-    count, share = metrics.ValidPixels(), metrics.ValidPixels(share=True)
-    assert (count.name, share.name) == ("valid_pixels", "valid_share")
-    y_true, y_pred = frames(TWO_AND_AN_EMPTY_ONE)
-    for part in (slice(0, 1), slice(1, 3)):
-        count.update_state(y_true[part], y_pred[part])
-        share.update_state(y_true[part], y_pred[part])
-    assert count.result() == 4 and share.result() == 4 / 12
-
-
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
 def test_compiled_model_reports_them(jit, tmp_path):
     image = keras.Input((1, 4, 1))
@@ -255,7 +243,6 @@ def test_compiled_model_reports_them(jit, tmp_path):
         metrics=[
             *metrics.all_metrics("image"),
             metrics.DepthMetric("rmse", "pixel", name="rmse_pixel"),
-            metrics.ValidPixels(),
         ],
         jit_compile=jit,
     )
@@ -264,7 +251,6 @@ def test_compiled_model_reports_them(jit, tmp_path):
     for kind in NAMES:
         np.testing.assert_allclose(report[kind], BY_HAND[kind][0], rtol=1e-6, err_msg=kind)
     np.testing.assert_allclose(report["rmse_pixel"], BY_HAND["rmse"][1], rtol=1e-6)
-    assert report["valid_pixels"] == 4
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.evaluate(y_pred, y_true, return_dict=True, verbose=0) == pytest.approx(report)
@@ -279,3 +265,31 @@ def test_bad_input():
         metrics.DepthMetric("rmse")(np.zeros((1, 4, 4, 2)), np.zeros((1, 2, 2, 1)))
     with pytest.raises(InputError, match="'rmse' takes no sample_weight"):
         metrics.DepthMetric("rmse")(*frames([[(1, 1)]]), sample_weight=[1.0])
+
+
+def pooled_r2(truth, prediction):
+    y_true = np.stack([truth, truth > 0], -1).astype("float32")
+    return metrics.pooled_r2(y_true, prediction[..., None].astype("float32"))
+
+
+def test_pooled_r2_by_hand():
+    """Means of 7x7, at every second place: of 9x11, two rows of three."""
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.uniform(1, 5, (2, 9, 11)).astype("float32")
+    places = [(y, x) for y in (0, 2) for x in (0, 2, 4)]
+    t, p = (
+        np.array([each[y : y + 7, x : x + 7].mean() for y, x in places])
+        for each in (truth, prediction)
+    )
+    expected = 1 - np.sum((p - t) ** 2) / np.sum((t - t.mean()) ** 2)
+    assert pooled_r2(truth, prediction) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pooled_r2_takes_the_means_of_what_is_valid():
+    truth = np.add.outer(np.arange(21.0), np.arange(21.0)) + 1
+    holed = truth * (np.random.default_rng(1).uniform(size=truth.shape) < 0.5)
+    assert pooled_r2(holed, truth) == pytest.approx(1)
+    assert np.isnan(pooled_r2(0 * truth, truth))
+    assert np.isnan(pooled_r2(0 * truth + 2, truth))
+    assert np.isnan(pooled_r2(truth[:5], truth[:5]))
+    assert pooled_r2(truth, 0 * truth + 100) < 0

@@ -47,7 +47,7 @@ LINES = {
 
 
 def test_names():
-    assert protocols.names() == list(LINES)
+    assert list(protocols.PROTOCOLS) == list(LINES)
     for name in LINES:
         protocol = protocols.get(name)
         assert protocol.name == name and protocol.description and protocol.source
@@ -117,7 +117,7 @@ def test_a_crop_of_another_frame_needs_both():
         ({"aligment": "median"}, "unknown protocol setting 'aligment': did you mean 'alignment'"),
         ({"name": "mine"}, "unknown protocol setting 'name'"),
         ({"flip": "meen"}, "setting flip: 'meen': did you mean 'mean'"),
-        ({"alignment": True}, "setting alignment: True"),
+        ({"alignment": True}, "setting alignment: 'True'"),
         ({"max_depth": "far"}, "setting max_depth: 'far' is not a number"),
         ({"max_depth": True}, "setting max_depth: True is not a number"),
         ({"max_depth": None}, "setting max_depth: None is not a number"),

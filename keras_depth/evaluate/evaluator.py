@@ -18,8 +18,7 @@ from keras_depth.errors import InputError
 from keras_depth.evaluate import figures
 from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
-from keras_depth.evaluate.scorer import Scored
-from keras_depth.evaluate.tally import Tally
+from keras_depth.evaluate.scorer import Scored, Scorer
 from keras_depth.images import to_uint8
 from keras_depth.predict import exported as runtimes
 from keras_depth.predict.estimator import DepthEstimator
@@ -216,21 +215,21 @@ def evaluate(
     if isinstance(predictor, Predictions):
         protocol = protocols.vary(protocol, {"flip": "none"})
     _make(folder / "figures")
-    tallies = _tallies(predictor, protocol, mean_depth)
+    scorers = _scorers(predictor, protocol, mean_depth)
     frames, shown = [], []
     show = spread(len(reader), _SHOWN)
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, depth, scored = _score(predictor, reader, index, protocol, tallies, mean_depth)
+        sample, depth, scored = _score(predictor, reader, index, protocol, scorers, mean_depth)
         frames.append({"name": reader.name(index), **_frame(scored, protocol)})
-        if protocol.pooled_r2:
-            frames[-1]["r2_pooled"] = _number(tallies[MODEL].pooled_r2[-1])
+        for name, values in scorers[MODEL].map_metrics.items():
+            frames[-1][name] = _number(values[-1])
         if index in show:
             factor = np.float32(protocol.scale * scored.ratio)
             seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
             if protocol.clip_prediction:  # shown as it is scored
                 seen = np.clip(seen, *protocol.clip_prediction)
             shown.append((sample["image"], sample["depth"], seen))
-    if not tallies[MODEL].valid_pixels:
+    if not scorers[MODEL].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
             " check the data set's unit and the protocol's bounds"
@@ -240,11 +239,11 @@ def evaluate(
         data=reader.description,
         synthetic=reader.synthetic,
         protocol=protocol,
-        scores={name: tally.scores() for name, tally in tallies.items()},
+        scores={name: scorer.scores() for name, scorer in scorers.items()},
         frames=frames,
         missing=list(reader.missing),
-        valid_pixels=tallies[MODEL].valid_pixels,
-        all_pixels=tallies[MODEL].all_pixels,
+        valid_pixels=scorers[MODEL].valid_pixels,
+        all_pixels=scorers[MODEL].all_pixels,
         published=row,
     )
     images, truths, predictions = zip(*shown, strict=True)
@@ -256,18 +255,18 @@ def evaluate(
     return report
 
 
-def _tallies(
+def _scorers(
     predictor: DepthEstimator | Predictions, protocol: Protocol, mean_depth: np.ndarray | None
-) -> dict[str, Tally]:
+) -> dict[str, Scorer]:
     """What is scored: the network, and what it is to be compared with."""
-    tallies = {MODEL: Tally(protocol)}
+    scorers = {MODEL: Scorer(protocol)}
     if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
         # Some papers publish one of the two, some the other.
-        tallies[POST_PROCESSED] = Tally(protocols.vary(protocol, {"flip": "ramp"}))
+        scorers[POST_PROCESSED] = Scorer(protocols.vary(protocol, {"flip": "ramp"}))
     if mean_depth is not None:
         # It is metres, whatever a protocol makes of a network's output.
-        tallies[BASELINE] = Tally(dataclasses.replace(protocol, scale=1.0))
-    return tallies
+        scorers[BASELINE] = Scorer(dataclasses.replace(protocol, scale=1.0))
+    return scorers
 
 
 def _make(folder: Path) -> None:
@@ -288,21 +287,21 @@ def _score(
     reader: Reader,
     index: int,
     protocol: Protocol,
-    tallies: dict[str, Tally],
+    scorers: dict[str, Scorer],
     mean_depth: np.ndarray | None,
 ) -> tuple[Sample, np.ndarray, Scored]:
-    """Adds a frame to the tallies; returns it, its predicted depth and what of it was scored."""
+    """Adds a frame to the scorers; returns it, its predicted depth and what of it was scored."""
     sample, name = reader.stored(index), reader.name(index)
-    flips = any(tally.protocol.flip != "none" for tally in tallies.values())
+    flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
     depth, mirrored = _predict(predictor, index, sample, flips)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
     try:
-        scored = tallies[MODEL].add(sample, depth, mirrored)
-        if POST_PROCESSED in tallies:
-            tallies[POST_PROCESSED].add(sample, depth, mirrored)
+        scored = scorers[MODEL].add(sample, depth, mirrored)
+        if POST_PROCESSED in scorers:
+            scorers[POST_PROCESSED].add(sample, depth, mirrored)
         if mean_depth is not None:  # whatever the picture, mirrored or not
-            tallies[BASELINE].add(sample, mean_depth, mean_depth)
+            scorers[BASELINE].add(sample, mean_depth, mean_depth)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     return sample, depth, scored

@@ -11,7 +11,7 @@ import numpy as np
 from keras_depth import metrics
 from keras_depth.environment import environment
 from keras_depth.files import write_text
-from keras_depth.protocols import REDUCTIONS, Protocol
+from keras_depth.protocols import Protocol
 from keras_depth.published import Row
 
 MODEL = "model"
@@ -76,7 +76,7 @@ class Report:
         for name, by_reduction in self.scores.items():
             for reduction, values in by_reduction.items():
                 numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
-                lines.append(f"  {name}, {REDUCTIONS[reduction]}: {numbers}")
+                lines.append(f"  {name}, {self.protocol.reduction_text(reduction)}: {numbers}")
         lines += [f"  {key}: {text}" for key, text in self._facts().items()]
         if self.published:
             numbers = "  ".join(f"{key} {v:g}" for key, v in self.published.metrics.items())
@@ -119,7 +119,7 @@ class Report:
         write_text(folder / "report.md", self.to_markdown())
 
     def _table(self, reduction: str) -> list[str]:
-        title = REDUCTIONS[reduction].capitalize()
+        title = self.protocol.reduction_text(reduction).capitalize()
         if reduction == self.protocol.reduction:
             title += ", as the protocol's source has it"
         lines = [f"### {title}", ""]
@@ -160,11 +160,12 @@ class Report:
             first = ", ".join(self.missing[:_NAMED])
             more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
             facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
-        if self.protocol.pooled_r2:
-            values = [frame["r2_pooled"] for frame in self.frames]
-            kept = sum(value is not None and 0 <= value <= 1 for value in values)
-            others = "the others' are undefined or not in 0..1"
-            facts["r2_pooled"] = f"of {kept} of {len(values)} images, {others}"
+        for name in self.protocol.extra:
+            metric = metrics.MAP_METRICS[name]
+            counted = sum(metric.counts(frame[name]) for frame in self.frames)
+            low, high = metric.bounds
+            others = f"the others' are undefined or not in {low:g}..{high:g}"
+            facts[name] = f"of {counted} of {len(self.frames)} images, {others}"
         if self.ratios:
             facts["scale ratios"] = (
                 f"median {self.ratios['median']:.3f}, std of ratio / median"

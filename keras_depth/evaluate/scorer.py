@@ -1,121 +1,210 @@
-"""One frame under a protocol: the pixels that are scored, and what was predicted there."""
+"""Scores frames under a protocol: which pixels, what was predicted there, and every metric."""
 
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
+from keras_depth import metrics
+from keras_depth.data import Sample
 from keras_depth.errors import InputError
 from keras_depth.protocols import Protocol
 
+# Frames that the metrics take in one call, for speed: a call is some hundred small operations,
+# whatever its size. It changes no score.
+FRAMES_PER_CALL = 8
+
 
 class Scored(NamedTuple):
-    """What of one frame is scored.
+    """The pixels of one frame that a protocol scores.
 
     y_true: float32 (h, w, 2), metres and valid (0 or 1), 0 metres where not valid.
     y_pred: float32 (h, w, 1), metres.
-    ratio: what the alignment multiplied the prediction by; 1 without one, NaN where no pixel is
-        scored.
+    ratio: the factor of the alignment; 1 without one, NaN where no pixel is scored.
+    unclipped: `y_pred` before it was clipped.
     """
 
     y_true: np.ndarray
     y_pred: np.ndarray
     ratio: float
+    unclipped: np.ndarray
+
+
+class Scorer:
+    """Scores one predictor frame by frame, with every metric, in every reduction of a report.
+
+    Args:
+        protocol: how each frame is scored.
+        frames_per_call: how many frames the metrics take at once; it changes the speed alone.
+
+    Attributes:
+        protocol: as given.
+        valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop, so far.
+        map_metrics: metric of the protocol's `extra` -> its value for each frame so far.
+    """
+
+    def __init__(self, protocol: Protocol, frames_per_call: int = FRAMES_PER_CALL):
+        self.protocol = protocol
+        reductions = dict.fromkeys((protocol.reduction, "image", "pixel"))
+        self._depth = {
+            name: _Batches(
+                metrics.all_metrics(name), protocol.batch if name == "batch" else frames_per_call
+            )
+            for name in reductions
+        }
+        self._disparity = {name: metrics.DepthMetric("d1", name) for name in reductions}
+        self._stereo = False
+        self.map_metrics: dict[str, list[float]] = {name: [] for name in protocol.extra}
+        self.valid_pixels = 0
+        self.all_pixels = 0
+
+    def add(
+        self, sample: Sample, prediction: np.ndarray, mirrored: np.ndarray | None = None
+    ) -> Scored:
+        """Scores the prediction of one frame; arguments and errors as for `apply`."""
+        scored = apply(self.protocol, sample["depth"], prediction, mirrored)
+        valid = scored.y_true[..., 1] > 0
+        # LiDAR measures one pixel in 25: the others would be most of the work.
+        pixels = scored.y_true[valid], scored.y_pred[valid]
+        for batches in self._depth.values():
+            batches.add(*pixels)
+        if "focal_baseline" in sample:
+            self._stereo = True
+            disparities = _disparities(scored, sample["focal_baseline"])
+            for metric in self._disparity.values():
+                metric.update_state(*disparities)
+        for name, values in self.map_metrics.items():
+            values.append(metrics.MAP_METRICS[name].compute(scored.y_true, scored.y_pred))
+        self.valid_pixels += int(valid.sum())
+        self.all_pixels += scored.y_pred.size
+        return scored
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Returns reduction -> metric -> value; the protocol's own reduction comes first."""
+        scores = {reduction: batches.results() for reduction, batches in self._depth.items()}
+        if self._stereo:
+            for reduction, metric in self._disparity.items():
+                scores[reduction][metric.name] = float(metric.result())
+        for name, values in self.map_metrics.items():
+            counted = [value for value in values if metrics.MAP_METRICS[name].counts(value)]
+            if counted:
+                scores["image"][name] = float(np.mean(counted))
+        return scores
 
 
 def apply(
     protocol: Protocol,
-    truth: np.ndarray,
+    target: np.ndarray,
     prediction: np.ndarray,
     mirrored: np.ndarray | None = None,
 ) -> Scored:
-    """Brings one frame's truth and prediction to what the protocol scores.
+    """Selects the pixels of one frame that a protocol scores, and aligns the prediction there.
 
-    In this order: the two predictions become one, which is resized (bilinear) to the truth and
-    scaled; both are cropped; the truth is masked; the prediction is aligned, then clipped.
+    In this order: the two predictions become one, which is resized (bilinear) to the target and
+    scaled; both are cropped; the target is masked; the prediction is aligned, then clipped.
 
     Args:
         protocol: see `protocols.get`.
-        truth: (H, W) or (H, W, 1), metres, 0 = not measured.
+        target: the ground truth, (H, W) or (H, W, 1), metres, 0 = not measured.
         prediction: (h, w) or (h, w, 1), metres, of any size.
-        mirrored: the prediction of the mirrored picture, as predicted, of the size of
-            `prediction`; only a protocol whose `flip` is not "none" takes it.
+        mirrored: the prediction of the mirrored image, not mirrored back, of the size of
+            `prediction`. Needed where the protocol's `flip` is not "none", else ignored.
 
     Raises:
         InputError: an array is not one depth map, `flip` lacks `mirrored`, the crop leaves no
             pixel, or there is no median above 0 to align by.
     """
-    truth, prediction = _depth_map("truth", truth), _depth_map("prediction", prediction)
+    target, prediction = _depth_map("ground truth", target), _depth_map("prediction", prediction)
     if protocol.flip != "none":
         prediction = _with_mirrored(protocol, prediction, mirrored)
     if protocol.resize != 1:
-        height, width = (max(1, round(side * protocol.resize)) for side in truth.shape)
-        # Nearest, for a mean of a measured depth and a hole is neither.
-        truth = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    if prediction.shape != truth.shape:
-        through = _inverse if protocol.resize_as == "disparity" else np.asarray
-        size = truth.shape[::-1]
-        prediction = through(cv2.resize(through(prediction), size, interpolation=cv2.INTER_LINEAR))
-    window = _window(protocol, truth.shape)
-    truth, prediction = truth[window], prediction[window] * np.float32(protocol.scale)
-    valid = (truth > protocol.min_depth) & (truth < protocol.max_depth)
+        height, width = (max(1, round(side * protocol.resize)) for side in target.shape)
+        # Nearest: the mean of a measured depth and a hole is neither.
+        target = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    if prediction.shape != target.shape:
+        convert = _inverse if protocol.resize_as == "disparity" else np.asarray
+        size = target.shape[::-1]
+        prediction = convert(cv2.resize(convert(prediction), size, interpolation=cv2.INTER_LINEAR))
+    window = _crop_window(protocol, target.shape)
+    target, prediction = target[window], prediction[window] * np.float32(protocol.scale)
+    valid = (target > protocol.min_depth) & (target < protocol.max_depth)
     ratio = 1.0
     if protocol.alignment == "median":
-        ratio = _median_ratio(truth[valid], prediction[valid])
+        ratio = _median_ratio(target[valid], prediction[valid])
         prediction = prediction * np.float32(ratio)
+    unclipped = prediction
     if protocol.clip_prediction is not None:
         prediction = np.clip(prediction, *protocol.clip_prediction)
-    y_true = np.stack([np.where(valid, truth, 0), valid], axis=-1).astype(np.float32)
-    return Scored(y_true, prediction[..., None], ratio)
+    y_true = np.stack([np.where(valid, target, 0), valid], axis=-1).astype(np.float32)
+    return Scored(y_true, prediction[..., None], ratio, unclipped[..., None])
 
 
-def pooled_r2(scored: Scored) -> float:
-    """Returns R² after average pooling of both maps, 7x7 with a stride of 2, over valid pixels.
+class _Batches:
+    """Collects the scored pixels of frames, and updates metrics with several frames at once."""
 
-    NaN where none is valid, or where the truth does not vary.
+    def __init__(self, depth_metrics: Sequence[metrics.DepthMetric], size: int):
+        self._metrics = depth_metrics
+        self._size = size
+        self._frames: list[tuple[np.ndarray, np.ndarray]] = []
 
-    Source: Das et al. 2024, the authors' notebook. It leaves out images whose value is not in 0..1.
-    """
-    truth, valid = scored.y_true[..., 0].astype(float), scored.y_true[..., 1].astype(float)
-    if min(truth.shape) < _POOL:
-        return math.nan
-    prediction = np.where(valid > 0, scored.y_pred[..., 0], 0).astype(float)
-    windows = [
-        sliding_window_view(each, (_POOL, _POOL))[::2, ::2].sum(axis=(-2, -1))
-        for each in (valid, truth, prediction)
-    ]
-    count, truth, prediction = (each[windows[0] > 0] for each in windows)
-    truth, prediction = truth / count, prediction / count
-    spread = np.sum((truth - truth.mean()) ** 2) if truth.size else 0.0
-    return 1 - float(np.sum((prediction - truth) ** 2) / spread) if spread > 0 else math.nan
+    def add(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+        """Adds a frame's scored pixels: (n, 2) and (n, 1)."""
+        self._frames.append((y_true, y_pred))
+        if len(self._frames) == self._size:
+            self._update()
+
+    def results(self) -> dict[str, float]:
+        self._update()
+        return {metric.name: float(metric.result()) for metric in self._metrics}
+
+    def _update(self) -> None:
+        if not self._frames:
+            return
+        longest = max(len(y_true) for y_true, _ in self._frames)
+        # Padded with zeros, which are not valid.
+        padded = [
+            [np.pad(pixels, ((0, longest - len(pixels)), (0, 0))) for pixels in frame]
+            for frame in self._frames
+        ]
+        y_true, y_pred = (np.stack(arrays)[:, None] for arrays in zip(*padded, strict=True))
+        for metric in self._metrics:
+            metric.update_state(y_true, y_pred)
+        self._frames = []
 
 
-_POOL = 7  # pixels
+def _disparities(scored: Scored, focal_baseline: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns true and predicted disparity in pixels of the image, as a batch of one."""
+    depth, valid = scored.y_true[..., 0], scored.y_true[..., 1]
+    true = focal_baseline / np.where(valid > 0, depth, 1)
+    # KITTI's D1 takes disparities as they were predicted, whatever depth is clipped to.
+    predicted = focal_baseline / np.maximum(scored.unclipped, np.float32(1e-6))
+    return np.stack([true, valid], axis=-1)[None], predicted[None]
 
 
-def _with_mirrored(protocol, prediction, mirrored):
+def _with_mirrored(
+    protocol: Protocol, prediction: np.ndarray, mirrored: np.ndarray | None
+) -> np.ndarray:
     if mirrored is None:
         raise InputError(
             f"protocol {protocol.name}: flip {protocol.flip!r} needs the prediction of the mirrored"
-            " picture too; give it, or flip=none"
+            " image too; give it, or set flip=none"
         )
     mirrored = _depth_map("mirrored prediction", mirrored)
     if mirrored.shape != prediction.shape:
         raise InputError(
             f"mirrored prediction of shape {mirrored.shape} beside one of {prediction.shape}:"
-            " predict the mirrored picture at the same size"
+            " predict the mirrored image at the same size"
         )
     back = mirrored[:, ::-1]
     return (prediction + back) / 2 if protocol.flip == "mean" else _ramp(prediction, back)
 
 
 def _ramp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """monodepth's blend of a prediction and the mirrored-back one of the mirrored picture.
+    """Blends a prediction with that of the mirrored image, mirrored back, as monodepth does.
 
-    Trained on stereo, a network smears what the right camera cannot see: beside the left border,
-    and left of near things. In the mirrored picture these lie on the other side.
+    A network trained on stereo smears what the right camera cannot see: the left border, and what
+    is left of near objects. In the mirrored image these are on the other side.
     """
     x = np.linspace(0, 1, first.shape[1], dtype=np.float32)
     left = 1 - np.clip(20 * (x - np.float32(0.05)), 0, 1)
@@ -125,12 +214,12 @@ def _ramp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _inverse(x: np.ndarray) -> np.ndarray:
-    """Depth to disparity and back; a depth that is not above 0 counts as a micrometre."""
+    """Converts depth to disparity and back; a depth below a micrometre counts as one."""
     return 1 / np.maximum(x, np.float32(1e-6))
 
 
-def _window(protocol: Protocol, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """The rows and columns that the crop leaves of a map of this shape."""
+def _crop_window(protocol: Protocol, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Returns the rows and columns that the crop leaves of a map of this shape."""
     if protocol.crop is None:
         return slice(None), slice(None)
     (height, width), (frame_height, frame_width) = shape, protocol.frame
@@ -145,16 +234,16 @@ def _window(protocol: Protocol, shape: tuple[int, int]) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _median_ratio(truth: np.ndarray, prediction: np.ndarray) -> float:
-    if not truth.size:
-        return math.nan
+def _median_ratio(target: np.ndarray, prediction: np.ndarray) -> float:
+    if not target.size:
+        return np.nan
     median = float(np.median(prediction))
     if not median > 0:
         raise InputError(
-            f"the median prediction is {median:g}, so no factor aligns it with the truth; predict"
-            " depth above 0, or score with alignment=none"
+            f"the median prediction is {median:g}, so no factor aligns it with the ground truth;"
+            " predict depth above 0, or score with alignment=none"
         )
-    return float(np.median(truth)) / median
+    return float(np.median(target)) / median
 
 
 def _depth_map(which: str, array: np.ndarray) -> np.ndarray:

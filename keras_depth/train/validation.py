@@ -11,8 +11,7 @@ from keras_depth.data.pipeline import evaluation_batches
 from keras_depth.data.reader import Reader, spread
 from keras_depth.data.targets import target_of
 from keras_depth.encodings import Encoding
-from keras_depth.evaluate import scorer
-from keras_depth.evaluate.tally import Tally
+from keras_depth.evaluate.scorer import Scorer, apply
 from keras_depth.protocols import Protocol
 
 METRICS = ("abs_rel", "rmse", "mse", "delta1")
@@ -44,7 +43,7 @@ class Validator:
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         self._size = model.input_shape[1:3]
-        scorer.apply(self._protocol, *np.ones((2, *self._size)))  # raises now, not after an epoch
+        apply(self._protocol, *np.ones((2, *self._size)))  # raises now, not after an epoch
         self._stereo = loss.target_kind == "pair"
         self._target = target_of(loss, encoding, model, downsample)
 
@@ -73,7 +72,7 @@ class Validator:
                 the left camera by that disparity.
         """
         loss = keras.metrics.Mean("loss")
-        tally = Tally(self._protocol)
+        scorer = Scorer(self._protocol)
         examples: dict[str, list[np.ndarray]] = defaultdict(list)
         chosen = spread(len(frames), _EXAMPLES)
         done = 0
@@ -88,7 +87,7 @@ class Validator:
             loss.update_state(value, len(image))
             if frames.measured:
                 for truth, prediction in zip(batch["depth"].numpy(), depth.numpy(), strict=True):
-                    tally.add({"depth": truth}, prediction, None)
+                    scorer.add({"depth": truth}, prediction)
             rows = [index - done for index in chosen if done <= index < done + len(image)]
             done += len(image)
             if rows:
@@ -96,7 +95,7 @@ class Validator:
                     examples[key] += [maps[row].numpy() for row in rows]
         scores = {"val_loss": float(loss.result())}
         if frames.measured:
-            metrics = tally.scores()[self._protocol.reduction]
+            metrics = scorer.scores()[self._protocol.reduction]
             scores |= {f"val_{name}": metrics[name] for name in METRICS}
         return scores, examples
 

@@ -1,5 +1,7 @@
 """One frame under each protocol: which pixels are scored, and what was predicted there."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -54,14 +56,14 @@ def row(values):
 
 
 def test_every_protocol_is_here():
-    assert {*SCORED, "nyu_fastdepth", "msfnet_nyu", "wang_relative"} == set(protocols.names())
+    assert {*SCORED, "nyu_fastdepth", "msfnet_nyu", "wang_relative"} == set(protocols.PROTOCOLS)
 
 
 @pytest.mark.parametrize("name", SCORED)
 def test_crop(name):
     size, (top, bottom, left, right), _ = SCORED[name]
     truth = where(*size)
-    y_true, y_pred, ratio = apply(name, truth, truth[..., None] + 0.5)
+    y_true, y_pred, ratio, _ = apply(name, truth, truth[..., None] + 0.5)
     assert y_true.shape == (bottom - top, right - left, 2) and y_true.dtype == np.float32
     assert y_pred.shape == (bottom - top, right - left, 1) and y_pred.dtype == np.float32
     np.testing.assert_array_equal(y_true[..., 0], truth[top:bottom, left:right])
@@ -76,7 +78,7 @@ def test_bounds_are_strict_and_invalid_truth_is_0(name):
     size, (top, _, left, _), _ = SCORED[name]
     truth = np.full(size, 5, "float32")
     truth[200, 100 : 100 + len(DEPTHS)] = DEPTHS
-    y_true, _, _ = apply(name, truth, np.ones(size))
+    y_true, *_ = apply(name, truth, np.ones(size))
     scored = y_true[200 - top, 100 - left : 100 - left + len(DEPTHS)]
     np.testing.assert_array_equal(scored[:, 1], VALID[name])
     np.testing.assert_array_equal(scored[:, 0], np.where(VALID[name], DEPTHS, 0))
@@ -87,7 +89,7 @@ def test_predictions_are_clipped_where_the_source_does(name):
     size, _, clip = SCORED[name]
     prediction = np.full(size, -2.0)
     prediction[:, size[1] // 2 :] = 400
-    _, y_pred, _ = apply(name, np.full(size, 5.0), prediction)
+    _, y_pred, *_ = apply(name, np.full(size, 5.0), prediction)
     factor = SCALE.get(name, 1)
     low, high = clip or (-2 * factor, 400 * factor)
     assert y_pred.min() == np.float32(low) and y_pred.max() == np.float32(high)
@@ -95,7 +97,7 @@ def test_predictions_are_clipped_where_the_source_does(name):
 
 def test_fastdepth_scores_the_centre_of_the_reduced_frame():
     truth = where(*NYU)
-    y_true, y_pred, _ = apply("nyu_fastdepth", truth, truth)
+    y_true, y_pred, *_ = apply("nyu_fastdepth", truth, truth)
     assert y_true.shape == (228, 304, 2) and y_pred.shape == (228, 304, 1)
     assert np.isin(y_true[..., 0], truth).all()  # nearest: measured values, no mixtures
     # Row 11 of 250 has its centre at 11.5 * 1.92 = 22.08 of 480; column 14 of 333 at 27.87.
@@ -115,7 +117,7 @@ def test_half_size(name, rows, columns):
     truth = where(*NYU)
     truth[101, 201] = 0  # row 50, column 100 of the half: a hole stays one, and nothing mixes in
     prediction = truth + 2
-    y_true, y_pred, _ = apply(name, truth, prediction)
+    y_true, y_pred, *_ = apply(name, truth, prediction)
     np.testing.assert_array_equal(y_true[..., 0], truth[1::2, 1::2][rows, columns])
     holes = y_true[..., 1] == 0
     assert holes.sum() == 1 and holes[50 - rows.start, 100 - columns.start]
@@ -136,23 +138,23 @@ def test_half_size(name, rows, columns):
 )
 def test_crop_keeps_its_fractions_at_another_size(name, size, crop):
     truth = where(*size)
-    y_true, _, _ = apply(name, truth, truth)
+    y_true, *_ = apply(name, truth, truth)
     top, bottom, left, right = crop
     np.testing.assert_array_equal(y_true[..., 0], truth[top:bottom, left:right])
 
 
 def test_small_prediction_is_resized_bilinearly():
     truth = np.ones((4, 8), "float32")
-    _, y_pred, _ = apply("full", truth, np.array([[1, 3], [1, 3]]))
+    _, y_pred, *_ = apply("full", truth, np.array([[1, 3], [1, 3]]))
     across = [1, 1, 1.25, 1.75, 2.25, 2.75, 3, 3]  # pixel centres at quarters of the coarse grid
     np.testing.assert_allclose(y_pred[..., 0], np.tile(across, (4, 1)), rtol=1e-6)
 
 
 def test_resizing_depth_or_disparity_is_not_the_same():
     truth, prediction = np.ones((1, 4), "float32"), row([1, 4])
-    _, depth, _ = apply("full", truth, prediction)
+    _, depth, *_ = apply("full", truth, prediction)
     np.testing.assert_allclose(depth[0, :, 0], [1, 1.75, 3.25, 4], rtol=1e-6)
-    _, disparity, _ = apply("full", truth, prediction, resize_as="disparity")
+    _, disparity, *_ = apply("full", truth, prediction, resize_as="disparity")
     # Disparities 1 and 1/4: between them 0.75 + 0.25 / 4 and 0.25 + 0.75 / 4.
     expected = [1, 1 / 0.8125, 1 / 0.4375, 4]
     np.testing.assert_allclose(disparity[0, :, 0], expected, rtol=1e-6)
@@ -160,14 +162,14 @@ def test_resizing_depth_or_disparity_is_not_the_same():
 
 def test_flip_mean_is_of_depth_and_mirrors_back():
     truth = np.ones((1, 3))
-    _, y_pred, _ = apply("full", truth, row([1, 2, 4]), row([8, 6, 1]), flip="mean")
+    _, y_pred, *_ = apply("full", truth, row([1, 2, 4]), row([8, 6, 1]), flip="mean")
     np.testing.assert_allclose(y_pred[0, :, 0], [(1 + 1) / 2, (2 + 6) / 2, (4 + 8) / 2])
 
 
 def test_flip_ramp_blends_disparity_at_the_borders():
     """41 columns, so that x goes in steps of 1/40: 0.05, 0.075 and 0.1 are columns 2, 3 and 4."""
     first, second = np.full((2, 41), 1.0), np.full((2, 41), 4.0)  # disparities 1 and 0.25
-    _, y_pred, _ = apply("full", np.ones((2, 41)), first, second, flip="ramp")
+    _, y_pred, *_ = apply("full", np.ones((2, 41)), first, second, flip="ramp")
     middle = (1 + 0.25) / 2
     disparity = np.full(41, middle)
     disparity[:3] = 0.25  # the second alone up to x = 0.05
@@ -179,14 +181,14 @@ def test_flip_ramp_blends_disparity_at_the_borders():
 
 def test_flip_ramp_takes_the_second_as_mirrored():
     first = row(np.linspace(1, 5, 41))
-    _, y_pred, _ = apply("full", np.ones((1, 41)), first, first[:, ::-1], flip="ramp")
+    _, y_pred, *_ = apply("full", np.ones((1, 41)), first, first[:, ::-1], flip="ramp")
     np.testing.assert_allclose(y_pred[..., 0], first, rtol=1e-6)
 
 
 def test_predictions_are_blended_at_their_own_size():
     """As monodepth does: over 4 columns the borders alone, over 80 four of them would be."""
     first, second = row([1, 1, 1, 1]), row([2, 2, 2, 2])
-    _, y_pred, _ = apply("full", np.ones((1, 80)), first, second, flip="ramp")
+    _, y_pred, *_ = apply("full", np.ones((1, 80)), first, second, flip="ramp")
     # Centre of column 5: 5.5 / 20 - 0.5 = -0.225 of the 4 columns, the border's value.
     np.testing.assert_allclose(y_pred[0, 5, 0], 2, rtol=1e-6)
 
@@ -194,7 +196,7 @@ def test_predictions_are_blended_at_their_own_size():
 def test_median_alignment_comes_before_the_clip():
     truth, prediction = row([20, 40, 60]), row([50, 100, 200])
     changes = {"crop": None, "alignment": "median"}
-    y_true, y_pred, ratio = apply("kitti_eigen_garg", truth, prediction, **changes)
+    y_true, y_pred, ratio, _ = apply("kitti_eigen_garg", truth, prediction, **changes)
     assert ratio == pytest.approx(40 / 100)
     np.testing.assert_allclose(y_pred[0, :, 0], [20, 40, 80], rtol=1e-6)
     # Clipped first, to 50, 80, 80, it would be 25, 40, 40.
@@ -204,7 +206,7 @@ def test_median_alignment_comes_before_the_clip():
 def test_median_alignment_looks_at_scored_pixels_alone():
     truth = row([0, 4, 8, 90, 0])
     prediction = row([100, 1, 1, 1000, 50])
-    y_true, y_pred, ratio = apply("msfnet_kitti", truth, prediction, alignment="median")
+    y_true, y_pred, ratio, _ = apply("msfnet_kitti", truth, prediction, alignment="median")
     assert ratio == pytest.approx(6.0)
     np.testing.assert_allclose(y_pred[y_true[..., 1] > 0], [[6], [6]])
     garg = np.full(KITTI, 7.0)
@@ -214,13 +216,13 @@ def test_median_alignment_looks_at_scored_pixels_alone():
 
 
 def test_alignment_of_a_frame_without_truth():
-    y_true, _, ratio = apply("full", np.zeros((2, 2)), np.ones((2, 2)), alignment="median")
+    y_true, _, ratio, _ = apply("full", np.zeros((2, 2)), np.ones((2, 2)), alignment="median")
     assert np.isnan(ratio) and not y_true.any()
 
 
 def test_scale_comes_before_alignment_and_clip():
     truth, prediction = row([2, 3, 4]), row([1, 2, 3])
-    _, y_pred, ratio = apply("full", truth, prediction, scale=5.4, clip_prediction=[0, 15])
+    _, y_pred, ratio, _ = apply("full", truth, prediction, scale=5.4, clip_prediction=[0, 15])
     np.testing.assert_allclose(y_pred[0, :, 0], [5.4, 10.8, 15], rtol=1e-6)
     assert apply("full", truth, prediction, scale=5.4, alignment="median").ratio == pytest.approx(
         3 / 10.8
@@ -229,12 +231,12 @@ def test_scale_comes_before_alignment_and_clip():
 
 def test_infinitely_far_is_clipped_after_resizing_disparity():
     prediction = row([np.inf, np.inf])
-    _, y_pred, _ = apply("kitti_eigen_benchmark", np.ones((1, 4)), prediction)
+    _, y_pred, *_ = apply("kitti_eigen_benchmark", np.ones((1, 4)), prediction)
     np.testing.assert_array_equal(y_pred, 80)
 
 
 def abs_rel(name, truth, prediction):
-    y_true, y_pred, _ = apply(name, truth, prediction)
+    y_true, y_pred, *_ = apply(name, truth, prediction)
     reduction = protocols.get(name).reduction
     return float(metrics.DepthMetric("abs_rel", reduction)(y_true[None], y_pred[None]))
 
@@ -245,7 +247,7 @@ def test_different_protocols_give_different_numbers(size):
     truth = (where(*size) * rng.uniform(0.5, 15, size)).astype("float32")  # 0.5 to 135 m
     prediction = truth * rng.uniform(0.5, 2, size) * where(*size)
     small = prediction[::4, ::4]
-    values = {name: abs_rel(name, truth, small) for name in protocols.names()}
+    values = {name: abs_rel(name, truth, small) for name in protocols.PROTOCOLS}
     # On one truth these two are the same; their truth is another.
     assert values["kitti_stereo2015"] == values.pop("kitti_eigen_benchmark")
     assert len({round(value, 9) for value in values.values()}) == len(values)
@@ -271,7 +273,9 @@ def test_arrays_stay_as_they_were():
 
 def test_bad_input():
     full, good = protocols.get("full"), np.ones((4, 4))
-    with pytest.raises(InputError, match=r"truth of shape \(2, 4, 4\) .* is not a depth map"):
+    with pytest.raises(
+        InputError, match=r"ground truth of shape \(2, 4, 4\) .* is not a depth map"
+    ):
         scorer.apply(full, np.ones((2, 4, 4)), good)
     with pytest.raises(InputError, match=r"prediction of shape \(4, 4, 3\)"):
         scorer.apply(full, good, np.ones((4, 4, 3)))
@@ -291,26 +295,38 @@ def test_bad_input():
             apply("full", good, good * broken, alignment="median")
 
 
-def test_pooled_r2_by_hand():
-    """Means of 7x7, at every second place: of 9x11, two rows of three."""
+def test_frames_per_call_change_no_score():
+    """Of Wang's batches too, which are of eight frames however many a call takes."""
     rng = np.random.default_rng(0)
-    truth, prediction = rng.uniform(1, 5, (2, 9, 11)).astype("float32")
-    scored = scorer.apply(protocols.get("full"), truth, prediction)
-    places = [(y, x) for y in (0, 2) for x in (0, 2, 4)]
-    t, p = (
-        np.array([each[y : y + 7, x : x + 7].mean() for y, x in places])
-        for each in (truth, prediction)
-    )
-    expected = 1 - np.sum((p - t) ** 2) / np.sum((t - t.mean()) ** 2)
-    assert scorer.pooled_r2(scored) == pytest.approx(expected, rel=1e-4)
+    targets = rng.uniform(0, 10, (11, 12, 16, 1)).astype("float32")
+    targets[targets < 3] = 0
+    targets[4] = 0
+    predictions = rng.uniform(0, 10, (11, 6, 8)).astype("float32")
+    for protocol in (protocols.get("wang_relative"), protocols.get("msfnet_kitti")):
+        scores = []
+        for frames_per_call in (scorer.FRAMES_PER_CALL, 1, 3, 20):
+            one = scorer.Scorer(protocol, frames_per_call)
+            for depth, prediction in zip(targets, predictions, strict=True):
+                one.add({"depth": depth, "focal_baseline": np.float32(20)}, prediction)
+            scores.append(one.scores())
+        for other in scores[1:]:
+            assert list(other) == [protocol.reduction, "image", "pixel"]
+            for reduction, values in other.items():
+                assert values == pytest.approx(scores[0][reduction], rel=1e-12), reduction
 
 
-def test_pooled_r2_takes_the_means_of_what_is_valid():
-    truth = np.add.outer(np.arange(21.0), np.arange(21.0)) + 1
-    holed = truth * (np.random.default_rng(1).uniform(size=truth.shape) < 0.5)
-    full = protocols.get("full")
-    assert scorer.pooled_r2(scorer.apply(full, holed, truth)) == pytest.approx(1)
-    assert np.isnan(scorer.pooled_r2(scorer.apply(full, 0 * truth, truth)))
-    assert np.isnan(scorer.pooled_r2(scorer.apply(full, 0 * truth + 2, truth)))
-    assert np.isnan(scorer.pooled_r2(scorer.apply(full, truth[:5], truth[:5])))
-    assert scorer.pooled_r2(scorer.apply(full, truth, 0 * truth + 100)) < 0
+def test_the_protocol_says_how_large_a_batch_is():
+    protocol = protocols.get("wang_relative")
+    scores = []
+    for batch in (8, 2):
+        one = scorer.Scorer(dataclasses.replace(protocol, batch=batch))
+        for metres in (1.0, 2.0, 4.0):
+            one.add({"depth": np.full((4, 4), metres)}, np.ones((4, 4)))
+        scores.append(one.scores()["batch"]["rmse"])
+    assert scores == pytest.approx([np.sqrt(10 / 3), (np.sqrt(1 / 2) + 3) / 2])
+    assert dataclasses.replace(protocol, batch=2).line().count("mean of batches of 2 images") == 1
+
+
+def test_the_unclipped_prediction_is_kept():
+    scored = apply("nyu_eigen", np.full(NYU, 5.0), np.full(NYU, 30.0), alignment="none")
+    assert (scored.y_pred == 10).all() and (scored.unclipped == 30).all()
