@@ -274,7 +274,7 @@ def test_arrays_stay_as_they_were():
 def test_bad_input():
     full, good = protocols.get("full"), np.ones((4, 4))
     with pytest.raises(
-        InputError, match=r"ground truth of shape \(2, 4, 4\) .* is not a depth map"
+        InputError, match=r"ground truth of shape \(2, 4, 4\) .* not a depth map"
     ):
         scorer.apply(full, np.ones((2, 4, 4)), good)
     with pytest.raises(InputError, match=r"prediction of shape \(4, 4, 3\)"):
@@ -284,7 +284,7 @@ def test_bad_input():
     with pytest.raises(InputError, match="'nyu_eigen' leaves no pixel of a depth map of 1x1"):
         apply("nyu_eigen", np.ones((1, 1)), good)
     mirrors = protocols.get("full", {"flip": "mean"})
-    with pytest.raises(InputError, match="full: flip 'mean' needs .* or flip=none"):
+    with pytest.raises(InputError, match="full: flip 'mean' needs .* or set flip=none"):
         scorer.apply(mirrors, good, good)
     with pytest.raises(InputError, match=r"of shape \(4, 2\) beside one of \(4, 4\)"):
         scorer.apply(mirrors, good, good, good[:, :2])
