@@ -273,9 +273,7 @@ def test_arrays_stay_as_they_were():
 
 def test_bad_input():
     full, good = protocols.get("full"), np.ones((4, 4))
-    with pytest.raises(
-        InputError, match=r"ground truth of shape \(2, 4, 4\) .* not a depth map"
-    ):
+    with pytest.raises(InputError, match=r"ground truth of shape \(2, 4, 4\) .* not a depth map"):
         scorer.apply(full, np.ones((2, 4, 4)), good)
     with pytest.raises(InputError, match=r"prediction of shape \(4, 4, 3\)"):
         scorer.apply(full, good, np.ones((4, 4, 3)))
