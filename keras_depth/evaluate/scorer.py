@@ -173,7 +173,7 @@ class _Batches:
         self._frames = []
 
 
-def _disparities(scored: Scored, focal_baseline: float) -> tuple[np.ndarray, np.ndarray]:
+def _disparities(scored: Scored, focal_baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns true and predicted disparity in pixels of the image, as a batch of one."""
     depth, valid = scored.y_true[..., 0], scored.y_true[..., 1]
     true = focal_baseline / np.where(valid > 0, depth, 1)
