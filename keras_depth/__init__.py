@@ -6,20 +6,58 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from keras_depth import data, encodings, layers, losses, metrics, models, protocols, recipes
+    from keras_depth.models import create_model, list_architectures
+    from keras_depth.predict.estimator import DepthEstimator, load_model
 
 __version__ = "0.1.0"
 
-# Loaded on first use: TensorFlow takes seconds to import, and `--help` should not.
-_PUBLIC = {
+__all__ = [
+    "DepthEstimator",
+    "create_model",
+    "data",
+    "encodings",
+    "layers",
+    "list_architectures",
+    "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "protocols",
+    "recipes",
+]
+# Where the names above come from that are no modules of their own.
+_MODULES = {
+    "DepthEstimator": "predict.estimator",
     "create_model": "models",
     "list_architectures": "models",
-    "DepthEstimator": "predict.estimator",
+    "load_model": "predict.estimator",
 }
-__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    """Imports a public name on its first use: TensorFlow takes seconds, and --help should not."""
+    if name not in __all__:
         raise AttributeError(f"module 'keras_depth' has no attribute {name!r}")
-    return getattr(import_module(f"keras_depth.{_PUBLIC[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"keras_depth.{_MODULES[name]}"), name)
+    return import_module(f"keras_depth.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _register_classes(keras: Any) -> None:
+    """Imports the modules whose classes stand in `.keras` files, so that Keras finds them."""
+    for name in ("layers", "losses", "metrics", "train.optimizers"):
+        import_module(f"keras_depth.{name}")
+
+
+# At once if Keras was imported already, otherwise when it is.
+wrapt.register_post_import_hook(_register_classes, "keras")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import files
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import load_tensorflow, program, run
 from keras_depth.errors import InputError, unknown_name
 
 # What is compiled for unless --cuda-architectures says otherwise, as far as the nvcc knows it:
@@ -85,7 +85,7 @@ def build(force: bool = False, cuda_architectures: Sequence[str] | None = None) 
 def main() -> None:
     """Reads the command line and builds."""
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.build_ops",
+        prog=program("build_ops"),
         description="Compiles the custom op against the installed TensorFlow, into the user's "
         "cache folder. g++ is needed; with nvcc the op gets CUDA kernels too.",
         epilog="example: python -m keras_depth.build_ops --cuda-architectures 72,87",

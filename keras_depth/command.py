@@ -44,6 +44,15 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(code)
 
 
+def program(name: str) -> str:
+    """Returns how the user has called the command `name`, for a parser's `prog`.
+
+    That is `keras-depth NAME` where `keras_depth.__main__` runs it.
+    """
+    typed = sys.argv[0]
+    return typed if typed.endswith(f" {name}") else f"python -m keras_depth.{name}"
+
+
 def end_with_parent() -> None:
     """Ends this process when the one that started it was killed, for nobody else would."""
     parent = multiprocessing.parent_process()

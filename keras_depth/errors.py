@@ -49,6 +49,11 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     )
 
 
+def not_installed(package: str, extra: str) -> InputError:
+    """Returns the error for a package that comes with the extra `extra` of this one."""
+    return InputError(f"{package} is not installed; run pip install 'keras_depth[{extra}]'")
+
+
 def first_line(error: BaseException) -> str:
     """Returns the first line of an exception's message, or its type where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -141,9 +142,9 @@ def _target(statement: str, world: World) -> None:
 
 
 def _extras(statement: str, world: World) -> None:
-    setup = (ROOT / "setup.py").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for extra in re.findall(r"\[(\w+)\]", statement):
-        assert f'"{extra}": [' in setup, f"setup.py has no extra {extra}"
+        assert extra in project["optional-dependencies"], f"pyproject.toml has no extra {extra}"
 
 
 def _environment(statement: str, world: World) -> None:

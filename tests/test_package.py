@@ -1,56 +1,141 @@
-"""`pip install .` into a clean environment, and every command from another folder."""
+"""The package as others have it: its names, its commands, and an installation elsewhere."""
 
+import importlib
+import json
 import os
+import pkgutil
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
+import keras
 import pytest
 
-from keras_depth import list_architectures, published, recipes
+import keras_depth
+from keras_depth import __main__, published, recipes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = REPOSITORY / "keras_depth"
+
+
+def test_the_names_people_type():
+    for name in keras_depth.__all__:
+        assert name in dir(keras_depth) and getattr(keras_depth, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'create_modle'"):
+        keras_depth.create_modle  # noqa: B018
+
+
+LOADS = """
+import json, sys
+{imports}
+import keras
+model = keras.models.load_model(sys.argv[1])
+print(json.dumps([type(model.layers[1]).__name__, *keras.saving.get_custom_objects()]))
+"""
+
+
+@pytest.mark.parametrize("imports", ["import keras, keras_depth", "import keras_depth.losses"])
+def test_keras_finds_every_class(tmp_path, imports):
+    """In either order of imports; the second imports Keras halfway through the losses."""
+    for module in pkgutil.walk_packages(keras_depth.__path__, "keras_depth."):
+        if module.name.split(".")[1] in ("layers", "losses", "metrics", "train"):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    ours = {
+        name: cls
+        for name, cls in keras.saving.get_custom_objects().items()
+        # Exported networks hold export's own layer, and no .keras file does.
+        if name.startswith("keras_depth>") and ".export." not in cls.__module__
+    }
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras_depth.layers.Preprocessing("caffe")(image)).save(tmp_path / "m.keras")
+    script = LOADS.format(imports=imports)
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "m.keras"], text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    layer, *known = json.loads(done.stdout.splitlines()[-1])
+    assert layer == "Preprocessing"
+    assert ours.keys() <= set(known)
+
+
+def test_import_is_light():
+    script = "import keras_depth, sys; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_commands_are_listed(monkeypatch, capsys, arguments):
+    assert called(monkeypatch, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n  {name} " in printed for name in __main__.COMMANDS)
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__main__.py")}
+    assert rooms | {"build_ops"} == set(__main__.COMMANDS)
+
+
+@pytest.mark.filterwarnings("ignore:'keras_depth:RuntimeWarning")  # imported here already
+def test_a_command_is_called_as_it_was_typed(monkeypatch, capsys):
+    assert called(monkeypatch, "train", "--help") == 0
+    assert capsys.readouterr().out.startswith("usage: keras-depth train [-h]")
+    assert called(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"keras_depth {keras_depth.__version__}\n"
+    assert called(monkeypatch, "trian", "--help") == 2
+    assert "unknown command 'trian': did you mean 'train'?" in capsys.readouterr().err
+
+
+def called(monkeypatch, *arguments):
+    """Runs keras-depth in this process; returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/keras-depth", *arguments])
+    with pytest.raises(SystemExit) as left:
+        __main__.main()
+    return left.value.code
+
 
 CHECK = """
 import keras_depth, pathlib
-from keras_depth import recipes, files, tables
+from keras_depth import files, published, recipes
 site = pathlib.Path(keras_depth.__file__).parent
 assert "site-packages" in str(site), site
 for name in ("training", "published", "custom_ops"):
     assert files.resource_folder(name).is_relative_to(site), name
 assert (files.resource_folder("custom_ops") / "interleave" / "interleave_cuda.cu").exists()
+assert (site / "py.typed").exists()
 print(*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers())
 """
 
 
 @pytest.mark.slow
 def test_install_and_use_elsewhere(tmp_path):
+    """From the source archive, without extras."""
     source = tmp_path / "source"
     # A copy: building would leave its traces in the checkout.
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(source)], check=True)
+    archive = "from setuptools import build_meta; print(build_meta.build_sdist('dist'))"
+    subprocess.run([sys.executable, "-c", archive], cwd=source, check=True)
     venv.create(tmp_path / "env", with_pip=True)
-    python = str(tmp_path / "env" / "bin" / "python")
     work = tmp_path / "work"
     work.mkdir()
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment.pop("PYTHONPATH", None)
 
-    def run(*arguments):
+    def run(program, *arguments):
         return subprocess.run(
-            [python, *arguments], cwd=work, env=environment, check=True, text=True,
-            stdout=subprocess.PIPE,
+            [tmp_path / "env" / "bin" / program, *arguments], cwd=work, env=environment,
+            check=True, text=True, stdout=subprocess.PIPE,
         ).stdout  # fmt: skip
 
-    run("-m", "pip", "install", "--quiet", str(source))
-    carried = [*list_architectures(), *recipes.list_recipes(), *published.papers()]
-    assert run("-c", CHECK).split() == carried
-    assert "built" in run("-m", "keras_depth.build_ops")
+    run("python", "-m", "pip", "install", "--quiet", *(source / "dist").glob("*.tar.gz"))
+    carried = [*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers()]
+    assert run("python", "-c", CHECK).split() == carried
+    assert run("keras-depth", "--version").split() == ["keras_depth", keras_depth.__version__]
+    assert "built" in run("keras-depth", "build_ops")
     run(
-        *("-m", "keras_depth.train", "--arch", "lite_basic_interl_t", "--output", "rooms"),
+        *("keras-depth", "train", "--arch", "lite_basic_interl_t", "--output", "rooms"),
         *("--set", "size=[32, 48]", "--batch-size", "2", "--epochs", "1"),
         *("--set", "data.frames=4", "--set", "data.validation_frames=2"),
     )
-    assert "full: no crop" in run("-m", "keras_depth.evaluate", "rooms")
+    assert "full: no crop" in run("keras-depth", "evaluate", "rooms")
     picture = work / "rooms" / "figures" / "samples.png"
-    run("-m", "keras_depth.predict", "rooms", str(picture), "--output", "out")
+    run("python", "-m", "keras_depth.predict", "rooms", str(picture), "--output", "out")
     assert (work / "out" / "samples_depth.png").exists()

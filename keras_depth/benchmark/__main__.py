@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import count, load_tensorflow, run, setting, size
+from keras_depth.command import count, load_tensorflow, program, run, setting, size
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import write_text
 
@@ -243,7 +243,7 @@ def _runtimes(text: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.benchmark",
+        prog=program("benchmark"),
         description="Measures how large a network is, and how fast it runs on this machine.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_depth.command import load_tensorflow, run, setting, size
+from keras_depth.command import load_tensorflow, program, run, setting, size
 from keras_depth.data import open_reader, reader_names
 from keras_depth.data.checks.report import Report
 from keras_depth.errors import InputError
@@ -78,7 +78,7 @@ def _frames(text: str) -> int | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.data",
+        prog=program("data"),
         description="Checks a data set: its layout, counts, files, units, and depth's place.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_depth.command import load_tensorflow, run, setting
+from keras_depth.command import load_tensorflow, program, run, setting
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
 
@@ -78,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.evaluate",
+        prog=program("evaluate"),
         description="Scores a trained network, or depth maps of any program, on frames with known"
         " depth.",
         epilog=_EXAMPLES,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import count, load_tensorflow, run, size
+from keras_depth.command import count, load_tensorflow, program, run, size
 from keras_depth.errors import InputError
 
 _DESCRIPTION = """\
@@ -165,7 +165,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.export",
+        prog=program("export"),
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.predict",
+        prog=command.program("predict"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from keras_depth import published, recipes
-from keras_depth.command import end_with_parent, load_tensorflow, run
+from keras_depth.command import end_with_parent, load_tensorflow, program, run
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.reproduce import plan as planning
 from keras_depth.reproduce import settings
@@ -179,7 +179,7 @@ def _run(text: str) -> tuple[int, Path]:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.reproduce",
+        prog=program("reproduce"),
         description="Puts a paper's tables beside what this code gives, row by row: parameters,"
         " multiplications, errors and times.",
         epilog=_EXAMPLES,

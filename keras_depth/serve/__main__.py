@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_depth.command import count, run
+from keras_depth.command import count, program, run
 from keras_depth.errors import InputError
 from keras_depth.predict import exported as runtimes
 
@@ -52,7 +52,7 @@ def find(path: Path) -> dict[str, Path]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.serve",
+        prog=program("serve"),
         description="Serves exported networks over HTTP and gRPC.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import recipes
-from keras_depth.command import count, load_tensorflow, run
+from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -69,7 +69,7 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m keras_depth.train",
+        prog=program("train"),
         description="Trains a depth network, and scores it on held-out frames.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
