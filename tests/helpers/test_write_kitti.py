@@ -86,7 +86,7 @@ def test_the_calibration_has_the_keys_of_the_real_one(written, samples):
 
 def test_jpeg_pictures(tmp_path):
     drives = Drives(1, SIZE)
-    write_kitti(drives, tmp_path, picture=".jpg")
+    write_kitti(drives, tmp_path, suffix=".jpg")
     assert len(list(tmp_path.rglob("*.jpg"))) == 2 and not list(tmp_path.rglob("*.png"))
     back = open_kitti(tmp_path, list="all", stereo=True)[0]
     for key in ("image", "right"):
@@ -94,8 +94,8 @@ def test_jpeg_pictures(tmp_path):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(InputError, match="unknown kind of picture '.jpeg': did you mean '.jpg'"):
-        write_kitti(Drives(1, SIZE), tmp_path, picture=".jpeg")
+    with pytest.raises(InputError, match="unknown image suffix '.jpeg': did you mean '.jpg'"):
+        write_kitti(Drives(1, SIZE), tmp_path, suffix=".jpeg")
     with pytest.raises(InputError, match="recordings are stereo; give Drives"):
         write_kitti(Drives(1, SIZE, stereo=False), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,43 +1,41 @@
-"""Writes rendered drives as KITTI's raw recordings are stored.
+"""Writes rendered drives in the layout of KITTI raw.
 
-For tests of the reader, and to try the commands on a small folder before the real one is there:
-folders, file names and formats are the data set's, the frames are rendered.
+Tests read them, and commands can be tried on them before the real data set is there: folders, file
+names and formats are the data set's, the frames are rendered.
 """
 
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from keras_depth.data.rendered.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
-from keras_depth.errors import InputError, unknown_name
-from keras_depth.files import replacing, write_text
-from keras_depth.images import to_uint8
+from keras_depth.errors import InputError, check_choice
+from keras_depth.images import encode_jpeg, encode_png, to_uint8
+from tests.helpers.files import write_file
 
-# The reader looks for dates of 2011; KITTI was recorded in September and October of it.
+# The reader looks for dates in 2011; KITTI was recorded in September and October of that year.
 DATE = "2011_01_01"
 _START = datetime(2011, 1, 1, 12)
 _RATE = 10  # frames a second
-_PICTURES = (".png", ".jpg")
+_SUFFIXES = (".png", ".jpg")
 
 
-def write_kitti(drives: Drives, folder: str | Path, picture: str = ".png") -> Path:
-    """Writes stereo pictures, LiDAR scans, time stamps and the calibration of `DATE`.
+def write_kitti(drives: Drives, folder: str | Path, suffix: str = ".png") -> Path:
+    """Writes stereo images, LiDAR scans, time stamps and the calibration of `DATE`.
 
     Args:
         drives: the frames; drive 0 becomes <DATE>_drive_0001_sync, and so on.
-        folder: where to; made if it is not there.
-        picture: ".png" as published, or ".jpg" as many convert the pictures to.
+        folder: is made if it is missing.
+        suffix: of the images: ".png" as published, or ".jpg", to which many convert them.
 
     Returns:
-        What to give `open_kitti`, with list="all": the folder.
+        The folder, for `open_kitti` with list="all".
 
     Raises:
-        InputError: the drives are not stereo, or another kind of picture.
+        InputError: the drives are not stereo, or the suffix is another one.
     """
-    if picture not in _PICTURES:
-        raise unknown_name("kind of picture", picture, _PICTURES)
+    check_choice("image suffix", suffix, _SUFFIXES)
     if not drives.stereo:
         raise InputError("write_kitti: KITTI's recordings are stereo; give Drives(stereo=True)")
     folder = Path(folder)
@@ -46,29 +44,18 @@ def write_kitti(drives: Drives, folder: str | Path, picture: str = ".png") -> Pa
         target = folder / DATE / f"{DATE}_drive_{drive + 1:04d}_sync"
         sample = drives[index]
         for camera, key in (("image_02", "image"), ("image_03", "right")):
-            content = _encoded(picture, sample[key])
-            _write(target / camera / "data" / f"{frame:010d}{picture}", content)
+            pixels = to_uint8(sample[key])
+            content = encode_jpeg(pixels, 97) if suffix == ".jpg" else encode_png(pixels)
+            write_file(target / camera / "data" / f"{frame:010d}{suffix}", content)
         scan = drives.lidar_scan(index).astype("<f4").tobytes()
-        _write(target / "velodyne_points" / "data" / f"{frame:010d}.bin", scan)
+        write_file(target / "velodyne_points" / "data" / f"{frame:010d}.bin", scan)
         if frame == 0:
             times = _times(drive, min(drives.frames_per_drive, len(drives) - index))
             for sensor in ("image_02", "image_03", "velodyne_points"):
-                write_text(target / sensor / "timestamps.txt", times)
-    write_text(folder / DATE / "calib_cam_to_cam.txt", _cameras(drives))
-    write_text(folder / DATE / "calib_velo_to_cam.txt", _lidar())
+                write_file(target / sensor / "timestamps.txt", times)
+    write_file(folder / DATE / "calib_cam_to_cam.txt", _cameras(drives))
+    write_file(folder / DATE / "calib_velo_to_cam.txt", _lidar())
     return folder
-
-
-def _encoded(picture: str, image: np.ndarray) -> bytes:
-    bgr = to_uint8(image)[..., ::-1]
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if picture == ".jpg" else []
-    return cv2.imencode(picture, bgr, options)[1].tobytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(content)
 
 
 def _times(drive: int, frames: int) -> str:
@@ -78,9 +65,9 @@ def _times(drive: int, frames: int) -> str:
 
 
 def _cameras(drives: Drives) -> str:
-    """Returns calib_cam_to_cam.txt: the grey left camera, and the two in colour.
+    """Returns calib_cam_to_cam.txt: the left gray camera and the two color cameras.
 
-    The pictures are rendered rectified: none is distorted or turned against another.
+    Images are rendered rectified, so there is no distortion, and no rotation between cameras.
     """
     fx, fy, cx, cy = drives.intrinsics
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])

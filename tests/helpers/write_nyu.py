@@ -1,27 +1,28 @@
-"""Writes frames into the layouts NYU Depth v2 is handed around in.
+"""Writes frames in the layouts of the copies of NYU Depth v2.
 
-For tests of the readers, and to try the commands on a small folder before the real one is there:
-file names and formats are the data set's, the frames are whatever the reader gives, as a rule
-rendered rooms.
+Tests read them, and commands can be tried on them before the real data set is there: folders, file
+names and formats are the data set's, the frames usually rendered rooms.
 """
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 import scipy.io
 
+from keras_depth import depth_png
 from keras_depth.data import nyu
 from keras_depth.data.reader import Reader
-from keras_depth.errors import InputError, unknown_name
-from keras_depth.images import to_uint8
+from keras_depth.errors import InputError, check_choice
+from keras_depth.images import encode_jpeg, encode_png, to_uint8
+from tests.helpers.files import write_file
 
 Frames = Reader | Sequence[dict[str, np.ndarray]]
-# All on the official list of training scenes.
+# All are official training scenes.
 _SCENES = ("living_room_0004", "bedroom_0004", "kitchen_0003", "basement_0001")
+_QUALITY = 97  # of JPEG files
 
 
 def write_layout(
@@ -31,20 +32,19 @@ def write_layout(
 
     Args:
         reader: training frames.
-        folder: where to; made if it is not there.
-        layout: "labelled", "densedepth", "densedepth_zip" (its csv have CRLF line ends, as some
-            copies have), "fastdepth", "tfds" (480x640 only) or "bts".
+        folder: is made if it is missing.
+        layout: "labelled", "densedepth", "densedepth_zip" (its csv files end lines with CRLF, as
+            in some copies), "fastdepth", "tfds" (480x640 only) or "bts".
         test: test frames.
-        scenes: over how many scenes the training frames are spread, 1 to 4; tfds stores none.
+        scenes: number of scenes that the training frames are spread over, 1 to 4; tfds stores none.
 
     Returns:
-        What to give `open_nyu`: the folder.
+        The folder, for `open_nyu`.
 
     Raises:
-        InputError: an unknown layout, or frames that it cannot hold.
+        InputError: the layout is unknown, or cannot hold these frames.
     """
-    if layout not in _WRITERS:
-        raise unknown_name("layout", layout, _WRITERS)
+    check_choice("layout", layout, _WRITERS)
     if not 1 <= scenes <= len(_SCENES):
         raise InputError(f"write_layout: 1 to {len(_SCENES)} scenes can be written, not {scenes}")
     folder = Path(folder)
@@ -58,16 +58,6 @@ def _frames(frames: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for index in range(len(frames)):
         sample = frames[index]
         yield to_uint8(sample["image"]), sample["depth"][..., 0]
-
-
-def _encode(suffix: str, array: np.ndarray) -> bytes:
-    array = array[..., ::-1] if array.ndim == 3 else array
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if suffix == ".jpg" else []
-    return cv2.imencode(suffix, array, options)[1].tobytes()
-
-
-def _millimetres(depth: np.ndarray) -> np.ndarray:
-    return np.rint(depth * 1000).clip(0, 65535).astype(np.uint16)
 
 
 def _labelled(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
@@ -95,25 +85,22 @@ def _densedepth_files(
     for k, (rgb, depth) in enumerate(_frames(train), 1):
         stem = f"data/nyu2_train/{scenes[(k - 1) % len(scenes)]}_out/{k}"
         rows.append(f"{stem}.jpg,{stem}.png{end}")
-        yield f"{stem}.jpg", _encode(".jpg", rgb)
-        # 8 bits up to 10 m: steps of 3.9 cm.
-        yield (
-            f"{stem}.png",
-            _encode(".png", np.rint(depth / 10 * 255).clip(0, 255).astype(np.uint8)),
-        )
+        yield f"{stem}.jpg", encode_jpeg(rgb, _QUALITY)
+        steps = np.rint(depth / 10 * 255).clip(0, 255)  # 8 bits up to 10 m: steps of 3.9 cm
+        yield f"{stem}.png", encode_png(steps.astype(np.uint8))
     yield "data/nyu2_train.csv", "".join(rows).encode()
     rows = []
     for k, (rgb, depth) in enumerate(_frames(test)):
         stem = f"data/nyu2_test/{k:05d}"
         rows.append(f"{stem}_colors.png,{stem}_depth.png{end}")
-        yield f"{stem}_colors.png", _encode(".png", rgb)
-        yield f"{stem}_depth.png", _encode(".png", _millimetres(depth))
+        yield f"{stem}_colors.png", encode_png(rgb)
+        yield f"{stem}_depth.png", depth_png.encode(depth)
     yield "data/nyu2_test.csv", "".join(rows).encode()
 
 
 def _densedepth(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
     for name, content in _densedepth_files(train, test, "\n", scenes):
-        _write(folder / name, content)
+        write_file(folder / name, content)
 
 
 def _densedepth_zip(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
@@ -136,15 +123,15 @@ def _fastdepth(train: Frames, test: Frames, folder: Path, scenes: Sequence[str])
 
 
 def _bts(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:
-    # A scene's parts are lettered. Test frames carry their labelled index: 0, 1, 8, 13 ...
+    # Letters name the parts of a scene. Test frames have their labelled index: 0, 1, 8, 13 ...
     for frames, parts, numbers in (
         (train, [f"sync/{scene}a" for scene in scenes], list(range(len(train)))),
         (test, ["official_splits/test/bathroom"], _first_test_indices(len(test))),
     ):
         for k, (number, (rgb, depth)) in enumerate(zip(numbers, _frames(frames), strict=True)):
             target = folder / parts[k % len(parts)]
-            _write(target / f"rgb_{number:05d}.jpg", _encode(".jpg", rgb))
-            _write(target / f"sync_depth_{number:05d}.png", _encode(".png", _millimetres(depth)))
+            write_file(target / f"rgb_{number:05d}.jpg", encode_jpeg(rgb, _QUALITY))
+            write_file(target / f"sync_depth_{number:05d}.png", depth_png.encode(depth))
 
 
 def _first_test_indices(count: int) -> list[int]:
@@ -185,11 +172,6 @@ def _tfds(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> N
         supervised_keys=("image", "depth"),
         filename_template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
 
 
 _WRITERS: dict[str, Callable[[Frames, Frames, Path, Sequence[str]], None]] = {
