@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 
+@cache
 def environment() -> dict[str, Any]:
     """Returns the versions, commit and devices that a number depends on."""
     packages = ("keras_depth", "tensorflow", "keras", "numpy", "opencv-python-headless")
@@ -21,6 +23,12 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "devices": [device.name for device in tf.config.list_logical_devices()],
     }
+
+
+def describe(environment: dict[str, Any]) -> str:
+    """Returns the versions that matter most, such as "TensorFlow 2.21.0, Keras 3.15.1"."""
+    packages = environment["packages"]
+    return f"TensorFlow {packages['tensorflow']}, Keras {packages['keras']}"
 
 
 def _version(package: str) -> str:

@@ -43,12 +43,12 @@ def test_an_existing_library_is_kept(cache, capsys):
     library_path().write_bytes(b"a library")
     assert build_ops.build() == library_path()
     assert library_path().read_bytes() == b"a library"
-    assert "is there, with CPU kernels only" in capsys.readouterr().out
+    assert "exists, with CPU kernels only" in capsys.readouterr().out
 
 
 def test_missing_compiler_says_what_to_install(cache, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
-    with pytest.raises(InputError, match="g\\+\\+ is not installed: install it"):
+    with pytest.raises(InputError, match="g\\+\\+ is not installed; install it"):
         build_ops.build()
 
 

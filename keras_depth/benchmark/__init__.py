@@ -1,1 +1,1 @@
-"""Measures networks: time, memory, multiplications, and one runtime beside another."""
+"""Measures models: time, memory and MACs, and compares runtimes."""

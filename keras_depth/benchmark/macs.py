@@ -1,7 +1,8 @@
-"""How many multiplications a network takes, counted in the graph that runs.
+"""Counts a model's parameters, and its multiply-accumulate operations (MACs) in the graph.
 
-Counted are convolutions and matrix products, a multiplication and its addition as one. What
-normalises, activates, adds, resizes or pads is not, though a layer may resize by matrix products.
+Convolutions and matrix products are counted, a multiplication and its addition as one MAC.
+Normalization, activation, addition, resizing and padding are not, even where a layer resizes by
+matrix products.
 """
 
 import re
@@ -17,12 +18,13 @@ from keras_depth.layers import resize
 
 Shape = tuple[int, ...]  # -1: known only when the graph runs
 
-# From the operation, the shapes of its inputs and that of its result. Kernels are (height, width,
-# input channels of a group, output channels), the transposed convolution's with these two swapped.
+# Functions of the operation, the shapes of its inputs and the shape of its output. Kernels are
+# (height, width, input channels of a group, output channels); a transposed convolution's kernel has
+# the channels swapped.
 _COUNTS: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
     "Conv2D": lambda node, inputs, output: prod(output) * prod(inputs[1][:3]),
     "DepthwiseConv2dNative": lambda node, inputs, output: prod(output) * prod(inputs[1][:2]),
-    # Each value of its input meets the whole kernel; inputs[0] is the result's shape.
+    # Each input value is multiplied by the whole kernel; inputs[0] is the shape of the output.
     "Conv2DBackpropInput": lambda node, inputs, output: prod(inputs[2]) * prod(inputs[1][:3]),
     "MatMul": lambda node, inputs, output: (
         prod(output) * inputs[0][-2 if node.attr["transpose_a"].b else -1]
@@ -35,24 +37,30 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _RESIZING = (resize.BilinearResize, resize.NearestResize, resize.ProductResize)
 
 
+def parameters(model: keras.Model) -> dict[str, int]:
+    """Counts the parameters of a model: {"all", "trainable"}."""
+    trainable = sum(prod(weight.shape) for weight in model.trainable_weights)
+    return {"all": model.count_params(), "trainable": trainable}
+
+
 def count(model: keras.Model) -> int:
-    """Counts the multiplications of one picture's way through a network, in inference.
+    """Counts the MACs of a model for one image, in inference.
 
     Args:
         model: Keras model with one input of a fixed size, (B, h, w, channels).
 
     Raises:
-        InputError: the graph leaves open how large something is that it multiplies.
+        InputError: a shape that the count needs is not fixed in the graph.
     """
-    picture = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    image = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
     compute = tf.function(lambda image: model(image, training=False), autograph=False)
-    graph = compute.get_concrete_function(picture).graph.as_graph_def(add_shapes=True)
+    graph = compute.get_concrete_function(image).graph.as_graph_def(add_shapes=True)
     functions = {function.signature.name: function for function in graph.library.function}
     return _count(graph.node, {}, functions, _scopes(model))
 
 
 def _scopes(model: keras.Model) -> re.Pattern:
-    """Matches the names of what resizing layers run; TensorFlow numbers scopes of one name."""
+    """Matches the names of operations in resizing layers; TensorFlow numbers repeated scopes."""
     names = [re.escape(layer.name) for layer in model.layers if isinstance(layer, _RESIZING)]
     return re.compile(rf"(^|/)({'|'.join(names)})(_\d+)?/" if names else "(?!)")
 
@@ -63,7 +71,7 @@ def _count(
     functions: Mapping[str, Any],
     ignored: re.Pattern,
 ) -> int:
-    """Counts in a graph, or in a function of one, whose arguments have these shapes."""
+    """Counts the MACs of a graph, or of a function in it, given the shapes of its arguments."""
     shapes = {**arguments, **{node.name: _shapes(node) for node in nodes}}
     total = 0
     for node in nodes:
@@ -79,8 +87,8 @@ def _count(
         (output,) = shapes[node.name]
         if any(-1 in shape for shape in (*inputs, output)):
             raise InputError(
-                f"{node.name}: its shape is known only when the graph runs, so its multiplications"
-                " cannot be counted; give its layer inputs of a fixed size"
+                f"{node.name}: its shape is known only when the graph runs, so its MACs cannot be"
+                " counted; give its layer inputs of a fixed size"
             )
         total += _COUNTS[node.op](node, inputs, output)
     return total
@@ -94,6 +102,6 @@ def _shapes(node: Any) -> list[Shape]:
 
 
 def _shape(tensor: str, shapes: Mapping[str, list[Shape]]) -> Shape:
-    """Looks up "node" or "node:1", or, as functions write it, "node:output:1"."""
+    """Looks up the shape of "node", "node:1" or, as functions write it, "node:output:1"."""
     name, *rest = tensor.split(":")
     return shapes[name][int(rest[-1]) if rest else 0]

@@ -1,21 +1,22 @@
-"""How long networks take: what is timed, and how."""
+"""Times calls of a model: inference and training steps."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_depth.export.worker import WARM_UP
 from keras_depth.losses import DepthLoss
 from keras_depth.train.step import make_training_step
 
-WARM_UP = 2  # calls before the timed ones: tracing, then whatever the first run sets up
-
 
 def inference(model: keras.Model, batch: int) -> Callable[[], object]:
-    """Returns a function that computes the depth of `batch` fixed pictures of the model's size."""
-    image = _pictures(model, batch)
+    """Returns a function that computes the depth of `batch` fixed images of the model's size."""
+    image = _images(model, batch)
     compute = tf.function(lambda: model(image, training=False), autograph=False)
     return lambda: _wait(compute())
 
@@ -26,11 +27,11 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
     Args:
         model: Keras model with an input (B, h, w, 3); its weights change.
         loss: one of `keras_depth.losses`; its `target_kind` says what `y_true` holds.
-        batch: pictures of a step.
+        batch: images of a step.
     """
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
-    pair = _pictures(model, batch, channels=6)
+    pair = _images(model, batch, channels=6)
     image = pair[..., :3]
     if loss.target_kind == "pair":
         y_true = pair
@@ -44,7 +45,7 @@ def training_step(model: keras.Model, loss: DepthLoss, batch: int) -> Callable[[
 
 
 def seconds(functions: Mapping[str, Callable], repeats: int) -> dict[str, np.ndarray]:
-    """Times functions in turn, so that what else the machine does meets them alike.
+    """Times functions in turn, so that other load on the machine affects all alike.
 
     Args:
         functions: by name; each is called without arguments, and first `WARM_UP` times untimed.
@@ -65,11 +66,28 @@ def seconds(functions: Mapping[str, Callable], repeats: int) -> dict[str, np.nda
     return {name: np.array(values) for name, values in times.items()}
 
 
-def _pictures(model: keras.Model, batch: int, channels: int = 3) -> tf.Tensor:
+def threads() -> dict[str, int]:
+    """Returns how many threads TensorFlow uses within an operation and across operations."""
+    # TensorFlow's default, 0, means one thread for each core that the process may use.
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    threading = tf.config.threading
+    return {
+        "within_operations": threading.get_intra_op_parallelism_threads() or cores,
+        "across_operations": threading.get_inter_op_parallelism_threads() or cores,
+    }
+
+
+def devices(environment: dict[str, Any]) -> str:
+    """Returns the names of the devices of an `environment()`, such as "CPU:0"."""
+    return ", ".join(name.removeprefix("/device:") for name in environment["devices"])
+
+
+def _images(model: keras.Model, batch: int, channels: int = 3) -> tf.Tensor:
     _, height, width, _ = model.inputs[0].shape
     return tf.random.stateless_uniform((batch, height, width, channels), seed=(0, 1))
 
 
-def _wait(result) -> list[np.ndarray]:
-    """A device may still be computing when a call returns; its values tell that it is done."""
+def _wait(result: Any) -> list[np.ndarray]:
+    """Copies results to the host: a device may still be computing when a call returns."""
     return [tensor.numpy() for tensor in keras.tree.flatten(result)]

@@ -1,18 +1,24 @@
-"""python -m keras_depth.export: a trained network becomes what a server or a board loads."""
+"""python -m keras_depth.export: writes a trained network as what a server or a board loads."""
 
 import argparse
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from keras_depth.command import count, load_tensorflow, program, run, size
 from keras_depth.errors import InputError
+from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
+
+if TYPE_CHECKING:
+    from keras_depth.export import exporter
 
 _DESCRIPTION = """\
-Writes a trained network as what a server or a board loads: RGB in, metres out. Preprocessing, the
-network in its fast form and the way to metres are within it, in standard operators. It is then run
-in a fresh process, compared with the Keras model on rendered rooms, and kept only if both agree."""
+Writes a trained network as what a server or a board loads: RGB in, metres out. It includes the
+preprocessing, the network in its fast form and the decoding to metres, in standard operators. It is
+then run in a fresh process, compared with the Keras model on rendered rooms, and kept only if both
+agree."""
 
 _EXAMPLES = """\
 examples:
@@ -20,147 +26,87 @@ examples:
   python -m keras_depth.export runs/rooms --format saved_model --output exported
   # for ONNX Runtime, in half precision, channels first
   python -m keras_depth.export runs/rooms --format onnx --precision fp16 --layout NCHW
-  # for the CPU of a small board, in 8 bits, scaled by pictures like those it will see
+  # for the CPU of a small board, in 8 bits, with scales from images like those it will see
   python -m keras_depth.export runs/rooms --format litert --precision int8 --calibration photos
-  # a camera's pictures in, depth of their size out
+  # a camera's images in, depth of the same size out
   python -m keras_depth.export runs/rooms --format onnx --size 480x640 --output-size input
 
-| --format    | --precision      | pictures at once | is written                                   |
-|-------------|------------------|------------------|----------------------------------------------|
-| saved_model | fp32             | any              | and frozen/, without variables               |
-| onnx        | fp32, fp16       | any              |                                              |
-| litert      | fp32, fp16, int8 | 1                |                                              |
-| tftrt       | fp32, fp16, int8 | 1                | engines; without TensorRT: a folder for the  |
-|             |                  |                  | board, and the command there                 |
-| tensorrt    | fp32, fp16       | 1                | an engine; without TensorRT: ONNX, and the   |
-|             |                  |                  | commands that build it                       |
+| --format    | --precision      | --batch | written                                               |
+|-------------|------------------|---------|-------------------------------------------------------|
+| saved_model | fp32             | any     | SavedModel, and without variables in frozen/          |
+| onnx        | fp32, fp16       | any     | ONNX                                                  |
+| litert      | fp32, fp16, int8 | 1       | LiteRT                                                |
+| tftrt       | fp32, fp16, int8 | 1       | engines; without TensorRT: a folder to copy to the    |
+|             |                  |         | board, and the command to run there                   |
+| tensorrt    | fp32, fp16       | 1       | engine; without TensorRT: ONNX, and the commands that |
+|             |                  |         | build the engine                                      |
 
---batch asks for another number. int8 takes its scales from the pictures of --calibration."""
-
-PRECISIONS = {
-    "saved_model": ("fp32",),
-    "onnx": ("fp32", "fp16"),
-    "litert": ("fp32", "fp16", "int8"),
-    "tftrt": ("fp32", "fp16", "int8"),
-    "tensorrt": ("fp32", "fp16"),
-}
-_OPEN_BATCH = ("saved_model", "onnx")
+--batch is shown with its default. int8 takes its scales from the images of --calibration."""
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
-    _check(arguments)
+    request = _request(_parser().parse_args())
     load_tensorflow()
     from keras_depth.export import exporter
 
-    request = exporter.Request(**_options(arguments))
     prepared = exporter.prepare(request)
     written = exporter.write(prepared, request)
-    for folder, details in written:
-        print(report(folder, details))
-    if arguments.format == "tftrt":
-        return _tftrt(written[0][0], arguments.precision)
-    if arguments.format == "tensorrt":
-        return _tensorrt([folder for folder, _ in written], prepared)
+    for one in written:
+        print(exporter.describe(one))
+    if request.format == "tftrt":
+        return _convert_by_tftrt(written[0].folder, request.precision)
+    if request.format == "tensorrt":
+        return _build_engine(written, prepared)
     return 0
 
 
-def report(folder: Path, details: dict[str, Any]) -> str:
-    """Returns what was written, and how it compares, a line for each thing."""
-    from keras_depth.export.parity import Parity
-
-    image, depth = details["input"], details["output"]
-    parity, latency = Parity(**details["parity"]), details["latency"]
-    size = sum(file["bytes"] for file in details["files"].values())
-    lines = {
-        "written": f"{folder}: {details['format']}, {details['precision']}, {size / 1e6:.1f} MB",
-        "in": f"{image['name']}: {image['dtype']} {_shape(image)}, {image['units']}",
-        "out": f"{depth['name']}: {depth['dtype']} {_shape(depth)}, {depth['units']}",
-        "difference": f"{parity} of the depth",
-        "time": f"{latency['milliseconds']:.1f} ms a call here, batch {latency['batch']}; peak"
-        f" memory {latency['peak_memory'] / 1e6:,.0f} MB",
-    }
-    if "transposes" in details:
-        lines["graph"] = (
-            f"{details['nodes']} nodes of opset {details['opset']}, {details['transposes']} of them"
-            " Transpose"
-        )
-    return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
-
-
-def _shape(tensor: dict[str, Any]) -> str:
-    return "(" + ", ".join("any" if n is None else str(n) for n in tensor["shape"]) + ")"
-
-
-def _tftrt(folder: Path, precision: str) -> int:
-    """Converts by TF-TRT where that is possible; else says where, and how."""
+def _convert_by_tftrt(folder: Path, precision: str) -> int:
+    """Converts by TF-TRT where that is installed; else says where and how to."""
     from keras_depth.export import tftrt
 
-    settings = ["--precision", precision.upper(), "--pictures", "pictures.npz"]
-    command = ["tftrt.py", "saved_model", *settings, "--output", "converted"]
+    options = ["--precision", precision.upper(), "--images", "images.npz"]
+    command = ["tftrt.py", "saved_model", *options, "--output", "converted"]
     reason = tftrt.unavailable()
     if reason:
         raise InputError(
-            f"nothing was converted. {reason} Copy {folder} to that machine, and there, in that"
-            f" folder:\n\n    python3 {' '.join(command)}\n"
+            f"nothing was converted. {reason} Copy {folder} to such a machine, and run there, in"
+            f" that folder:\n\n    python3 {' '.join(command)}\n"
         )
     return subprocess.run([sys.executable, *command], cwd=folder).returncode
 
 
-def _tensorrt(folders: list[Path], prepared: Any) -> int:
-    """Builds the engine where TensorRT is, and else writes and prints how to."""
-    from keras_depth.export import exporter, tensorrt
-    from keras_depth.export.parity import Parity
+def _build_engine(written: list["exporter.Written"], prepared: "exporter.Prepared") -> int:
+    """Builds the engine where TensorRT is installed; else writes and prints how to."""
+    from keras_depth.export import details, tensorrt
     from keras_depth.files import write_text
-    from keras_depth.predict import exported as runtimes
 
-    whole, half = folders[0], (folders[1] if len(folders) > 1 else None)
-    built = tensorrt.build(whole, half, prepared.images, prepared.depth)
-    if built is None:
-        text = tensorrt.recipe(whole, half)
-        write_text(whole / "BUILD.txt", text + "\n")
-        print(f"\nno TensorRT here, so no engine was built (see {whole / 'BUILD.txt'}).\n{text}")
+    fp32, fp16 = written[0].folder, written[1].folder if len(written) > 1 else None
+    engine = tensorrt.build(fp32, fp16, prepared.images, prepared.depth)
+    if engine is None:
+        text = tensorrt.build_instructions(fp32, fp16)
+        write_text(fp32 / "BUILD.txt", text + "\n")
+        print(f"\nno TensorRT here, so no engine was built (see {fp32 / 'BUILD.txt'}).\n{text}")
         return 0
-    exporter.write_details(whole, {**runtimes.read_details(whole), "engine": built})
-    time = "not timed" if built["milliseconds"] is None else f"{built['milliseconds']} ms"
-    print(f"engine      {whole / tensorrt.ENGINE}: TensorRT {built['tensorrt']}, {time}")
-    if not built["parity"]:
+    details.write(fp32, {**written[0].details, "engine": asdict(engine)})
+    time = "not timed" if engine.milliseconds is None else f"{engine.milliseconds} ms"
+    print(f"engine      {fp32 / tensorrt.ENGINE}: TensorRT {engine.tensorrt}, {time}")
+    if engine.parity is None:
         return 0
-    far = Parity(**built["parity"])
-    print(f"            difference {far} of the depth")
-    return 0 if far.holds else 1
+    print(f"            difference {engine.parity}")
+    return 0 if engine.parity.passed else 1
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the fields of a Request."""
-    options = vars(arguments).copy()
-    options["products"] = options.pop("resize") == "products"
-    options["dtype"] = options.pop("input")
+def _request(arguments: argparse.Namespace) -> Request:
+    """Returns what the arguments ask for, with the defaults of the format."""
+    options = vars(arguments)
     folder = arguments.run if arguments.run.is_dir() else arguments.run.parent
     options["output"] = arguments.output or folder / "exported" / arguments.format
-    if arguments.batch is None and arguments.format not in _OPEN_BATCH:
+    if arguments.batch is None and arguments.format not in ANY_BATCH:
         options["batch"] = 1
-    if arguments.input is None:
+    if arguments.dtype is None:
         # TensorRT takes uint8 from 8.5 on: JetPack 5.1.
         options["dtype"] = "float32" if arguments.format == "tensorrt" else "uint8"
-    return options
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    possible = PRECISIONS[arguments.format]
-    if arguments.precision not in possible:
-        raise InputError(
-            f"--precision {arguments.precision}: {arguments.format} is written in"
-            f" {', '.join(possible)}; --help has a table of them"
-        )
-    if arguments.focal_baseline is not None and not arguments.focal_baseline > 0:
-        raise InputError(f"--focal-baseline {arguments.focal_baseline}: give a number above 0")
-    if arguments.calibration and arguments.precision != "int8":
-        raise InputError("--calibration is for --precision int8; leave it out")
-    if arguments.format not in ("onnx", "tensorrt") and (
-        arguments.layout != "NHWC" or arguments.opset != 13
-    ):
-        raise InputError(f"--layout and --opset are ONNX's; leave them out of {arguments.format}")
+    return Request(**options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,38 +130,41 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=size,
         metavar="HxW",
-        help="of the pictures that come in, resized within the graph to what the network was"
+        help="size of the images that come in, resized within the graph to the size the network was"
         " trained on (default: that size)",
     )
-    add("--batch", type=count, metavar="N", help="pictures at once, always as many")
+    add("--batch", type=count, metavar="N", help="fixed number of images at once")
     add(
         "--input",
+        dest="dtype",
         choices=("uint8", "float32"),
-        help="of the pictures: 0 to 255 or 0 to 1 (uint8; for tensorrt float32)",
+        help="type of the images: 0 to 255 or 0 to 1 (uint8; for tensorrt float32)",
     )
     add(
         "--output-size",
         choices=("network", "input"),
         default="network",
-        help="depth of the size that the network computes (default), or of the pictures'",
+        help="size of the depth: what the network computes (default), or that of the images",
     )
     add(
         "--resize",
-        choices=("operator", "products"),
+        choices=("operator", "matmul"),
         default="operator",
-        help="products: bilinear resizing as matrix products, which TF-TRT keeps in one engine",
+        help="matmul: bilinear resizing as matrix products, which TF-TRT keeps in one engine",
     )
-    add("--layout", type=str.upper, choices=("NHWC", "NCHW"), default="NHWC", help="ONNX's input")
+    add(
+        "--layout", type=str.upper, choices=("NHWC", "NCHW"), default="NHWC", help="of ONNX's input"
+    )
     add("--opset", type=int, choices=(13, 17), default=13, help="of ONNX (13)")
-    add("--calibration", type=Path, metavar="DIR", help="pictures that int8 takes its scales from")
+    add("--calibration", type=Path, metavar="DIR", help="images from which int8 takes its scales")
     add("--limit", type=float, metavar="R", help="accepted difference, relative to the depth")
-    add("--encoding", help="how the network writes depth, for networks of another suite")
+    add("--encoding", help="how the network writes depth, for a network of another suite")
     add(
         "--focal-baseline",
         type=float,
         metavar="F",
-        help="for networks trained on stereo pairs: focal length in pixels of pictures of the"
-        " network's size times the baseline in metres (default: of that training)",
+        help="for networks trained on stereo pairs: focal length in pixels of images of the"
+        " network's size times the baseline in metres (default: that of the training)",
     )
     return parser
 

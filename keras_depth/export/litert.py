@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite): for phones, microcontrollers and the CPU of a small board."""
+"""Writes LiteRT (TensorFlow Lite): for phones, microcontrollers and the CPU of a small board."""
 
 import tempfile
 from pathlib import Path
@@ -17,24 +17,26 @@ def write(
     precision: str = "fp32",
     calibration: np.ndarray | None = None,
 ) -> None:
-    """Writes a deployed model as `model.tflite`.
+    """Writes an exported model as `model.tflite`.
 
     Args:
-        model: what `network.deployed` returned, with a fixed number of pictures.
+        model: from `network.build`, with a fixed batch.
         folder: where to.
         precision: "fp32"; "fp16": weights in half precision; "int8": weights and maps in 8 bits,
-            scaled by what they are on the calibration pictures. Input and output stay as they are.
-        calibration: pictures for int8, (N, height, width, 3) as the model takes them.
+            with scales from the calibration images. Input and output keep their types.
+        calibration: images for int8, (N, height, width, 3) as the model takes them.
     """
-    # By way of a SavedModel, which keeps the names, and the weights outside of the graph: with them
-    # in it the converter takes 8 GB where this takes 3.
+    # From a SavedModel, which keeps the names, and keeps the weights out of the graph: with weights
+    # in the graph the converter takes 8 GB, without them 3.
     with tempfile.TemporaryDirectory() as saved:
         saved_model.write(model, Path(saved))
         data = _converter(saved, model, precision, calibration).convert()
     (folder / MODEL_FILES["litert"]).write_bytes(data)
 
 
-def _converter(saved, model, precision, calibration) -> tf.lite.TFLiteConverter:
+def _converter(
+    saved: str, model: keras.Model, precision: str, calibration: np.ndarray | None
+) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_saved_model(saved)
     if precision != "fp32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

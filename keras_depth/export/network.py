@@ -1,6 +1,7 @@
-"""The network that is deployed: RGB in, metres out, and nothing around it to get wrong."""
+"""Builds the network that is exported: RGB in, metres out, every step in between within it."""
 
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,17 +16,17 @@ INPUTS = {"uint8": "RGB, 0 to 255", "float32": "RGB, 0 to 1"}
 
 @keras.saving.register_keras_serializable("keras_depth")
 class Metres(keras.layers.Layer):
-    """Turns what a network writes into metres.
+    """Decodes a network's output to metres.
 
     Args:
         encoding: how the network writes depth (see `encodings.py`).
-        focal_baseline: of a disparity: the focal length in pixels of a picture as wide as the map,
+        focal_baseline: for disparity: the focal length in pixels of an image as wide as the map,
             times the baseline in metres.
 
     Input: (B, h, w, channels). Output: float32 (B, h, w, 1), metres.
     """
 
-    def __init__(self, encoding, focal_baseline=None, **kwargs):
+    def __init__(self, encoding: str, focal_baseline: float | None = None, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.encoding = encoding
         self.focal_baseline = focal_baseline
@@ -41,8 +42,12 @@ class Metres(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def in_float32(model: keras.Model) -> keras.Model:
-    """Returns the finest map's network, computing in float32 whatever it was trained in."""
+def to_float32(model: keras.Model) -> keras.Model:
+    """Copies a network, of its outputs the finest alone, to compute in float32.
+
+    Returns:
+        A model of the same weights and name, whatever precision it was trained in.
+    """
     finest = keras.tree.flatten(model.outputs)[0]
     model = keras.Model(model.input, finest, name=model.name)
     if all(layer.compute_dtype == "float32" for layer in model.layers):
@@ -56,57 +61,61 @@ def in_float32(model: keras.Model) -> keras.Model:
     return float32
 
 
-def deployed(
+def build(
     model: keras.Model,
     encoding: str,
+    *,
     focal_baseline: float | None = None,
     size: tuple[int, int] | None = None,
     batch: int | None = None,
     dtype: str = "uint8",
     output_size: str = "network",
-    products: bool = False,
+    matmul: bool = False,
 ) -> keras.Model:
-    """Returns the function of a network that is exported, as a Keras model.
+    """Builds the model that is exported from a trained one.
 
     Up-convolutions are interleaved ("+ T"), batch norm is folded, auxiliary outputs are gone.
 
     Args:
-        model: a network that `in_float32` returned.
+        model: from `to_float32`.
         encoding: how it writes depth.
-        focal_baseline: of a disparity, for pictures of the network's own size.
-        size: (height, width) of the pictures that come in; others than the network takes are
-            resized within the graph. None: the network's own.
-        batch: pictures at once; None: any number.
-        dtype: "uint8", or "float32" in [0, 1].
-        output_size: "network": depth at the size the network computes; "input": at the pictures'.
-        products: bilinear resizing is written as two matrix products.
+        focal_baseline: for disparity, of images of the model's own size.
+        size: (height, width) of the images that come in; resized within the graph where the
+            model takes another. None: the model's own.
+        batch: images at once; None: any number.
+        dtype: of the images: "uint8", or "float32" in [0, 1].
+        output_size: "network": depth at the size the model computes; "input": at the images'.
+        matmul: write bilinear resizing as two matrix products.
 
     Returns:
         Model from `image` (batch, height, width, 3) to depth, float32 (batch, h, w, 1), metres.
     """
     own = tuple(model.inputs[0].shape[1:3])
     size = size or own
-    network = reparameterize.for_inference(model, products)
+    network = reparameterize.for_inference(model, matmul)
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
     scale = 1 / 255 if dtype == "uint8" else 1.0
-    x = keras.layers.Rescaling(scale, dtype="float32", name="picture")(image)
+    x = keras.layers.Rescaling(scale, dtype="float32", name="rescale")(image)
     if size != own:
-        x = ProductResize(own, "picture", dtype="float32", name="picture_resize")(x)
+        x = ProductResize(own, "picture", dtype="float32", name="image_resize")(x)
     x = network(x)
     if output_size == "input" and tuple(x.shape[1:3]) != size:
-        # What the network writes is resized, not its metres: see DepthEstimator.
-        bilinear = partial(ProductResize, rule="bilinear") if products else BilinearResize
+        # As in DepthEstimator, the network's output is resized and then decoded.
+        bilinear = partial(ProductResize, rule="bilinear") if matmul else BilinearResize
         x = bilinear(size, dtype="float32", name="depth_resize")(x)
     if focal_baseline is not None:
         focal_baseline *= x.shape[2] / own[1]
     return keras.Model(image, Metres(encoding, focal_baseline, name="metres")(x), name=model.name)
 
 
-def graph(model: keras.Model):
-    """Returns a deployed model as a function of TensorFlow, its weights constants in the graph.
+def freeze(model: keras.Model) -> Any:
+    """Traces a model with its weights as constants, in standard operators only.
+
+    Args:
+        model: from `build`.
 
     Returns:
-        A `tf.function` from `image` to {"depth": depth}, of standard operators only.
+        A `tf.function` from `image` to {"depth": depth}.
     """
     weights = [
         [keras.ops.convert_to_numpy(weight) for weight in group]

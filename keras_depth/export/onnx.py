@@ -1,4 +1,4 @@
-"""ONNX: by tf2onnx, checked, with the sizes of its resizing exact."""
+"""Writes ONNX with tf2onnx, checks it, and makes the sizes of its resizing exact."""
 
 import copy
 import gc
@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_depth.export.network import graph
+from keras_depth.export.network import freeze
 from keras_depth.predict.exported import MODEL_FILES, needs
 
 
@@ -20,18 +20,18 @@ def write(
     layout: str = "NHWC",
     precision: str = "fp32",
 ) -> dict[str, Any]:
-    """Writes a deployed model as `model.onnx`.
+    """Writes an exported model as `model.onnx`.
 
     Args:
-        model: what `network.deployed` returned.
+        model: from `network.build`.
         folder: where to.
-        opset: of ONNX's operators; 13 is what TensorRT 8.4 knows.
-        layout: "NHWC", or "NCHW": how the input's axes lie.
-        precision: "fp32", or "fp16": weights and maps in half precision, but for the input, the
-            output and what turns one into metres.
+        opset: version of ONNX's operators; TensorRT 8.4 supports up to 13.
+        layout: "NHWC" or "NCHW": the order of the input's axes.
+        precision: "fp32", or "fp16": weights and maps in half precision, except the input, the
+            output and the decoding to metres.
 
     Returns:
-        What is worth knowing: {"opset", "nodes", "transposes"}.
+        For export.json: {"opset", "nodes", "transposes"}.
 
     Raises:
         InputError: tf2onnx, onnx or onnxruntime is not installed.
@@ -39,15 +39,15 @@ def write(
     try:
         import onnx
 
-        proto = _convert(graph(model).get_concrete_function(), opset, layout)
+        proto = _convert(freeze(model).get_concrete_function(), opset, layout)
         for node in proto.graph.node:
             if node.op_type == "Resize":
-                _mend_resize(node, proto.graph)
+                _fix_resize(node, proto.graph)
         if precision == "fp16":
-            proto = _in_half_precision(proto)
+            proto = _to_float16(proto)
     except ImportError as error:
         raise needs("onnx", error.name or "tf2onnx") from error
-    # tf2onnx lets through what no runtime knows, such as an operator of TensorFlow's own.
+    # tf2onnx lets operators through that no runtime has, such as TensorFlow's own.
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(folder / MODEL_FILES["onnx"]))
     operators = [node.op_type for node in proto.graph.node]
@@ -59,11 +59,10 @@ def write(
 
 
 def _convert(function: Any, opset: int, layout: str) -> Any:
-    """Returns a function's ONNX, its input named `image` and its output `depth`.
+    """Converts a function to ONNX, its input named `image` and its output `depth`.
 
-    In steps: tf2onnx.convert.from_function would freeze TensorFlow's graph, whose weights are
-    constants already, and every pass over ONNX's would keep a copy of them: 12 GB for a network of
-    172 MB, where this takes 5.
+    tf2onnx.convert.from_function would freeze the graph, whose weights are constants already, and
+    keep a copy of the weights for every pass: 12 GB for a network of 172 MB. This takes 5 GB.
     """
     from tf2onnx import optimizer, tfonnx
 
@@ -86,22 +85,22 @@ def _convert(function: Any, opset: int, layout: str) -> Any:
         optimizer.IdentityOptimizer,
         optimizer.BackToBackOptimizer,
     )
-    for one in passes * 2:  # what one leaves, another takes up
-        # Of a copy: what a pass throws away stays with the graph it was made for.
+    for one in passes * 2:  # a pass may enable an earlier one
+        # A copy: what a pass discards stays in memory with the graph it was given.
         converted = optimizer.optimize_graph(
             copy.deepcopy(converted), catch_errors=False, optimizers={one.__name__: one}
         )
         if one in (optimizer.MergeDuplicatedNodesOptimizer, optimizer.BackToBackOptimizer):
-            gc.collect()  # graphs are cycles of references
+            gc.collect()  # graphs are reference cycles
     return converted.make_model("depth")
 
 
-def _mend_resize(node: Any, graph: Any) -> None:
-    """Makes a Resize give the size that it should, and name no rule that ONNX gave up.
+def _fix_resize(node: Any, graph: Any) -> None:
+    """Makes a Resize give the exact size, by a rule that opset 13 has.
 
-    tf2onnx writes a factor, 7/3, whose float32 is below it: 3 rows would become 6. The next float32
-    is above, and so would be 7. And of whole factors "half-pixel, to the nearest" means a copy,
-    which opset 13 calls otherwise.
+    tf2onnx writes the factor, such as 7/3, as a float32 that may be too small: 3 rows would become
+    6. The next larger float32 gives 7. Nearest half-pixel resizing by a whole factor copies pixels,
+    and opset 13 has another name for that rule.
     """
     from onnx import helper, numpy_helper
 
@@ -119,24 +118,24 @@ def _mend_resize(node: Any, graph: Any) -> None:
     stored.CopyFrom(numpy_helper.from_array(exact.astype(np.float32), stored.name))
 
 
-def _in_half_precision(proto: Any) -> Any:
-    """Returns the model with weights and maps in float16, up to the layer that makes metres.
+def _to_float16(proto: Any) -> Any:
+    """Converts weights and maps to float16, up to the layer that decodes to metres.
 
-    Half precision has no room for the inverse of a small disparity.
+    The inverse of a small disparity overflows float16.
     """
     from onnxruntime.transformers import float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    whole: list[str] = []  # nodes from that layer on
-    written: set[str] = set()  # and what they write
+    in_float32: list[str] = []  # nodes from that layer on
+    outputs: set[str] = set()  # what they return
     for node in proto.graph.node:
-        if node.name.startswith("metres") or written & set(node.input):
-            whole.append(node.name)
-            written.update(node.output)
-    half = OnnxModel(
-        float16.convert_float_to_float16(proto, keep_io_types=True, node_block_list=whole)
+        if node.name.startswith("metres") or outputs & set(node.input):
+            in_float32.append(node.name)
+            outputs.update(node.output)
+    model = OnnxModel(
+        float16.convert_float_to_float16(proto, keep_io_types=True, node_block_list=in_float32)
     )
-    # It casts what goes from one of them to the next down and up again.
-    half.remove_cascaded_cast_nodes()
-    half.topological_sort()
-    return half.model
+    # The converter casts values between float32 nodes to float16 and back.
+    model.remove_cascaded_cast_nodes()
+    model.topological_sort()
+    return model.model

@@ -1,23 +1,20 @@
-"""Whether an exported network is the Keras model: the same pictures through both."""
+"""Checks that an exported network is the Keras model: both compute depth of the same images."""
 
-import os
-import subprocess
-import sys
-import tempfile
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from keras_depth.export import worker
 from keras_depth.predict.estimator import DepthEstimator
 
-# Accepted differences, relative to the depth, or to the mean depth where that is larger. Of fp32
-# the largest counts; what is rounded on purpose is judged by the mean.
+# Accepted relative differences: the largest in fp32, the mean in precisions that round on purpose.
 LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "int8": 1e-1}
+_REPEATS = 20  # timed calls
 
 
 @dataclass(frozen=True)
@@ -25,51 +22,78 @@ class Parity:
     """How far an exported network's depth is from the Keras model's.
 
     Attributes:
-        pictures: how many were compared.
-        largest, mean: differences, metres.
-        largest_relative, mean_relative: by the depth, or the mean depth where that is larger.
-        limit: of the largest relative difference in fp32, of the mean one in other precisions.
+        images: how many were compared.
+        max_abs, mean_abs: differences, metres.
+        max_rel, mean_rel: differences relative to the depth, or to the mean depth where that is
+            larger.
+        limit: the accepted `max_rel` in fp32, the accepted `mean_rel` in other precisions.
         precision: what the exported network computes in.
     """
 
-    pictures: int
-    largest: float
-    mean: float
-    largest_relative: float
-    mean_relative: float
+    images: int
+    max_abs: float
+    mean_abs: float
+    max_rel: float
+    mean_rel: float
     limit: float
     precision: str
 
     @property
-    def holds(self) -> bool:
-        judged = self.largest_relative if self.precision == "fp32" else self.mean_relative
-        return bool(judged <= self.limit)  # not where it is NaN
+    def passed(self) -> bool:
+        judged = self.max_rel if self.precision == "fp32" else self.mean_rel
+        return bool(judged <= self.limit)  # False for NaN
 
     def __str__(self) -> str:
-        judged = "the largest" if self.precision == "fp32" else "the mean"
-        rooms = "1 rendered room" if self.pictures == 1 else f"{self.pictures} rendered rooms"
+        judged = "max" if self.precision == "fp32" else "mean"
+        rooms = "1 rendered room" if self.images == 1 else f"{self.images} rendered rooms"
         return (
-            f"largest {self.largest:.2g} m ({self.largest_relative:.1g} of the depth), mean"
-            f" {self.mean:.2g} m ({self.mean_relative:.1g}), on {rooms}; {judged} may be"
-            f" {self.limit:g}"
+            f"max {self.max_abs:.2g} m ({self.max_rel:.1g} of the depth), mean {self.mean_abs:.2g}"
+            f" m ({self.mean_rel:.1g}), on {rooms}; the limit of the {judged} is {self.limit:g} of"
+            " the depth"
         )
 
 
-def pictures(size: tuple[int, int], count: int) -> np.ndarray:
-    """Returns rendered rooms, the same every time: uint8 RGB (count, height, width, 3)."""
+@dataclass(frozen=True)
+class Run:
+    """What an exported network did in a fresh process.
+
+    Attributes:
+        depth: float32 (B, h, w, 1), metres.
+        milliseconds: median of a call.
+        peak_memory: bytes.
+    """
+
+    depth: np.ndarray
+    milliseconds: float
+    peak_memory: int
+
+
+def render_images(size: tuple[int, int], count: int) -> np.ndarray:
+    """Renders rooms, the same every time: uint8 RGB (count, height, width, 3)."""
     rooms = Rooms(count, size, seed=7, split="test")
     return np.stack([np.rint(255 * rooms[i]["image"]) for i in range(count)]).astype(np.uint8)
 
 
-def reference(
-    network: keras.Model,
+def compute_reference(
+    model: keras.Model,
     encoding: str,
     focal_baseline: float | None,
     images: np.ndarray,
     output_size: str,
 ) -> np.ndarray:
-    """Returns the Keras model's own depth, neither transferred nor folded: float32 (B, h, w, 1)."""
-    estimator = DepthEstimator(network, encoding, focal_baseline)
+    """Computes the Keras model's own depth, neither reparameterized nor folded.
+
+    Args:
+        model: of one output.
+        encoding: how it writes depth.
+        focal_baseline: of a disparity, for images of the model's own size.
+        images: uint8 RGB (B, H, W, 3).
+        output_size: "network" or "input": the size of the depth.
+
+    Returns:
+        float32 (B, h, w, 1), metres.
+    """
+    estimator = DepthEstimator(model, encoding, focal_baseline)
     depth = [
         estimator(image.astype(np.float32) / 255, resize=output_size == "input") for image in images
     ]
@@ -91,42 +115,28 @@ def compare(
     difference = np.abs(depth - expected)
     relative = difference / np.maximum(np.maximum(expected, expected.mean()), 1e-9)
     return Parity(
-        len(expected),
-        float(difference.max()),
-        float(difference.mean()),
-        float(relative.max()),
-        float(relative.mean()),
-        limit or LIMITS[precision],
-        precision,
+        images=len(expected),
+        max_abs=float(difference.max()),
+        mean_abs=float(difference.mean()),
+        max_rel=float(relative.max()),
+        mean_rel=float(relative.mean()),
+        limit=limit or LIMITS[precision],
+        precision=precision,
     )
 
 
-def run_alone(folder: Path, images: np.ndarray) -> dict[str, Any]:
-    """Runs an exported network in a fresh process.
+def run_alone(folder: Path, images: np.ndarray) -> Run:
+    """Runs an exported network in a fresh process, and times it.
 
     Args:
-        folder: with its `export.json`.
-        images: (B, H, W, 3) as it takes them.
-
-    Returns:
-        {"depth": float32 (B, h, w, 1), "milliseconds": of a call, "memory": peak, bytes}.
+        folder: holds `export.json`.
+        images: (B, H, W, 3) as the network takes them. A network that takes any number of them is
+            timed with one, so that it is run with two different numbers.
 
     Raises:
         InputError: it does not run there.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        given, result = Path(scratch) / "pictures.npy", Path(scratch) / "result.npz"
-        np.save(given, images)
-        done = subprocess.run(
-            [sys.executable, "-m", "keras_depth.export.worker", folder, given, result],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip() or "it was ended").splitlines()[-1]
-            raise InputError(
-                f"{folder}: what was written does not run in a fresh process: {reason}"
-            )
-        with np.load(result) as values:
-            return {key: values[key] for key in values.files}
+    with worker.start(folder) as alone:
+        depth = alone.run(images)
+        milliseconds = 1000 * statistics.median(alone.time(_REPEATS))
+        return Run(depth, milliseconds, alone.peak())

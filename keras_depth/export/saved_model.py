@@ -1,19 +1,19 @@
-"""SavedModel, in two forms: with variables, and frozen for older TensorFlow."""
+"""Writes SavedModels in two forms: with variables, and frozen for older TensorFlow."""
 
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from keras_depth.export.network import graph
+from keras_depth.export.network import freeze
 from keras_depth.layers.interleave import standard_operators
 
 
 def write(model: keras.Model, folder: Path) -> None:
-    """Writes a deployed model as TensorFlow Serving loads it: `image` in, `depth` out."""
+    """Writes an exported model as TensorFlow Serving loads it: `image` in, `depth` out."""
     image = model.inputs[0]
 
-    # Not by Keras' export, which would leave the number of pictures open, and write weights twice.
+    # Keras' own export would leave the batch open and write the weights twice.
     @tf.function(
         autograph=False, input_signature=[tf.TensorSpec(image.shape, image.dtype, "image")]
     )
@@ -27,15 +27,15 @@ def write(model: keras.Model, folder: Path) -> None:
 
 
 def write_frozen(model: keras.Model, folder: Path) -> None:
-    """Writes the same with weights as constants.
+    """Writes an exported model with its weights as constants.
 
-    TensorFlow 2.5 and later load it: variables are saved by functions with an operator that those
-    before 2.8 have not. TF-TRT, too, wants constants.
+    TensorFlow 2.5 and later load it; with variables it holds an operator that is new in 2.8.
+    TF-TRT needs constants too.
     """
     tf.saved_model.save(
-        tf.Module(),  # with nothing in it: the signature alone, or constants are there twice
+        tf.Module(),  # empty: a function in it would store the constants a second time
         str(folder),
-        signatures=graph(model).get_concrete_function(),
-        # Gradients of custom functions (swish) would refer to tensors that are not there.
+        signatures=freeze(model).get_concrete_function(),
+        # Gradients of custom functions (swish) would refer to tensors that are not saved.
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )

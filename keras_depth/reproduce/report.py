@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth import metrics, published
+from keras_depth.environment import describe
 from keras_depth.files import write_text
 from keras_depth.markdown import table
 from keras_depth.models import CITATIONS
@@ -63,15 +64,11 @@ def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -
         "rows scored": f"{scored} of {len(results)}",
         "last command": f"`{command}`",
     }
-    versions = dict.fromkeys(_versions(result.time) for result in results if result.time)
+    times = [result.time for result in results if result.time]
+    versions = dict.fromkeys(describe(time["environment"]) for time in times)
     if versions:
         facts["times by"] = "; ".join(versions)
     return [*lines, *table(["", ""], facts.items(), "ll"), ""]
-
-
-def _versions(time: dict[str, Any]) -> str:
-    packages = time["environment"]["packages"]
-    return f"TensorFlow {packages['tensorflow']}, Keras {packages['keras']}"
 
 
 def _pictures(results: Sequence[Result], output: Path) -> list[str]:

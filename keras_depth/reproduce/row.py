@@ -117,9 +117,10 @@ def time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
 
 
 def _counts(model: keras.Model) -> dict[str, Any]:
+    parameters = macs.parameters(model)
     return {
-        "parameters": model.count_params(),
-        "trainable": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+        "parameters": parameters["all"],
+        "trainable": parameters["trainable"],
         "multiplications": macs.count(model),
     }
 

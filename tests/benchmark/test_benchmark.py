@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_depth import command
 from keras_depth.benchmark import __main__ as benchmark
-from keras_depth.benchmark import timing
+from keras_depth.benchmark import measure, timing
 
 LITE = ["--arch", "lite_basic_interl_t"]
 
@@ -41,14 +41,14 @@ def test_table_and_file(run_folder, tmp_path, capsys):
     assert call(arguments) == 0
     printed = capsys.readouterr().out
     values = json.loads(file.read_text())
-    assert printed == benchmark.table(values) + "\n"
+    assert printed == measure.report(values) + "\n"
     assert "lite_basic_interl_t\n" in printed and "8x12, batch 2\n" in printed
     assert "40 (34 trainable)\n" in printed, "3 * 9 + 1, and 4 * 3 of batch norm"
-    assert "0.000 GMAC\n" in printed and values["multiplications"] == 8 * 12 * 27
+    assert "0.000 GMAC\n" in printed and values["macs"] == 8 * 12 * 27
     for kind in ("inference", "training"):
         times = values[kind]
         assert 0 < times["percentile_10"] <= times["median"] <= times["percentile_90"]
-        assert times["pictures_per_second"] == pytest.approx(2000 / times["median"])
+        assert times["images_per_second"] == pytest.approx(2000 / times["median"])
     assert values["training"]["loss"] == "mse_rel" and " mse_rel, Adam\n" in printed
     assert "medians of 3 calls" in printed
     assert values["peak_memory"] is None or values["peak_memory"] > 100e6
@@ -60,8 +60,8 @@ def test_times_in_milliseconds(run_folder, monkeypatch):
     seconds = np.linspace(0.1, 0.2, 11)
     monkeypatch.setattr(timing, "seconds", lambda functions, _: dict.fromkeys(functions, seconds))
     model = keras.saving.load_model(run_folder / "model.keras", compile=False)
-    text = benchmark.table(benchmark.measure(model, batch=3, repeats=11))
-    assert "150.0 ms (110.0 to 190.0), 20.0 pictures a second" in text
+    text = measure.report(measure.measure(model, batch=3, repeats=11))
+    assert "150.0 ms (110.0 to 190.0), 20.0 images/s" in text
     assert "training step" not in text
 
 
@@ -82,7 +82,7 @@ def test_pairs_where_the_recipe_trains_on_them():
     image = keras.Input((8, 16, 3))
     disparity = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(image)
     model = keras.Model(image, disparity, name="optidepthnet_vgg")
-    result = benchmark.measure(model, batch=2, repeats=1, training=True)
+    result = measure.measure(model, batch=2, repeats=1, training=True)
     assert result["training"]["loss"] == "stereo"
 
 
@@ -91,7 +91,7 @@ def test_two_networks_by_three_runtimes(tmp_path, capsys):
     """Exported, and each timed in a process of its own; the memory is that process's."""
     arguments = ["--arch", "squeezenet_unet", "--arch", "optidepthnet_vgg", "--size", "128x128"]
     runtimes = ["tensorflow", "onnxruntime", "litert"]
-    file = tmp_path / "race.json"
+    file = tmp_path / "runtimes.json"
     options = ["--runtime", ",".join(runtimes), "--repeats", 3, "--json", file]
     assert call([*arguments, *options]) == 0
     printed = capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_two_networks_by_three_runtimes(tmp_path, capsys):
     ]
     for row in written["rows"]:
         assert 0 < row["median"] <= row["percentile_95"]
-        assert row["pictures_per_second"] == pytest.approx(1000 / row["median"])
+        assert row["images_per_second"] == pytest.approx(1000 / row["median"])
         if row["runtime"] != "tensorflow":  # which takes more, and is in none of the others
             assert 30e6 < row["peak_memory"] < written["rows"][0]["peak_memory"]
         line = f"| `{row['architecture']}` | 128x128 | {row['parameters'] / 1e6:.2f} M |"
@@ -110,9 +110,9 @@ def test_two_networks_by_three_runtimes(tmp_path, capsys):
 
 
 REFUSED = {
-    "several networks": ([*LITE, "--arch", "msfnet"], "several networks are compared by --runtime"),
+    "several networks": ([*LITE, "--arch", "msfnet"], "several networks are compared in runtimes"),
     "unknown runtime": ([*LITE, "--runtime", "tensorrt"], "unknown runtime 'tensorrt'"),
-    "training by a runtime": ([*LITE, "--runtime", "litert", "--training"], "are not trained"),
+    "training by a runtime": ([*LITE, "--runtime", "litert", "--training"], "cannot be trained"),
     "nothing to measure": ([], "give RUN or --arch, one of the two"),
     "two things to measure": (["RUN", *LITE], "give RUN or --arch, one of the two"),
     "size of a run": (["RUN", "--size", "32x48"], "leave out --size and --option"),

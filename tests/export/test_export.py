@@ -18,6 +18,7 @@ from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.export import __main__ as export
 from keras_depth.export import exporter, network, parity, saved_model, tensorrt
+from keras_depth.export.request import Request
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.exported import Exported, load
 from keras_depth.run_folder import RunFolder
@@ -60,7 +61,7 @@ def here(monkeypatch):
         exported = Exported(folder)
         batch = exported.batch or len(images)
         groups = [exported(images[i : i + batch]) for i in range(0, len(images), batch)]
-        return {"depth": np.concatenate(groups), "milliseconds": 2.5, "memory": 3_000_000}
+        return parity.Run(np.concatenate(groups), milliseconds=2.5, peak_memory=3_000_000)
 
     monkeypatch.setattr(parity, "run_alone", run_here)
 
@@ -89,9 +90,9 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
             assert file == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         assert "saved_model.pb" in details["files"]
         model = (run / "model.keras").read_bytes()
-        assert details["network"]["sha256"] == hashlib.sha256(model).hexdigest()
+        assert details["model"]["sha256"] == hashlib.sha256(model).hexdigest()
         assert {"tensorflow", "keras", "keras_depth"} <= set(details["versions"])
-        assert details["parity"]["largest_relative"] < 1e-5
+        assert details["parity"]["max_rel"] < 1e-5
         assert details["latency"]["milliseconds"] > 0
         assert details["latency"]["peak_memory"] > 100e6, "TensorFlow alone takes more"
         assert f"written     {folder}: saved_model, fp32" in printed
@@ -105,33 +106,33 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
 
 def test_versions_count_up_and_formats_do_not_mix(run, tmp_path, here):
     output = tmp_path / "exported"
-    request = exporter.Request(run, "onnx", output)
-    folders = [folder for _ in range(2) for folder, _ in exporter.export(request)]
+    request = Request(run, "onnx", output)
+    folders = [written.folder for _ in range(2) for written in exporter.export(request)]
     assert [folder.name for folder in folders] == ["1", "2"]
     assert load(output / "lite_basic_interl_t").folder.name == "2", "the highest counts"
-    with pytest.raises(InputError, match="is a onnx.*an --output of its own"):
-        exporter.export(exporter.Request(run, "litert", output, batch=1))
+    with pytest.raises(InputError, match="contains onnx.*its own --output"):
+        exporter.export(Request(run, "litert", output, batch=1))
     assert len(list((output / "lite_basic_interl_t").iterdir())) == 2
 
 
 def test_what_is_not_the_keras_model_is_not_kept(run, tmp_path, here, monkeypatch):
     other = bright_is_far()
     other.set_weights([1.001 * weight for weight in other.get_weights()])
-    wrong = network.deployed(other, "metric")
+    wrong = network.build(other, "metric")
     write = saved_model.write_frozen
     monkeypatch.setattr(saved_model, "write_frozen", lambda model, folder: write(wrong, folder))
-    request = exporter.Request(run, "saved_model", tmp_path / "exported")
-    with pytest.raises(InputError, match="is not the Keras model, and was not kept: .*0.001 of"):
+    request = Request(run, "saved_model", tmp_path / "exported")
+    with pytest.raises(InputError, match="from the Keras model and was not kept: .*0.001 of"):
         exporter.export(request)
     assert not list((tmp_path / "exported").rglob("saved_model.pb")), "its good twin neither"
-    exporter.export(exporter.Request(run, "saved_model", tmp_path / "exported", limit=0.01))
+    exporter.export(Request(run, "saved_model", tmp_path / "exported", limit=0.01))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("output_size, wanted", [("network", (16, 24)), ("input", (60, 40))])
 def test_pictures_of_another_size(run, tmp_path, here, dtype, output_size, wanted):
     """Resized within the graph as DepthEstimator resizes them: one side shrinks, one grows."""
-    request = exporter.Request(
+    request = Request(
         run,
         "onnx",
         tmp_path / "out",
@@ -142,13 +143,14 @@ def test_pictures_of_another_size(run, tmp_path, here, dtype, output_size, wante
         layout="NCHW",
         opset=17,
     )
-    ((folder, details),) = exporter.export(request)
+    (written,) = exporter.export(request)
+    folder, details = written.folder, written.details
     assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == 17
     assert details["output"]["shape"] == [2, *wanted, 1]
-    assert details["parity"]["largest_relative"] < 1e-5
+    assert details["parity"]["max_rel"] < 1e-5
     exported = load(folder)
     assert exported.input_size == (60, 40) and exported.batch == 2
-    pictures = parity.pictures((60, 40), 3)
+    pictures = parity.render_images((60, 40), 3)
     estimator = DepthEstimator.load(folder)
     depth = estimator(pictures)
     assert depth.shape == (3, 60, 40), "in twos, the last one twice"
@@ -157,11 +159,10 @@ def test_pictures_of_another_size(run, tmp_path, here, dtype, output_size, wante
 
 
 def test_half_precision(run, tmp_path, here):
-    ((folder, details),) = exporter.export(
-        exporter.Request(run, "onnx", tmp_path / "out", precision="fp16")
-    )
+    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out", precision="fp16"))
+    folder, details = written.folder, written.details
     assert details["precision"] == "fp16"
-    assert 0 < details["parity"]["mean_relative"] < 1e-2, "rounded, and not much"
+    assert 0 < details["parity"]["mean_rel"] < 1e-2, "rounded, and not much"
     import onnx
 
     model = onnx.load(folder / "model.onnx")
@@ -177,10 +178,8 @@ def test_disparity_in_half_precision_stays_finite(tmp_path, here):
     disparity = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros")(image)
     keras.Model(image, disparity, name="optidepthnet_vgg").save(tmp_path / "model.keras")
     RunFolder(tmp_path).write_camera(26.0)
-    ((folder, _),) = exporter.export(
-        exporter.Request(tmp_path, "onnx", tmp_path / "out", precision="fp16")
-    )
-    depth = load(folder)(np.zeros((1, *SIZE, 3), np.uint8))
+    (written,) = exporter.export(Request(tmp_path, "onnx", tmp_path / "out", precision="fp16"))
+    depth = load(written.folder)(np.zeros((1, *SIZE, 3), np.uint8))
     np.testing.assert_allclose(depth, 26.0 / 48 / 1e-6, rtol=1e-3)
 
 
@@ -193,8 +192,8 @@ def test_the_camera_of_a_disparity(tmp_path, here, capsys):
     RunFolder(tmp_path).write_camera(48.0)
     for given, metres in ((None, 100.0), (24.0, 50.0)):
         # Twice as wide: a pixel is half the angle, and the disparity twice the pixels.
-        ((folder, details),) = exporter.export(
-            exporter.Request(
+        (written,) = exporter.export(
+            Request(
                 tmp_path,
                 "onnx",
                 tmp_path / "out",
@@ -203,15 +202,15 @@ def test_the_camera_of_a_disparity(tmp_path, here, capsys):
                 focal_baseline=given,
             )
         )
-        assert details["network"]["focal_baseline"] == (given or 48.0)
-        depth = load(folder)(np.zeros((1, 64, 96, 3), np.uint8))
+        assert written.details["model"]["focal_baseline"] == (given or 48.0)
+        depth = load(written.folder)(np.zeros((1, 64, 96, 3), np.uint8))
         np.testing.assert_allclose(depth, metres, rtol=1e-4)
 
 
 def test_eight_bits_from_pictures(run, tmp_path, here, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
-    for i, picture in enumerate(parity.pictures((64, 96), 4)):
+    for i, picture in enumerate(parity.render_images((64, 96), 4)):
         cv2.imwrite(str(photos / f"{i}.png"), picture)
     arguments = [run, "--format", "litert", "--precision", "int8", "--output", tmp_path / "out"]
     assert call(*arguments) == 2
@@ -219,15 +218,15 @@ def test_eight_bits_from_pictures(run, tmp_path, here, capsys):
     assert call(*arguments, "--calibration", photos) == 0
     exported = load(tmp_path / "out" / "lite_basic_interl_t")
     assert exported.batch == 1
-    assert 1e-4 < exported.details["parity"]["mean_relative"] < 0.05, "8 bits, scaled well"
-    assert "the mean may be 0.1" in capsys.readouterr().out
+    assert 1e-4 < exported.details["parity"]["mean_rel"] < 0.05, "8 bits, scaled well"
+    assert "the limit of the mean is 0.1" in capsys.readouterr().out
 
 
 def test_an_exported_network_is_scored(run, tmp_path, here):
     """As the run is: what rounding costs is a score."""
-    ((folder, _),) = exporter.export(exporter.Request(run, "onnx", tmp_path / "out"))
+    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out"))
     scores = []
-    for scored in (run / "model.keras", folder):
+    for scored in (run / "model.keras", written.folder):
         report, _ = evaluator.evaluate_run(
             scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
         )
@@ -236,35 +235,35 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
 
 
 def test_half_precision_of_litert(run, tmp_path, here):
-    request = exporter.Request(run, "litert", tmp_path / "out", batch=2, precision="fp16")
-    ((_, details),) = exporter.export(request)
-    assert details["input"]["shape"][0] == 2
+    request = Request(run, "litert", tmp_path / "out", batch=2, precision="fp16")
+    (written,) = exporter.export(request)
+    assert written.details["input"]["shape"][0] == 2
 
 
 def test_a_network_trained_in_half_precision_computes_in_float32(tmp_path, here):
     model = bright_is_far(dtype="mixed_float16")
     assert model.layers[-1].compute_dtype == "float16"
     model.save(tmp_path / "model.keras")
-    ((_, details),) = exporter.export(exporter.Request(tmp_path, "onnx", tmp_path / "out"))
-    assert details["parity"]["largest_relative"] < 1e-6
+    (written,) = exporter.export(Request(tmp_path, "onnx", tmp_path / "out"))
+    assert written.parity.max_rel < 1e-6
 
 
 @pytest.mark.parametrize("name", ["vgg19_unet", "msfnet", "mobilenet_v2_unet"])
-def test_bilinear_resizing_as_products(name):
+def test_bilinear_resizing_by_matmul(name):
     """The option for TF-TRT: no resizing operator is left, and depth is the same."""
     model = lively(name)
     encoding = ENCODINGS[exporter.encoding_of(model)].name
-    images = parity.pictures(model.inputs[0].shape[1:3], 2)
-    expected = parity.reference(network.in_float32(model), encoding, None, images, "input")
+    images = parity.render_images(model.inputs[0].shape[1:3], 2)
+    expected = parity.compute_reference(network.to_float32(model), encoding, None, images, "input")
     written = {}
-    for products in (False, True):
-        deployed = network.deployed(
-            network.in_float32(model), encoding, output_size="input", products=products
+    for matmul in (False, True):
+        deployed = network.build(
+            network.to_float32(model), encoding, output_size="input", matmul=matmul
         )
-        function = network.graph(deployed).get_concrete_function()
-        written[products] = {op.type for op in function.graph.get_operations()}
-        depth = network.graph(deployed)(images)["depth"].numpy()
-        assert parity.compare(expected, depth, "fp32").holds
+        function = network.freeze(deployed).get_concrete_function()
+        written[matmul] = {op.type for op in function.graph.get_operations()}
+        depth = network.freeze(deployed)(images)["depth"].numpy()
+        assert parity.compare(expected, depth, "fp32").passed
     assert "ResizeBilinear" in written[False] and "ResizeBilinear" not in written[True]
 
 
@@ -275,11 +274,11 @@ def test_the_folder_for_a_board(run, tmp_path, here, capsys):
     folder = output / "lite_basic_interl_t" / "1"
     error = capsys.readouterr().err
     assert "nothing was converted" in error and "built without TensorRT" in error
-    line = "python3 tftrt.py saved_model --precision FP16 --pictures pictures.npz"
+    line = "python3 tftrt.py saved_model --precision FP16 --images images.npz"
     assert f"{line} --output converted" in error and str(folder) in error
-    with np.load(folder / "pictures.npz") as pictures:
-        depth = pictures["depth"]
-        np.testing.assert_allclose(load(folder)(pictures["image"]), depth, rtol=1e-4)
+    with np.load(folder / "images.npz") as images:
+        depth = images["depth"]
+        np.testing.assert_allclose(load(folder)(images["image"]), depth, rtol=1e-4)
     done = subprocess.run(
         [sys.executable, *line.split()[1:], "--output", "converted"],
         cwd=folder,
@@ -363,7 +362,7 @@ def test_an_engine_by_trtexec(
     assert f"TensorRT {version}" in printed and "1.25 ms" in printed
     built = load(folder).details["engine"]
     assert built["tensorrt"] == version and built["milliseconds"] == 1.25
-    assert built["parity"]["mean_relative"] < 1e-2
+    assert built["parity"]["mean_rel"] < 1e-2
     assert not (folder / "image.bin").exists() and not (folder / "depth.json").exists()
 
 
@@ -373,7 +372,7 @@ def test_an_engine_that_computes_something_else(run, tmp_path, here, capsys, mon
     monkeypatch.setenv("PATH", str(stand_in(tmp_path / "bin", "8502")))
     output = tmp_path / "with space"
     assert call(run, "--format", "tensorrt", "--layout", "nchw", "--output", output) == 1
-    assert "difference largest" in capsys.readouterr().out
+    assert "difference max" in capsys.readouterr().out
 
 
 def test_trtexec_that_fails_is_quoted(run, tmp_path, here, capsys, monkeypatch):
@@ -391,7 +390,7 @@ def test_where_trtexec_is_on_a_jetson(monkeypatch):
     "arguments, message",
     [
         (["--format", "saved_model", "--precision", "fp16"], "saved_model is written in fp32"),
-        (["--format", "litert", "--opset", "17"], "--layout and --opset are ONNX's"),
+        (["--format", "litert", "--opset", "17"], "--layout and --opset are for ONNX"),
         (["--format", "onnx", "--calibration", "photos"], "--calibration is for --precision int8"),
         (["--format", "onnx", "--focal-baseline", "20"], "writes no disparity"),
         (["--format", "onnx", "--focal-baseline", "0"], "0.0: give a number above 0"),
@@ -444,9 +443,9 @@ def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, tmp_pat
         model = lively(name)
         model.save(tmp_path / "model.keras")
         stereo = 64.0 if name == "optidepthnet_vgg" else None
-        request = exporter.Request(tmp_path, "saved_model", tmp_path / name, focal_baseline=stereo)
+        request = Request(tmp_path, "saved_model", tmp_path / name, focal_baseline=stereo)
         prepared = exporter.prepare(request)
-        folder = exporter.write(prepared, request)[1][0]
+        folder = exporter.write(prepared, request)[1].folder
         assert folder.parents[1].name == "frozen"
         np.save(tmp_path / "image.npy", prepared.images)
         done = subprocess.run(
@@ -457,4 +456,4 @@ def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, tmp_pat
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.strip() == version
         depth = np.load(tmp_path / "depth.npy")
-        assert parity.compare(prepared.depth, depth, "fp32").holds
+        assert parity.compare(prepared.depth, depth, "fp32").passed

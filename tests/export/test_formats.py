@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_depth.export import exporter, parity
+from keras_depth.export.request import Request
 from keras_depth.layers.interleave import custom_op_available
 from keras_depth.models import get, list_architectures
 from keras_depth.predict.exported import Exported
@@ -22,7 +23,7 @@ NAMES = [
 
 def request_for(folder, name, format, **options):
     stereo = get(name).encoding == "disparity"
-    return exporter.Request(
+    return Request(
         run=folder / "model.keras",
         format=format,
         output=folder / format,
@@ -57,20 +58,21 @@ def test_every_network_in_every_format(name, tmp_path, monkeypatch):
         exported = Exported(folder)
         depth = answers(exported, images)
         if exported.batch is None:  # one picture as well as three
-            assert parity.compare(depth[:1], exported(images[:1]), "fp32").holds
-        return {"depth": depth, "milliseconds": 1.0, "memory": 1}
+            assert parity.compare(depth[:1], exported(images[:1]), "fp32").passed
+        return parity.Run(depth, milliseconds=1.0, peak_memory=1)
 
     monkeypatch.setattr(parity, "run_alone", run_here)
     prepared = exporter.prepare(request_for(tmp_path, name, "saved_model"))
     one = exporter.prepare(request_for(tmp_path, name, "litert"))
     for format in FORMATS:
         given = one if format == "litert" else prepared
-        for folder, details in exporter.write(given, request_for(tmp_path, name, format)):
-            assert details["parity"]["largest_relative"] <= 1e-4
+        for written in exporter.write(given, request_for(tmp_path, name, format)):
+            details = written.details
+            assert details["parity"]["max_rel"] <= 1e-4
             assert details["parity"]["limit"] == 1e-4
             assert details["input"]["shape"][1:3] == list(prepared.images.shape[1:3])
             if format == "saved_model":
-                own = {op for op in operators(folder) if "KerasDepth" in op}
+                own = {op for op in operators(written.folder) if "KerasDepth" in op}
                 assert not own, f"{custom_op_available()=}"
             if format == "onnx":
                 assert details["transposes"] <= (8 if get(name).paper == "msfnet" else 2)

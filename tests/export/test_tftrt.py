@@ -49,7 +49,7 @@ def pictures(tmp_path, model):
     arrays = {"image": images, "depth": depth, "calibration": images}
 
     def write(**changes):
-        path = tmp_path / "pictures.npz"
+        path = tmp_path / "images.npz"
         np.savez(path, **{k: v for k, v in {**arrays, **changes}.items() if v is not None})
         return path
 
@@ -86,16 +86,16 @@ def test_it_runs_where_this_package_is_not(tmp_path):
     command = [sys.executable, "-I", copy, tmp_path / "none", "--output", tmp_path / "out"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 2
-    assert f"tftrt.py: {tmp_path / 'none'}: holds no saved_model.pb; give the" in run.stderr
+    assert f"tftrt.py: {tmp_path / 'none'}: contains no saved_model.pb; give the" in run.stderr
     assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize(
     "changes, options, message",
     [
-        ({"depth": None}, [], "pictures.npz: holds no depth; FP16 needs it"),
-        ({"image": None, "depth": None}, [], "holds no image and no depth"),
-        ({"calibration": None}, ["--precision", "INT8"], "holds no calibration; INT8 needs it"),
+        ({"depth": None}, [], "images.npz: contains no depth; FP16 needs it"),
+        ({"image": None, "depth": None}, [], "contains no image and no depth"),
+        ({"calibration": None}, ["--precision", "INT8"], "contains no calibration; INT8 needs it"),
         (
             {"image": np.zeros((3, 8, 8, 3), np.uint8)},
             [],
@@ -104,15 +104,15 @@ def test_it_runs_where_this_package_is_not(tmp_path):
         ({"image": np.zeros((3, *SHAPE), np.float32)}, [], "image is float32 (3, 8, 12, 3); "),
         ({"depth": np.zeros((3, 8, 12, 1), np.float32)}, [], "needs float32 (N, 4, 6, 1)"),
         ({"image": np.zeros((0, *SHAPE), np.uint8)}, [], "with N at least 1"),
-        ({"image": np.zeros((2, *SHAPE), np.uint8)}, [], "2 pictures in image and 3 maps in depth"),
+        ({"image": np.zeros((2, *SHAPE), np.uint8)}, [], "2 images in image and 3 maps in depth"),
     ],
 )
 def test_pictures_that_do_not_fit(capsys, tmp_path, model, pictures, changes, options, message):
     arguments = [str(model), "--output", str(tmp_path / "out"), *options]
-    assert tftrt.main([*arguments, "--pictures", str(pictures(**changes))]) == 2
+    assert tftrt.main([*arguments, "--images", str(pictures(**changes))]) == 2
     said = capsys.readouterr().err
     assert message.format(model=model) in said
-    assert str(tmp_path / "pictures.npz") in said
+    assert str(tmp_path / "images.npz") in said
     assert said.count("\n") == 1
 
 
@@ -121,21 +121,21 @@ def test_pictures_that_cannot_be_read(capsys, tmp_path, model):
     np.save(tmp_path / "one.npy", np.zeros(3))
     for name in ("text.npz", "none.npz", "one.npy"):
         path = tmp_path / name
-        arguments = [str(model), "--output", str(tmp_path / "out"), "--pictures", str(path)]
+        arguments = [str(model), "--output", str(tmp_path / "out"), "--images", str(path)]
         assert tftrt.main(arguments) == 2
-        assert f"tftrt.py: {path}: is no .npz file that can be read (" in capsys.readouterr().err
+        assert f"tftrt.py: {path}: not a readable .npz file (" in capsys.readouterr().err
 
 
 def test_int8_without_pictures(capsys, tmp_path, model):
     arguments = [str(model), "--precision", "INT8", "--output", str(tmp_path / "out")]
     assert tftrt.main(arguments) == 2
-    assert "INT8 needs pictures like those it will see: give --pictures" in capsys.readouterr().err
+    assert "INT8 needs images like those it will see; give --images" in capsys.readouterr().err
 
 
 def test_an_output_is_never_overwritten(capsys, tmp_path, model):
     (tmp_path / "there").mkdir()
     assert tftrt.main([str(model), "--output", str(tmp_path / "there")]) == 2
-    assert f"{tmp_path / 'there'}: is there already" in capsys.readouterr().err
+    assert f"{tmp_path / 'there'}: exists already" in capsys.readouterr().err
     assert tftrt.main([str(model), "--output", str(tmp_path / "no" / "out")]) == 2
     assert f"there is no folder {tmp_path / 'no'} to make it in" in capsys.readouterr().err
 
@@ -144,7 +144,10 @@ def test_an_output_is_never_overwritten(capsys, tmp_path, model):
     "changes, message",
     [
         ({"output": "metres"}, "takes ['image'] and returns ['metres']"),
-        ({"size": (None, None)}, "`image` is (1, None, None, 3); export it for one size"),
+        (
+            {"size": (None, None)},
+            "`image` is (1, None, None, 3); export it for images of a fixed size",
+        ),
     ],
 )
 def test_models_that_are_not_exported_ones(capsys, tmp_path, changes, message):
@@ -158,7 +161,7 @@ def test_a_model_that_does_not_load(capsys, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"no protocol buffer")
     assert tftrt.main([str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert f"TensorFlow {tf.__version__} does not load it (" in said and "frozen" in said
+    assert f"TensorFlow {tf.__version__} cannot load it (" in said and "frozen" in said
 
 
 @pytest.fixture
@@ -190,7 +193,7 @@ def pretended_tensorrt(monkeypatch):
 def test_a_conversion_is_reported(capsys, tmp_path, model, pictures, pretended_tensorrt):
     output = tmp_path / "out"
     arguments = [str(model), "--precision", "INT8", "--output", str(output), "--repeats", "2"]
-    assert tftrt.main([*arguments, "--pictures", str(pictures())]) == 0
+    assert tftrt.main([*arguments, "--images", str(pictures())]) == 0
     assert pretended_tensorrt == [
         ("INT8", False),
         ["calibrated", *[(1, *SHAPE)] * 3],
@@ -202,7 +205,7 @@ def test_a_conversion_is_reported(capsys, tmp_path, model, pictures, pretended_t
     assert report["engines_built"] == 1 and report["image"] == [1, *SHAPE]
     assert set(report["milliseconds"]) == {"original", "converted"}
     assert (output / "saved_model.pb").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "pictures.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "images.npz"]
 
 
 def test_noise_where_there_are_no_pictures(tmp_path, pretended_tensorrt):
@@ -216,8 +219,8 @@ def test_noise_where_there_are_no_pictures(tmp_path, pretended_tensorrt):
 def test_depth_that_differs_is_an_exit_code(capsys, tmp_path, model, pictures, pretended_tensorrt):
     path = pictures(depth=np.full((3, 4, 6, 1), 2, np.float32))
     output = tmp_path / "out"
-    assert tftrt.main([str(model), "--output", str(output), "--pictures", str(path)]) == 1
-    assert "its depth differs from what it should be" in capsys.readouterr().err
+    assert tftrt.main([str(model), "--output", str(output), "--images", str(path)]) == 1
+    assert "depth differs from what it should be" in capsys.readouterr().err
     assert not json.loads((output / "tftrt.json").read_text())["passed"]
 
 
@@ -248,12 +251,12 @@ def test_differences_are_of_depth_or_of_its_median():
 # Below: TensorFlow 2.17.1's own segmenter, with a library that only pretends to be TensorRT.
 
 
-def frozen(name, folder, products):
+def frozen(name, folder, matmul):
     """Saves a network of random weights for pictures of 64x96, one at a time."""
     architecture = models.get(name)
     model = models.create_model(name, input_shape=(64, 96, 3))
-    exported = network.deployed(
-        network.in_float32(model), architecture.encoding, batch=1, products=products
+    exported = network.build(
+        network.to_float32(model), architecture.encoding, batch=1, matmul=matmul
     )
     saved_model.write_frozen(exported, folder)
 
@@ -273,10 +276,10 @@ def stand_in(tmp_path_factory):
 def rehearsed(tmp_path_factory, old_tensorflow, stand_in):
     """Returns {network: (what the segmenter says of it, what the surgery says)}."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    frozen("lite_basic_interl_t", folder / "lite", products=True)
-    frozen("mobilenet_v2_unet", folder / "operator", products=False)
-    frozen("mobilenet_v2_unet", folder / "products", products=True)
-    names = ("lite", "operator", "products")
+    frozen("lite_basic_interl_t", folder / "lite", matmul=True)
+    frozen("mobilenet_v2_unet", folder / "operator", matmul=False)
+    frozen("mobilenet_v2_unet", folder / "matmul", matmul=True)
+    names = ("lite", "operator", "matmul")
     python = old_tensorflow("2.17.1")
 
     def run(script, *arguments):
@@ -308,12 +311,12 @@ def test_an_interleaving_network_is_one_engine(rehearsed):
 
 
 @pytest.mark.slow
-def test_bilinear_resizing_splits_engines_and_products_do_not(rehearsed):
+def test_bilinear_resizing_splits_engines_and_matmul_does_not(rehearsed):
     reason = "Cannot Convert Bilinear Resize when align_corners=False"
     segments, _ = rehearsed["operator"]
     assert segments["engines"] == 5
     assert outside(segments) == {"Cast": CAST, "ResizeBilinear": (4, [reason])}
-    segments, _ = rehearsed["products"]
+    segments, _ = rehearsed["matmul"]
     assert segments["engines"] == 1
     assert outside(segments) == {"Cast": CAST}
 

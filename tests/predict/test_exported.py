@@ -21,7 +21,7 @@ def exported(tmp_path_factory):
     """The same network in each format: depth is twice what R, G and B add up to."""
     image = keras.Input((*SIZE, 3))
     depth = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(2))(image)
-    model = network.deployed(keras.Model(image, depth), "metric", batch=2)
+    model = network.build(keras.Model(image, depth), "metric", batch=2)
     folder = tmp_path_factory.mktemp("exported")
     for format, write in WRITERS.items():
         (folder / format).mkdir()

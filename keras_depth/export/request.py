@@ -1,0 +1,76 @@
+"""Describes what to export and how; checks it before TensorFlow is imported."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_depth.errors import InputError, check_choice
+
+PRECISIONS = {
+    "saved_model": ("fp32",),
+    "onnx": ("fp32", "fp16"),
+    "litert": ("fp32", "fp16", "int8"),
+    "tftrt": ("fp32", "fp16", "int8"),
+    "tensorrt": ("fp32", "fp16"),
+}
+ANY_BATCH = ("saved_model", "onnx")  # formats that take any number of images at once
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export, and how.
+
+    Attributes:
+        run: run folder or `.keras` file.
+        format: "saved_model", "onnx", "litert", "tftrt" or "tensorrt".
+        output: folder; the versions of the network are `output/<name>/1`, 2 ...
+        size: (height, width) of the images that come in; None: the network's own.
+        batch: images at once; None: any number, in the formats of `ANY_BATCH`.
+        dtype: of the images, "uint8" or "float32" in [0, 1].
+        output_size: "network" or "input": the size of the depth.
+        precision: "fp32", "fp16" or "int8".
+        resize: "operator", or "matmul": bilinear resizing as two matrix products.
+        layout: "NHWC" or "NCHW": the order of the axes of ONNX's input.
+        opset: of ONNX.
+        calibration: folder of images from which int8 takes its scales.
+        limit: accepted relative difference; None: the one for the precision.
+        encoding: how the network writes depth; None: as its architecture does.
+        focal_baseline: of a disparity, at the network's size; None: as in its training.
+
+    Raises:
+        InputError: options that do not go together.
+    """
+
+    run: Path
+    format: str
+    output: Path
+    size: tuple[int, int] | None = None
+    batch: int | None = None
+    dtype: str = "uint8"
+    output_size: str = "network"
+    precision: str = "fp32"
+    resize: str = "operator"
+    layout: str = "NHWC"
+    opset: int = 13
+    calibration: Path | None = None
+    limit: float | None = None
+    encoding: str | None = None
+    focal_baseline: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("format", self.format, PRECISIONS)
+        if self.precision not in PRECISIONS[self.format]:
+            raise InputError(
+                f"precision {self.precision}: {self.format} is written in"
+                f" {', '.join(PRECISIONS[self.format])}; choose one of these"
+            )
+        if self.focal_baseline is not None and not self.focal_baseline > 0:
+            raise InputError(f"focal-baseline {self.focal_baseline}: give a number above 0")
+        if self.precision == "int8" and self.calibration is None:
+            raise InputError(
+                "int8 takes its scales from images: give --calibration a folder of images like"
+                " those that the network will see"
+            )
+        if self.calibration and self.precision != "int8":
+            raise InputError("--calibration is for --precision int8; leave it out")
+        if self.format not in ("onnx", "tensorrt") and (self.layout, self.opset) != ("NHWC", 13):
+            raise InputError(f"--layout and --opset are for ONNX; leave them out of {self.format}")
