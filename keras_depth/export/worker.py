@@ -77,7 +77,8 @@ class Worker:
         self._process.wait()
         self._stderr.seek(0)
         said = self._stderr.read().strip() or "it was killed; there may be too little memory"
-        raise InputError(f"the exported network fails in a fresh process: {said.splitlines()[-1]}")
+        reason = said.splitlines()[-1].removeprefix("error: ")
+        raise InputError(f"the exported network fails in a fresh process: {reason}")
 
 
 @contextmanager

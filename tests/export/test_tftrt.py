@@ -205,7 +205,7 @@ def test_a_conversion_is_reported(capsys, tmp_path, model, pictures, pretended_t
     assert report["engines_built"] == 1 and report["image"] == [1, *SHAPE]
     assert set(report["milliseconds"]) == {"original", "converted"}
     assert (output / "saved_model.pb").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "images.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz", "out"]
 
 
 def test_noise_where_there_are_no_pictures(tmp_path, pretended_tensorrt):
