@@ -74,11 +74,14 @@ class Worker:
             answer = b""
         if answer:
             return json.loads(answer)
-        self._process.wait()
+        raise InputError(f"the exported network fails in a fresh process: {self._why_ended()}")
+
+    def _why_ended(self) -> str:
+        if self._process.wait() < 0:
+            return "it was killed; there may be too little memory"
         self._stderr.seek(0)
-        said = self._stderr.read().strip() or "it was killed; there may be too little memory"
-        reason = said.splitlines()[-1].removeprefix("error: ")
-        raise InputError(f"the exported network fails in a fresh process: {reason}")
+        said = self._stderr.read().strip() or "it gave no reason"
+        return said.splitlines()[-1].removeprefix("error: ")
 
 
 @contextmanager
