@@ -1,6 +1,7 @@
 """What a user can put right, said in one sentence."""
 
 import difflib
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -49,9 +50,11 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     )
 
 
-def not_installed(package: str, extra: str) -> InputError:
-    """Returns the error for a package that comes with the extra `extra` of this one."""
-    return InputError(f"{package} is not installed; run pip install 'keras_depth[{extra}]'")
+def check_installed(extra: str, *modules: str) -> None:
+    """Raises InputError unless the modules that come with an extra of this package are there."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"{module} is not installed; run pip install 'keras_depth[{extra}]'")
 
 
 def first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 import keras_depth
 from keras_depth import __main__, published, recipes
+from keras_depth.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "keras_depth"
@@ -58,6 +59,12 @@ def test_keras_finds_every_class(tmp_path, imports):
     layer, *known = json.loads(done.stdout.splitlines()[-1])
     assert layer == "Preprocessing"
     assert ours.keys() <= set(known)
+
+
+def test_a_package_that_an_extra_brings(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(InputError, match=r"run pip install 'keras_depth\[tfds\]'"):
+        keras_depth.data.open_reader("prepared", tmp_path)
 
 
 def test_import_is_light():

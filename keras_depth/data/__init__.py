@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.data.reader import SPLITS, Reader, Sample, Subset, check_split
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_installed, unknown_name
 
 __all__ = [
     "RENDERED",
@@ -74,6 +74,7 @@ def _folder(data_dir, split, *, units_per_metre=None, hold_out=0.1):
 
 
 def _prepared(data_dir, split):
+    check_installed("tfds", "tensorflow_datasets")
     from keras_depth.data.prepared.reader import open_prepared
 
     return open_prepared(data_dir, split)

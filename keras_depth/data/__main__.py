@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_depth.command import load_tensorflow, program, run, setting, size
 from keras_depth.data import open_reader, reader_names
 from keras_depth.data.checks.report import Report
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_installed
 
 _EXAMPLES = """\
 examples:
@@ -25,6 +25,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     # The readers' own messages name their options as a recipe does.
     options = {key.removeprefix("data."): value for key, value in arguments.set}
+    if arguments.prepare:
+        check_installed("tfds", "tensorflow_datasets", "importlib_resources")
     if arguments.prepare or arguments.data == "prepared":
         load_tensorflow()
     if arguments.prepare:

@@ -113,6 +113,10 @@ def _progress_bar(run: Training, start: int) -> tqdm:
     return tqdm(total=run.steps, initial=start, unit="step", desc=epochs)
 
 
+# What tf.summary.scalar writes; that function alone needs TensorBoard to be installed.
+_SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"})
+
+
 class _Log:
     """Writes the rows of a run's log, to log.jsonl and for TensorBoard; the chief alone does."""
 
@@ -126,7 +130,7 @@ class _Log:
             self._run.folder.log(step=step, epoch=step / self._run.steps_per_epoch, **row)
             with self._events.as_default():
                 for key, value in row.items():
-                    tf.summary.scalar(key, value, step=step)
+                    tf.summary.write(key, tf.constant(value, tf.float32), step, _SCALAR)
 
     def __enter__(self) -> "_Log":
         return self

@@ -24,7 +24,7 @@ from keras_depth.data.listing import Folders
 from keras_depth.data.nyu import kinect
 from keras_depth.data.prepared import tfrecords
 from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_installed
 
 _LISTS = Path(__file__).parent
 # A scene that was recorded in parts has them as 0001a, 0001b; DenseDepth's names end in _out.
@@ -258,6 +258,7 @@ class Tfds(Layout):
     sought = "nyu_depth_v2/<version>/dataset_info.json"
 
     def __init__(self, path: Path, raw: bool = False):
+        check_installed("tfds", "tensorflow_datasets")
         import tensorflow_datasets as tfds
 
         self.path = path
