@@ -1,4 +1,4 @@
-"""What every command shares: how it starts, and how it ends when something is wrong."""
+"""Starts and ends the commands, and reads their arguments."""
 
 import argparse
 import multiprocessing
@@ -19,14 +19,14 @@ from keras_depth.memory import keep_freed_memory
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Runs a command and leaves the process with its exit code.
+    """Runs a command and exits the process with its exit code.
+
+    Bad input (InputError) prints `error: <sentence>` on stderr and exits with 2, as argparse does
+    for bad arguments; Ctrl-C exits with 130.
 
     Args:
-        main: parses the arguments, then imports TensorFlow and works; returns the exit code,
-            None for 0.
-
-    Bad input (InputError) prints `error: <sentence>` on stderr and leaves with 2, as argparse
-    does for bad arguments; Ctrl-C leaves with 130.
+        main: parses the arguments, then imports TensorFlow and does the work; returns the exit
+            code, or None for 0.
     """
     keep_freed_memory()
     try:
@@ -54,7 +54,7 @@ def program(name: str) -> str:
 
 
 def end_with_parent() -> None:
-    """Ends this process when the one that started it was killed, for nobody else would."""
+    """Terminates this process when its parent dies."""
     parent = multiprocessing.parent_process()
     assert parent
 
@@ -66,9 +66,10 @@ def end_with_parent() -> None:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow, once the arguments are right, without its start-up notices.
+    """Imports TensorFlow without its start-up notices; call it once the arguments are checked.
 
-    No setting silences them all (2.21): they go to a file meanwhile, and are shown if it fails.
+    No setting of TensorFlow 2.21 silences them all, so stderr is redirected to a file during the
+    import. If the import fails, the file is printed.
     """
     with tempfile.TemporaryFile("w+") as notices:
         stderr = os.dup(2)
@@ -88,12 +89,12 @@ def load_tensorflow() -> None:
 
 
 def choose_backend() -> None:
-    """Makes Keras use TensorFlow, and TensorFlow keep quiet.
+    """Sets the environment so that Keras uses TensorFlow, and TensorFlow logs errors only.
 
-    Both read the environment when they are imported, so this comes first.
+    Both read the environment on import, so call this first.
 
     Raises:
-        InputError: the environment asks for another backend.
+        InputError: KERAS_BACKEND is set to another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -105,7 +106,7 @@ def choose_backend() -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that reads 1e-4 as a number; YAML 1.1 wants 1.0e-4 and takes the rest for text."""
+    """Reads 1e-4 as a number; YAML 1.1 requires 1.0e-4 and reads anything else as text."""
 
 
 _Loader.add_implicit_resolver(
@@ -114,12 +115,12 @@ _Loader.add_implicit_resolver(
 
 
 def parse_yaml(text: str) -> Any:
-    """Returns what a YAML text says; 1e-4 is a number."""
-    return yaml.load(text, _Loader)  # a SafeLoader: it builds plain values alone
+    """Parses YAML; 1e-4 is a number."""
+    return yaml.load(text, _Loader)  # a SafeLoader, which builds plain values only
 
 
 def size(text: str) -> tuple[int, int]:
-    """Reads an argument of the form HEIGHTxWIDTH; a type for argparse."""
+    """Parses an argument HEIGHTxWIDTH; a type for argparse."""
     sides = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not sides:
         raise argparse.ArgumentTypeError(f"{text!r}: give height x width, for example 240x320")
@@ -127,14 +128,14 @@ def size(text: str) -> tuple[int, int]:
 
 
 def count(text: str) -> int:
-    """Reads a whole number above 0; a type for argparse."""
+    """Parses a whole number above 0; a type for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 1 or more")
     return int(text)
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """Reads an argument of the form KEY=VALUE, the value in YAML; a type for argparse."""
+    """Parses an argument KEY=VALUE, the value in YAML; a type for argparse."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as KEY=VALUE")

@@ -1,25 +1,24 @@
-"""How this process returns memory to the system, which is rarely, and how much it has held."""
+"""Keeps freed memory for reuse, and measures the peak memory of this process."""
 
 import ctypes
 import re
 from pathlib import Path
 
-_KEPT = 1 << 30  # bytes that may lie free before some of it is returned
-_FROM_HEAP = 1 << 25  # larger blocks come from the system each time; glibc takes no higher limit
+_KEPT = 1 << 30  # free bytes beyond which glibc returns memory to the system
+_FROM_HEAP = 1 << 25  # larger blocks are always requested from the system; glibc's upper limit
 
-# glibc's names for them, in malloc.h.
+# Parameters of mallopt, as numbered in glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:
     """Tells glibc to keep freed memory for the next allocation.
 
-    A training step, and a batch, allocate and free the same megabytes over and over. By default
-    they go back to the system each time, and every page of 4 kB costs a fault when it comes again:
-    more than the work on it, where a hypervisor has its own tables. TensorFlow (2.21) itself lowers
-    the limit for blocks that come from the system to 128 kB, whenever a dataset from a Python
-    generator begins: call this again within the generator. Other C libraries have no such settings,
-    and are left alone.
+    Each training step and each batch allocate and free the same megabytes. By default glibc returns
+    them to the system, and every page of 4 kB then costs a page fault when it is allocated again:
+    on a virtual machine, more than the work on its contents. TensorFlow 2.21 lowers the size above
+    which blocks are requested from the system to 128 kB whenever it starts a dataset from a Python
+    generator, so call this again inside the generator. With other C libraries this does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -34,7 +33,7 @@ def keep_freed_memory() -> None:
 
 
 def peak() -> int | None:
-    """Returns the most bytes this process has held so far; None where the system is not Linux."""
+    """Returns the peak memory of this process in bytes, or None if the system is not Linux."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
     return 1024 * int(found[1]) if found else None

@@ -11,7 +11,6 @@ from keras_depth import published as tables
 from keras_depth.data import RENDERED
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
-from keras_depth.run_folder import name_run
 from keras_depth.train import __main__ as train
 from keras_depth.train.optimizers import make_optimizer
 
@@ -281,13 +280,6 @@ def test_bad_files(tmp_path):
         recipes.load("room")
     with pytest.raises(InputError, match="recipe rooms: there are irv2_unet/rooms, jetson_fcnn/ro"):
         recipes.load("rooms")
-    for asked, folder in (
-        ("irv2_unet/rooms", "irv2_unet-rooms"),
-        ("mobile_unet/rooms", "mobilenet_v2_unet-rooms"),
-        ("irv2_unet/row4_irv2", "row4_irv2"),
-    ):
-        assert name_run(recipes.load(asked), asked) == folder
-    assert name_run(recipes.load("irv2_unet/rooms")) == "irv2_unet-synthetic"
     with pytest.raises(InputError, match="missing.yaml: no such file"):
         recipes.load(str(tmp_path / "missing.yaml"))
     for text, message in [

@@ -1,4 +1,4 @@
-"""The training loop: what a run leaves, how it goes on after a stop, how it refuses."""
+"""The training loop: what a run leaves, and how it resumes after a stop."""
 
 import dataclasses
 import json
@@ -16,54 +16,15 @@ import pytest
 
 from keras_depth import data, models, recipes
 from keras_depth.data.prepared.builder import prepare
-from keras_depth.data.rendered.drives import Drives
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.models import Architecture
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
-from tests.helpers.write_kitti import write_kitti
+from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 
-TINY = "tiny_for_tests"
-
-
-def tiny(input_shape, weights, *, width=4):
-    """A network with all that makes resuming hard: batch norm, dropout."""
-    image = keras.Input(input_shape, name="image")
-    x = keras.layers.Conv2D(width, 3, padding="same")(image)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
-    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
-    return keras.Model(image, keras.layers.ReLU(dtype="float32")(x), name=TINY)
-
-
-@pytest.fixture(autouse=True)
-def registered_network(monkeypatch):
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0))
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
-    entry = Architecture(
-        TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
-    )
-    monkeypatch.setitem(models.ARCHITECTURES, TINY_STEREO, entry)
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
-def recipe(*overrides):
-    return recipes.load(
-        "jetson_fcnn/rooms",
-        [
-            "options={}",
-            "data={name: synthetic, frames: 13, validation_frames: 5}",
-            "size=[16, 32]",
-            "batch_size=2",
-            "epochs=4",
-            "loss={name: adaptive_berhu, preset: notebook}",
-            *overrides,
-        ],
-        architecture=TINY,
-    )
+pytestmark = pytest.mark.usefixtures("tiny_networks")
 
 
 def weights(folder):
@@ -116,43 +77,6 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
     assert report.scores["model"]["image"]["abs_rel"] == pytest.approx(row["val_abs_rel"], rel=0.1)
 
 
-def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
-    for encoding in ("centimetres", "metric"):
-        with pytest.raises(
-            InputError, match=f"outputs 0..1, but encoding '{encoding}' .* one of unit, minmax"
-        ):
-            loop.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
-
-
-def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
-    """A frozen encoder of random weights; frames beyond what the network can write."""
-
-    def frozen(input_shape, weights):
-        model = tiny(input_shape, weights)
-        model.layers[1].trainable = False
-        return model
-
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
-    data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
-    with pytest.warns(UserWarning) as caught:
-        loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
-    said = [str(warning.message) for warning in caught]
-    assert any(
-        "its encoder is frozen, and its weights are random; give --weights" in s for s in said
-    )
-    assert any("encoding 'unit' cannot represent depth beyond 10 m, but" in s for s in said)
-
-
-@pytest.fixture(scope="module")
-def kitti(tmp_path_factory):
-    drives = Drives(8, (32, 104), frames_per_drive=2)
-    return write_kitti(drives, tmp_path_factory.mktemp("kitti"))
-
-
 def test_training_on_other_data(tmp_path, kitti):
     sections = {
         "drives": "{name: drives, count: 6, frames_per_drive: 2}",
@@ -178,26 +102,6 @@ def test_training_on_other_data(tmp_path, kitti):
         np.testing.assert_array_equal(one, other)
 
 
-TINY_STEREO = "tiny_stereo_for_tests"
-
-
-def tiny_stereo(input_shape, weights):
-    image = keras.Input(input_shape, name="image")
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="elu")(image)
-    maps = []
-    for _ in range(2):
-        head = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(x)
-        maps.append(keras.layers.Rescaling(0.3, dtype="float32")(head))
-        x = keras.layers.AveragePooling2D(2)(x)
-    return keras.Model(image, maps, name=TINY_STEREO)
-
-
-def stereo_recipe(data, *overrides):
-    settings = ["epochs=1", "steps=5", "loss={name: stereo}", "augmentation.colour_shift=0.5"]
-    changed = recipe(*settings, f"data={data}", "data.validation_frames=2", *overrides)
-    return dataclasses.replace(changed, architecture=TINY_STEREO)
-
-
 def test_training_on_pairs(tmp_path, kitti):
     """Without depth it is trained all the same, and with it, it is scored in metres as well."""
     pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
@@ -221,36 +125,6 @@ def test_training_on_pairs(tmp_path, kitti):
         assert DepthEstimator.load(run.path)(np.zeros((50, 100, 3), "uint8")).shape == (50, 100)
     assert folder.mean_depth_file.exists() and not blind.mean_depth_file.exists()
     assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["data.stereo=false"], "loss 'stereo' needs stereo pairs; set data.stereo=true"),
-        (["loss.name=mse"], "loss 'mse' does not fit tiny_stereo_for_tests, which learns from ste"),
-        (["augmentation.crop=[8, 16]"], "a fraction of the width, which a crop would change"),
-    ],
-)
-def test_pairs_that_cannot_be_trained_on(tmp_path, kitti, overrides, message):
-    pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
-    with pytest.raises(InputError, match=message):
-        loop.train(stereo_recipe(pairs, *overrides), RunFolder(tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_loss_of_depth_needs_depth(tmp_path, kitti):
-    blind = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, depth: none}}"
-    with pytest.raises(InputError, match="loss 'adaptive_berhu' learns from depth; set data.depth"):
-        loop.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
-    with pytest.raises(InputError, match="does not fit tiny_for_tests, which learns from depth"):
-        loop.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
-
-
-def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
-    section = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
-    with pytest.raises(InputError, match="rows apart; set augmentation.rotate=0"):
-        loop.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
-    assert not (tmp_path / "r").exists()
 
 
 def test_the_first_weights_are_not_needed_to_go_on(tmp_path):
@@ -288,15 +162,6 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a run folder"):
         loop.train(recipe(), RunFolder(tmp_path))
     assert (tmp_path / "thesis.tex").read_text() == "all my work"
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    loop.train(recipe(), folder)
-    for file in folder.checkpoints.glob("*.data-*"):
-        file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match="the checkpoint is damaged"):
-        loop.train(recipe(), folder)
 
 
 class Interrupted(Exception):
@@ -368,39 +233,6 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "open_data", with_a_bad_frame)
     with pytest.raises(InputError, match="rooms/7.png: cut short"):
         loop.train(recipe(), RunFolder(tmp_path / "run"))
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("batch_size=64", "13 frames do not fill a batch of 64"),
-        ("optimizer.name=adamm", "unknown optimizer 'adamm': did you mean 'adam'"),
-        ("optimizer.learning_rat=1", "unknown argument of optimizer adam 'learning_rat'"),
-        ("schedule.name=cosin", "unknown schedule 'cosin': did you mean 'cosine'"),
-        ("schedule.warmup=1", "did you mean 'warmup_steps'"),
-        ("loss.name=mse_rell", "did you mean 'mse_rel'"),
-        ("augmentation.rotated=5", "did you mean 'rotate'"),
-        ("options.depth=5", f"unknown option of {TINY} 'depth'"),
-        ("data.name=synthetik", "did you mean 'synthetic'"),
-        ("data.noisy=true", "did you mean 'noise'"),
-        ("precision=float17", "precision"),
-        ("downsample=mean", "unknown value of downsample 'mean': did you mean 'min'"),
-        ("protocol=nyu_egien", "did you mean 'nyu_eigen'"),
-        ("weights=missing.keras", "no such file"),
-        ("augmentation.crop=96", "recipe section 'augmentation'"),
-        ("augmentation.crop=[64, 16]", "is larger than the frame"),
-        ("augmentation.mirror=often", "recipe section 'augmentation'"),
-        ("loss.delta=wide", "recipe section 'loss'"),
-        ("options.width=wide", "recipe section 'options'"),
-        ("optimizer.learning_rate=fast", "recipe section 'optimizer'"),
-        ("data.frames=many", "whole number of frames above 0, or null, not 'many'"),
-        ("data.validation_frames=0", "whole number of frames above 0"),
-    ],
-)
-def test_recipes_that_cannot_work(tmp_path, override, message):
-    with pytest.raises(InputError, match=message):
-        loop.train(recipe(override), RunFolder(tmp_path / "run"))
-    assert not (tmp_path / "run").exists(), "nothing is left behind"
 
 
 COMMAND = [

@@ -1,0 +1,61 @@
+"""Networks, and their recipes, that train in a second."""
+
+import dataclasses
+
+import keras
+
+from keras_depth import recipes
+from keras_depth.models import Architecture
+
+TINY, TINY_STEREO = "tiny_for_tests", "tiny_stereo_for_tests"
+
+
+def tiny(input_shape, weights, *, width=4):
+    """A network with all that makes resuming hard: batch norm, dropout."""
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(width, 3, padding="same")(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    return keras.Model(image, keras.layers.ReLU(dtype="float32")(x), name=TINY)
+
+
+def tiny_stereo(input_shape, weights):
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="elu")(image)
+    maps = []
+    for _ in range(2):
+        head = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(x)
+        maps.append(keras.layers.Rescaling(0.3, dtype="float32")(head))
+        x = keras.layers.AveragePooling2D(2)(x)
+    return keras.Model(image, maps, name=TINY_STEREO)
+
+
+ENTRIES = {
+    TINY: Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0)),
+    TINY_STEREO: Architecture(
+        TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
+    ),
+}
+
+
+def recipe(*overrides):
+    return recipes.load(
+        "jetson_fcnn/rooms",
+        [
+            "options={}",
+            "data={name: synthetic, frames: 13, validation_frames: 5}",
+            "size=[16, 32]",
+            "batch_size=2",
+            "epochs=4",
+            "loss={name: adaptive_berhu, preset: notebook}",
+            *overrides,
+        ],
+        architecture=TINY,
+    )
+
+
+def stereo_recipe(data, *overrides):
+    settings = ["epochs=1", "steps=5", "loss={name: stereo}", "augmentation.colour_shift=0.5"]
+    changed = recipe(*settings, f"data={data}", "data.validation_frames=2", *overrides)
+    return dataclasses.replace(changed, architecture=TINY_STEREO)

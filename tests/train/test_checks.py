@@ -1,0 +1,66 @@
+"""Recipes whose network, loss and frames do not fit together."""
+
+import pytest
+
+from keras_depth import models
+from keras_depth.errors import InputError
+from keras_depth.models import Architecture
+from keras_depth.run_folder import RunFolder
+from keras_depth.train import loop
+from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
+
+pytestmark = pytest.mark.usefixtures("tiny_networks")
+
+
+def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
+    for encoding in ("centimetres", "metric"):
+        with pytest.raises(
+            InputError, match=f"outputs 0..1, but encoding '{encoding}' .* one of unit, minmax"
+        ):
+            loop.train(recipe(f"encoding={encoding}"), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
+    """A frozen encoder of random weights; frames beyond what the network can write."""
+
+    def frozen(input_shape, weights):
+        model = tiny(input_shape, weights)
+        model.layers[1].trainable = False
+        return model
+
+    entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
+    data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
+    with pytest.warns(UserWarning) as caught:
+        loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))
+    said = [str(warning.message) for warning in caught]
+    assert any(
+        "its encoder is frozen, and its weights are random; give --weights" in s for s in said
+    )
+    assert any("encoding 'unit' cannot represent depth beyond 10 m, but" in s for s in said)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.stereo=false"], "loss 'stereo' needs stereo pairs; set data.stereo=true"),
+        (["loss.name=mse"], "loss 'mse' does not fit tiny_stereo_for_tests, which learns from ste"),
+        (["augmentation.crop=[8, 16]"], "a fraction of the width, which a crop would change"),
+    ],
+)
+def test_pairs_that_cannot_be_trained_on(tmp_path, kitti, overrides, message):
+    pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
+    with pytest.raises(InputError, match=message):
+        loop.train(stereo_recipe(pairs, *overrides), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_of_depth_needs_depth(tmp_path, kitti):
+    blind = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, depth: none}}"
+    with pytest.raises(InputError, match="loss 'adaptive_berhu' learns from depth; set data.depth"):
+        loop.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
+    with pytest.raises(InputError, match="does not fit tiny_for_tests, which learns from depth"):
+        loop.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
