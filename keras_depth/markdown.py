@@ -1,26 +1,33 @@
-"""Tables of the report, in Markdown."""
+"""Tables in Markdown."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], align: str) -> list[str]:
-    """Returns a table's lines, without the columns that no row has anything in.
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], align: str, padded: bool = False
+) -> list[str]:
+    """Returns the lines of a Markdown table, without the columns that are empty in every row.
 
     Args:
-        head: what stands over the columns.
-        rows: cells: texts, numbers, or None for an empty one; what a row lacks at its end is empty.
-        align: a letter a column, "l" or "r".
+        header: the columns' titles.
+        rows: cells: texts, numbers, or None for an empty one. A short row's last cells are empty.
+        align: a letter a column, "l" (left) or "r" (right).
+        padded: pad cells with spaces to equal widths, for a table that a terminal shows as it is.
     """
-    marks = {"l": "---", "r": "---:"}
-    cells = [_texts(row, len(head)) for row in rows]
-    used = [column for column in range(len(head)) if any(row[column] for row in cells)]
-    lines = [_line([head[column] for column in used])]
-    lines.append(f"|{'|'.join(marks[align[column]] for column in used)}|")
-    return lines + [_line([row[column] for column in used]) for row in cells]
+    cells = [_texts(row, len(header)) for row in rows]
+    used = [column for column in range(len(header)) if any(row[column] for row in cells)]
+    lines = [[line[column] for column in used] for line in (header, *cells)]
+    align = "".join(align[column] for column in used)
+    widths = [0] * len(used)
+    if padded:
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    first, *others = (_line(line, widths, align) for line in lines)
+    return [first, _rule(widths, align), *others]
 
 
 def bold(text: str) -> str:
+    """Marks a text as bold; an empty one stays empty."""
     return f"**{text}**" if text else ""
 
 
@@ -29,5 +36,16 @@ def _texts(row: Sequence[Any], width: int) -> list[str]:
     return texts + [""] * (width - len(texts))
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _line(cells: Sequence[str], widths: Sequence[int], align: str) -> str:
+    padded = [
+        cell.rjust(width) if side == "r" else cell.ljust(width)
+        for cell, width, side in zip(cells, widths, align, strict=True)
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def _rule(widths: Sequence[int], align: str) -> str:
+    """Returns the line below the header; a colon marks a column that is aligned right."""
+    marks = {"l": "---", "r": "---:"}
+    cells = [marks[side].rjust(width + 2, "-") for width, side in zip(widths, align, strict=True)]
+    return f"|{'|'.join(cells)}|"

@@ -1,13 +1,15 @@
-"""The papers' tables, a file each in `evaluation/published/`; its schema.json explains the keys."""
+"""Reads the papers' tables: a YAML file each in `evaluation/published/`, see its schema.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from keras_depth import files
-from keras_depth.errors import InputError, unknown_name
+from keras_depth import files, markdown
+from keras_depth.errors import InputError
+from keras_depth.registry import Registry
 
 _LOSS = "loss, value"  # a column of `to_markdown`
 
@@ -17,22 +19,22 @@ class Row:
     """One row of a paper's table.
 
     Attributes:
-        paper, table, row, name: which one.
-        architecture: the network here.
+        paper, table, row, name: the paper's key, and the table, number and name of the row.
+        architecture: the model here that the row is about.
         recipe: the recipe that trains it as the paper did, `paper/row`.
-        loss: as the table calls it.
-        size: (height, width) of the frame; `crop`, where it is there, of what the network sees.
-        metrics: metric -> its value there, in the units of `metrics.describe`.
-        protocol: the one that comes nearest to how it was scored.
-        reproducible: which part of the table can be had again, which cannot, and why.
-        reference: the row whose time this one's is compared with.
+        loss: the loss as the table calls it.
+        size: (height, width) of a frame. Where `crop` is given, the model sees a crop of that size.
+        metrics: metric -> its published value, in the units of `metrics.describe`.
+        protocol: the protocol nearest to the paper's scoring.
+        reproducible: which part of the table can be reproduced, which cannot, and why.
+        reference: the row that this row's time is compared with.
         parameters: millions, as printed; None: not published.
-        loss_value: what the loss comes down to, as printed; None: not published.
-        seconds: a frame, by the device's name there.
-        frames: options of the data set for the frames that the paper scores, where they are not
-            the test frames of the recipe.
-        rendered: changes of the recipe of rendered frames that make it this row's.
-        note: what is known of the row itself.
+        loss_value: the final value of the loss, as printed; None: not published.
+        seconds: device as the paper calls it -> seconds a frame.
+        frames: options of the data set that select the frames the paper scores, where these are
+            not the recipe's test frames.
+        rendered: changes of the recipe for rendered frames that set this row apart.
+        note: what is known of this row alone.
     """
 
     paper: str
@@ -61,92 +63,95 @@ class Row:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) of what the network sees."""
+        """(height, width) of the model's input."""
         return self.crop or self.size
 
 
 def papers() -> list[str]:
-    """Returns the papers whose tables are here."""
-    return sorted(path.stem for path in files.resource_folder("published").glob("*.yaml"))
+    """Returns the papers that have a file."""
+    return list(_files())
 
 
-def table(paper: str) -> dict[str, Any]:
+def read(paper: str) -> dict[str, Any]:
     """Reads a paper's file.
 
     Raises:
-        InputError: there is none.
+        InputError: an unknown paper; the message names the nearest.
     """
-    if paper not in papers():
-        raise unknown_name("paper", paper, papers())
-    text = (files.resource_folder("published") / f"{paper}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return yaml.safe_load(_files()[paper].read_text(encoding="utf-8"))
 
 
 def rows(paper: str) -> list[Row]:
-    """Returns all rows of a paper's own.
+    """Reads the rows of a paper's own models, without those that it quotes.
 
     Raises:
-        InputError: there is no such paper.
+        InputError: an unknown paper.
     """
-    content = table(paper)
+    content = read(paper)
     return [_row(entry, content) for entry in content["rows"]]
 
 
 def row(paper: str, row: int) -> Row:
-    """Returns a row of a paper's table.
+    """Reads one row of a paper's own models.
 
     Raises:
-        InputError: there is none.
+        InputError: an unknown paper, or a row that it lacks.
     """
-    known = rows(paper)
-    for each in known:
-        if each.row == row:
-            return each
-    numbers = ", ".join(str(each.row) for each in known)
-    raise InputError(f"{paper}: its table has no row {row!r} of its own; known are {numbers}")
+    known = {each.row: each for each in rows(paper)}
+    if row not in known:
+        raise InputError(
+            f"{paper}: its table has no row {row!r} of its own; known are"
+            f" {', '.join(map(str, known))}"
+        )
+    return known[row]
 
 
 def to_markdown(paper: str, measured: Mapping[str, Mapping[str, float]] | None = None) -> str:
-    """Returns a paper's own rows as a Markdown table, with what keeps other numbers from them.
+    """Returns a paper's own rows as a Markdown table, with what limits a comparison below it.
 
-    A column "loss, value" is there where a row has one.
+    The column "loss, value" is there only if a row has one.
 
     Args:
-        paper: see `table`.
-        measured: scores to stand below the rows: what they are called -> metric -> value. Metrics
-            that the paper does not have are left out.
+        paper: see `papers`.
+        measured: scores to show below the rows: name -> metric -> value. Metrics that the paper
+            does not have are left out.
 
     Raises:
-        InputError: there is no such paper.
+        InputError: an unknown paper.
     """
-    content = table(paper)
+    content = read(paper)
     rows = content["rows"]
     names = list(dict.fromkeys(name for entry in rows for name in entry["metrics"]))
     if any("loss_value" in entry for entry in rows):
         names.append(_LOSS)
-    lines = [f"| row | name | network | loss | picture | {' | '.join(names)} |"]
-    lines.append(f"|---:|---|---|---|---|{'---:|' * len(names)}")
+    cells = []
     for entry in rows:
-        network, size = f"`{entry['architecture']}`", "x".join(map(str, entry["size"]))
-        what = [str(entry["row"]), entry["name"], network, entry["loss"], size]
+        size = "x".join(map(str, entry["size"]))
+        what = [entry["row"], entry["name"], f"`{entry['architecture']}`", entry["loss"], size]
         loss = {_LOSS: entry["loss_value"]} if "loss_value" in entry else {}
-        lines.append(_line(what, names, entry["metrics"] | loss))
+        cells.append([*what, *_numbers(names, entry["metrics"] | loss)])
     for name, scores in (measured or {}).items():
         rounded = {key: round(value, 3) for key, value in scores.items()}
-        lines.append(_line(["", f"here: {name}", "", "", ""], names, rounded))
+        cells.append([None, f"here: {name}", None, None, None, *_numbers(names, rounded)])
+    header = ["row", "name", "model", "loss", "image", *names]
+    lines = markdown.table(header, cells, "rllll" + "r" * len(names))
     lines += ["", f"What can be reproduced: {content['reproducible']}", ""]
     lines += [f"- Row {entry['row']}: {entry['note']}" for entry in rows if entry.get("note")]
     return "\n".join(lines) + "\n"
 
 
 def number(value: float) -> str:
-    """Returns a published number as text: three decimals, and more where the paper prints more."""
+    """Formats a published number with three decimals, or more where the paper prints more."""
     return f"{value:.3f}" if value == round(value, 3) else f"{value:g}"
 
 
-def _line(what: list[str], names: list[str], scores: Mapping[str, float]) -> str:
-    numbers = [number(scores[name]) if name in scores else "" for name in names]
-    return f"| {' | '.join([*what, *numbers])} |"
+def _files() -> Registry[Path]:
+    paths = sorted(files.resource_folder("published").glob("*.yaml"))
+    return Registry("paper", {path.stem: path for path in paths})
+
+
+def _numbers(names: list[str], scores: Mapping[str, float]) -> list[str | None]:
+    return [number(scores[name]) if name in scores else None for name in names]
 
 
 def _row(entry: dict[str, Any], content: dict[str, Any]) -> Row:

@@ -29,7 +29,7 @@ def test_papers_have_their_tables():
 
 @pytest.mark.parametrize("paper", ROWS)
 def test_no_row_is_missing(paper):
-    content = published.table(paper)
+    content = published.read(paper)
     rows = [*content["rows"], *content.get("quoted", [])]
     assert Counter(entry["table"] for entry in rows) == ROWS[paper]
 
@@ -38,7 +38,7 @@ def test_no_row_is_missing(paper):
 def test_the_schema(paper):
     schema = json.loads((files.resource_folder("published") / "schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(published.table(paper), schema, jsonschema.Draft202012Validator)
+    jsonschema.validate(published.read(paper), schema, jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_schema(paper):
 )
 def test_the_schema_refuses(change, words):
     schema = json.loads((files.resource_folder("published") / "schema.json").read_text())
-    content = published.table("irv2_unet")
+    content = published.read("irv2_unet")
     content["rows"][0] |= change
     with pytest.raises(jsonschema.ValidationError, match=words):
         jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
@@ -55,7 +55,7 @@ def test_the_schema_refuses(change, words):
 
 @pytest.mark.parametrize("paper", published.papers())
 def test_every_row(paper):
-    content = published.table(paper)
+    content = published.read(paper)
     assert content["paper"] == paper and protocols.get(content["protocol"])
     numbers = [entry["row"] for entry in content["rows"]]
     assert len(set(numbers)) == len(numbers)
@@ -77,7 +77,7 @@ def test_every_row(paper):
 
 @pytest.mark.parametrize("paper", published.papers())
 def test_wider_thresholds_hold_more(paper):
-    content = published.table(paper)
+    content = published.read(paper)
     for scores in [*(entry["metrics"] for entry in content["rows"]), *content.get("quoted", [])]:
         shares = [scores[key] for key in ("delta1", "delta2", "delta3") if key in scores]
         assert shares == sorted(shares), scores
@@ -85,7 +85,7 @@ def test_wider_thresholds_hold_more(paper):
 
 def said(paper):
     """What a paper's file says of its contradictions, in one line."""
-    return " ".join(" ".join(published.table(paper)["contradictions"]).split())
+    return " ".join(" ".join(published.read(paper)["contradictions"]).split())
 
 
 def parameters(name):
@@ -93,7 +93,7 @@ def parameters(name):
 
 
 def test_ratios_of_parameters():
-    content = published.table("optidepthnet")
+    content = published.read("optidepthnet")
     printed = {row["row"]: row["parameters"] for row in content["rows"] + content["quoted"]}
     text = said("optidepthnet")
     assert f"{printed[1]:.2f} / {printed[5]:.2f} = {printed[1] / printed[5]:.2f}" in text
@@ -133,8 +133,8 @@ def test_a_perfect_fit_of_each_picture_s_range(low, high):
 
 def test_papers_quote_the_same():
     """Of Eigen and Laina one paper prints the squares of what another has."""
-    squares = {row["name"]: row["mse"] for row in published.table("jetson_fcnn")["quoted"]}
-    roots = {row["name"]: row["rmse"] for row in published.table("msfnet")["quoted"][:4]}
+    squares = {row["name"]: row["mse"] for row in published.read("jetson_fcnn")["quoted"]}
+    roots = {row["name"]: row["rmse"] for row in published.read("msfnet")["quoted"][:4]}
     assert squares["Eigen"] == round(roots["Eigen 2014"] ** 2, 3)
     assert squares["Laina"] == round(roots["Laina 2016"] ** 2, 3)
 
@@ -157,12 +157,12 @@ def cells(line):
 
 @pytest.mark.parametrize("paper", published.papers())
 def test_as_markdown(paper):
-    content = published.table(paper)
+    content = published.read(paper)
     text = published.to_markdown(paper, {"rooms": {"abs_rel": 0.12345, "d1": 0.777}})
     columns, _, *lines = text.splitlines()
     for line, entry in zip(lines, content["rows"], strict=False):
         row = dict(zip(cells(columns), cells(line), strict=True))
-        assert row["row"] == str(entry["row"]) and row["network"] == f"`{entry['architecture']}`"
+        assert row["row"] == str(entry["row"]) and row["model"] == f"`{entry['architecture']}`"
         for name, value in entry["metrics"].items():
             assert float(row[name]) == value
         if "loss_value" in entry:

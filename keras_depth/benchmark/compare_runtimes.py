@@ -12,9 +12,9 @@ import numpy as np
 
 from keras_depth import markdown
 from keras_depth.benchmark import macs
-from keras_depth.benchmark.timing import devices, threads
+from keras_depth.benchmark.timing import threads
 from keras_depth.encodings import ENCODINGS
-from keras_depth.environment import environment
+from keras_depth.environment import devices, environment
 from keras_depth.errors import InputError
 from keras_depth.export import exporter, worker
 from keras_depth.export.request import Request

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_depth import losses, memory, models, recipes
 from keras_depth.benchmark import macs, timing
-from keras_depth.environment import describe, environment
+from keras_depth.environment import describe, devices, environment
 from keras_depth.errors import InputError
 
 
@@ -67,7 +67,7 @@ def report(result: dict[str, Any]) -> str:
     if result["peak_memory"]:
         rows["peak memory"] = f"{result['peak_memory'] / 1e6:,.0f} MB, of the whole process"
     rows["devices"] = (
-        f"{timing.devices(result['environment'])}; {threads['within_operations']} threads within an"
+        f"{devices(result['environment'])}; {threads['within_operations']} threads within an"
         f" operation, {threads['across_operations']} across"
     )
     rows["versions"] = describe(result["environment"])

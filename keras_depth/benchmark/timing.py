@@ -78,11 +78,6 @@ def threads() -> dict[str, int]:
     }
 
 
-def devices(environment: dict[str, Any]) -> str:
-    """Returns the names of the devices of an `environment()`, such as "CPU:0"."""
-    return ", ".join(name.removeprefix("/device:") for name in environment["devices"])
-
-
 def _images(model: keras.Model, batch: int, channels: int = 3) -> tf.Tensor:
     _, height, width, _ = model.inputs[0].shape
     return tf.random.stateless_uniform((batch, height, width, channels), seed=(0, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from keras_depth import metrics
 from keras_depth.environment import environment
 from keras_depth.files import write_text
+from keras_depth.markdown import table
 from keras_depth.protocols import Protocol
 from keras_depth.published import Row
 
@@ -91,7 +92,7 @@ class Report:
         if self.synthetic:
             lines += [_SYNTHETIC, ""]
         facts = {"model": self.model, "data": self.data, **self._facts()}
-        lines += ["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in facts.items())]
+        lines += table(["", ""], facts.items(), "ll")
         lines += ["", "![image, truth, prediction, error](figures/samples.png)", ""]
         lines += ["## Scores", "", self.line, ""]
         for reduction in self.scores[MODEL]:
@@ -122,22 +123,23 @@ class Report:
         title = self.protocol.reduction_text(reduction).capitalize()
         if reduction == self.protocol.reduction:
             title += ", as the protocol's source has it"
-        lines = [f"### {title}", ""]
-        lines += [f"| | {' | '.join(self.scores)} | |", f"|---|{'---:|' * len(self.scores)}---|"]
+        rows = []
         for metric in self.scores[MODEL][reduction]:
-            scores = [row[reduction].get(metric) for row in self.scores.values()]
-            values = " | ".join("" if score is None else f"{score:.4f}" for score in scores)
-            formula = metrics.describe(metric).replace("|", "\\|")  # no column of the table
-            lines.append(f"| {metric} | {values} | {formula} |")
-        return [*lines, ""]
+            scores = [by_reduction[reduction].get(metric) for by_reduction in self.scores.values()]
+            values = [None if score is None else f"{score:.4f}" for score in scores]
+            rows.append([metric, *values, metrics.describe(metric)])
+        align = "l" + "r" * len(self.scores) + "l"
+        return [f"### {title}", "", *table(["", *self.scores, ""], rows, align), ""]
 
     def _beside(self, row: Row) -> list[str]:
         """The published row beside these scores, and what keeps them apart."""
         here = self.scores[MODEL][self.protocol.reduction]
+        rows = [
+            [key, f"{value:g}", f"{here[key]:.4f}" if key in here else None]
+            for key, value in row.metrics.items()
+        ]
         lines = [f"## Published: {row.title}", ""]
-        lines += ["| | published | here |", "|---|---:|---:|"]
-        for key, value in row.metrics.items():
-            lines.append(f"| {key} | {value:g} | {f'{here[key]:.4f}' if key in here else ''} |")
+        lines += table(["", "published", "here"], rows, "lrr")
         apart = [f"Scored here: {self.data}.", f"What can be reproduced: {row.reproducible}"]
         if self.protocol.name != row.protocol or self.protocol.changed:
             apart.insert(

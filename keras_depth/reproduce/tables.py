@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth import metrics, published
+from keras_depth.environment import devices as devices_of
 from keras_depth.evaluate.report import BASELINE, MODEL
 from keras_depth.markdown import bold, table
 from keras_depth.protocols import get as protocol_of
@@ -191,7 +192,7 @@ def _published(result: Result, reference: Result, device: str) -> float | None:
 
 
 def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
-    machines = ", ".join(name.removeprefix("/device:") for name in time["environment"]["devices"])
+    machines = devices_of(time["environment"])
     text = (
         "A network and the one of the row that it is compared with run in turn in one process, at"
         f" the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range of"

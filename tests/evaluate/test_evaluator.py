@@ -529,7 +529,7 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
             np.mean(errors), rel=1e-5
         ), name
         assert "d1" in report.scores[name]["image"]
-    assert "| | model | model, flip ramp | |" in (tmp_path / "report.md").read_text()
+    assert "|  | model | model, flip ramp |  |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
     # Its camera turns disparity into metres, so that its frames are opened as pairs.
     assert evaluator.open_frames("drives", estimator=estimator).stereo

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from keras_depth.data.checks.depth_values import number
 from keras_depth.data.reader import Reader
 from keras_depth.files import write_text
+from keras_depth.markdown import table
 
 _NAMED = 3  # frames, and drives, that a sentence names; report.json names all
 
@@ -67,9 +68,10 @@ class Report:
         lines = [f"# Check of {self.data}", ""]
         lines += [f"- {split.description}" for split in self.splits]
         lines += [f"- {split}: none. {sentence}" for split, sentence in self.absent.items()]
-        lines += ["", *_table(_COUNTS, map(_count_row, self.splits))]
+        counts, depths = map(_count_row, self.splits), map(_depth_row, self.splits)
+        lines += ["", *table(_COUNTS, counts, "r" * len(_COUNTS), padded=True)]
         if any("50%" in split.depth for split in self.splits):
-            lines += ["", *_table(_DEPTHS, map(_depth_row, self.splits))]
+            lines += ["", *table(_DEPTHS, depths, "r" * len(_DEPTHS), padded=True)]
         lines += ["", "## Findings", ""]
         lines += [f"- {finding}" for finding in self.findings] or ["Nothing seems wrong."]
         return "\n".join(lines) + "\n"
@@ -107,14 +109,3 @@ def _depth_row(split: Split) -> tuple[str, ...]:
     levels = depth.get("levels")
     steps = "over 256" if levels is None else str(levels)
     return (split.name, f"{depth.get('measured', 0):.1%}", *texts, steps)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    table = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |"
-        for row in table
-    ]
-    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
-    return [lines[0], rule, *lines[1:]]
