@@ -34,7 +34,7 @@ def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
         InputError: a file of the results is damaged.
     """
     results = [read(plan) for plan in plans]
-    content = published.table(plans[0].row.paper)
+    content = published.read(plans[0].row.paper)
     text = "\n".join(
         [
             *_opening(results, content, command),

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_depth import metrics, published
-from keras_depth.environment import devices as devices_of
+from keras_depth import environment, metrics, published
 from keras_depth.evaluate.report import BASELINE, MODEL
 from keras_depth.markdown import bold, table
 from keras_depth.protocols import get as protocol_of
@@ -192,7 +191,7 @@ def _published(result: Result, reference: Result, device: str) -> float | None:
 
 
 def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
-    machines = devices_of(time["environment"])
+    machines = environment.devices(time["environment"])
     text = (
         "A network and the one of the row that it is compared with run in turn in one process, at"
         f" the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range of"
