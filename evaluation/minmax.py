@@ -70,7 +70,7 @@ def perfect(name: str, run: Path, folder: Path) -> Path:
     encoding = ENCODINGS[name]
     size = RunFolder(run).recipe().size
     reader = evaluator.open_frames("synthetic", split="test", options={"size": size})
-    depth = np.stack([reader[index]["depth"] for index in range(len(reader))])
+    depth = np.stack([reader[index]["depth"][..., None] for index in range(len(reader))])
     file = folder / f"{name}.npy"
     np.save(file, np.array(encoding.decode(encoding.encode(depth)))[..., 0])
     return file

@@ -54,7 +54,7 @@ def _open_both(arguments: argparse.Namespace, options: dict) -> None:
 
 
 def _write(report: Report, folder: Path) -> None:
-    from keras_depth.evaluate.figures import contact_sheet
+    from keras_depth.data.checks.contact_sheet import contact_sheet
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,7 @@ def _rotate(maps: Sample, angle: float, window: tuple[int, int, int, int]) -> Sa
 
     return {
         "image": warp(maps["image"], cv2.INTER_LINEAR),
-        "depth": warp(maps["depth"], cv2.INTER_NEAREST)[..., None],
+        "depth": warp(maps["depth"], cv2.INTER_NEAREST),
     }
 
 

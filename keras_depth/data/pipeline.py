@@ -73,6 +73,7 @@ class Batches:
             batch = {
                 k: tf.cast(v, tf.float32) / 255 if k in PICTURES else v for k, v in batch.items()
             }
+            batch["depth"] = batch["depth"][..., tf.newaxis]
             return batch["image"], target(batch)
 
         self.dataset = dataset.map(finish).prefetch(2)
@@ -149,7 +150,7 @@ def _let_threads_leave() -> None:
 
 
 def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"image": (*size, 3), "depth": (*size, 1)}
+    shapes: dict[str, tuple[int, ...]] = {"image": (*size, 3), "depth": size}
     return shapes | ({"right": (*size, 3), "focal_baseline": ()} if reader.stereo else {})
 
 
@@ -276,8 +277,7 @@ def resize(sample: Sample, size: tuple[int, int]) -> Sample:
             resized[key] = images.resize(array, size)
         elif key == "depth":
             # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
-            kept = cv2.resize(array[..., 0], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-            resized[key] = kept[..., None]
+            resized[key] = cv2.resize(array, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         else:  # the focal length is in pixels of the width
             resized[key] = np.array(array * (size[1] / width), np.float32)
     return resized
@@ -299,7 +299,7 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
     """
     total, count = np.zeros(size), np.zeros(size)
     for index in np.linspace(0, len(reader) - 1, min(len(reader), limit or len(reader))):
-        depth = resize(reader.stored(int(index)), size)["depth"][..., 0]
+        depth = resize(reader.stored(int(index)), size)["depth"]
         total += depth
         count += depth > 0
     if not count.any():

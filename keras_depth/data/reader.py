@@ -1,7 +1,10 @@
-"""What a reader is, and the decoding of picture files that all readers share.
+"""What a reader is, and the decoding of image files that all readers share.
 
 A reader is a plain Python sequence of samples, in NumPy alone and safe to index from several
 threads. It converts the data set's units to metres, and nobody after it does.
+
+A depth map is (H, W) in NumPy, everywhere, and (B, h, w, 1) in a tensor. The last axis is added
+where `data.pipeline` makes a batch, and removed where `DepthEstimator` returns metres.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +17,7 @@ import numpy as np
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.images import to_float32, to_uint8
 
-# {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W, 1) metres, 0 = not measured};
+# {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W) metres, 0 = not measured};
 # a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
 # float32 (): focal length in pixels of this image times the distance of the cameras in metres.
 Sample = dict[str, np.ndarray]
@@ -156,7 +159,7 @@ def make_sample(
             f"{name}: the depth holds NaN, infinity or negative metres; restore the file, or "
             "write 0 where nothing was measured"
         )
-    sample = {"image": rgb, "depth": depth[..., None]}
+    sample = {"image": rgb, "depth": depth}
     if right is not None:
         if right.shape != rgb.shape:
             raise InputError(

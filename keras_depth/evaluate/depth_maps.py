@@ -69,7 +69,7 @@ def write_ground_truth(reader: Reader, folder: str | Path) -> None:
             written.
     """
     for index in tqdm(range(len(reader)), unit="frame", desc="write"):
-        depth = reader.stored(index)["depth"][..., 0]
+        depth = reader.stored(index)["depth"]
         name = reader.name(index)
         if not depth.any():
             raise InputError(

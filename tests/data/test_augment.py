@@ -11,7 +11,7 @@ def painted():
     """A frame whose image tells every pixel's row and column, and whose depth does too."""
     y, x = np.meshgrid(np.arange(H), np.arange(W), indexing="ij")
     image = np.stack([y / H, x / W, np.ones_like(y)], -1).astype(np.float32)
-    return {"image": image, "depth": np.float32(1 + y * W + x)[..., None]}
+    return {"image": image, "depth": np.float32(1 + y * W + x)}
 
 
 def run(augmentation, seed=(1, 2), sample=None):
@@ -39,8 +39,8 @@ def test_mirror_flips_both():
 
 
 def test_mirror_keeps_its_probability():
-    first = painted()["depth"][0, 0, 0]
-    kept = [run(Augmentation(mirror=0.25), (k, 0))[1][0, 0, 0] == first for k in range(200)]
+    first = painted()["depth"][0, 0]
+    kept = [run(Augmentation(mirror=0.25), (k, 0))[1][0, 0] == first for k in range(200)]
     assert 0.65 < np.mean(kept) < 0.85
 
 
@@ -48,7 +48,7 @@ def test_crop_cuts_both_alike_and_everywhere():
     corners = set()
     for k in range(150):
         image, depth = run(Augmentation(crop=(H - 2, W - 2), mirror=0.0), (k, 7))
-        assert image.shape == (H - 2, W - 2, 3) and depth.shape == (H - 2, W - 2, 1)
+        assert image.shape == (H - 2, W - 2, 3) and depth.shape == (H - 2, W - 2)
         seen, measured = coordinates(image, depth)
         np.testing.assert_array_equal(seen, measured)
         corners.add(tuple(measured[0]))
@@ -75,9 +75,9 @@ def test_crop_of_the_whole_frame_is_the_frame():
 def test_rotation_keeps_image_and_depth_aligned(seed):
     image, depth = run(Augmentation(mirror=0.0, rotate=30.0), seed)
     assert set(np.unique(depth)) <= {0.0, *painted()["depth"].ravel()}  # nearest: nothing new
-    whole = (depth[..., 0] > 0) & (image[..., 2] > 0.999)  # covered, all four neighbours too
+    whole = (depth > 0) & (image[..., 2] > 0.999)  # covered, all four neighbours too
     assert 0.5 < whole.mean() < 1.0
-    number = depth[..., 0][whole] - 1
+    number = depth[whole] - 1
     origin = np.stack(np.divmod(number, W), -1)
     # Bilinear and nearest differ by half a pixel at most, along each axis.
     assert np.abs(image[..., :2][whole] * (H, W) - origin).max() <= 0.51
@@ -88,8 +88,8 @@ def test_rotation_turns_about_the_middle_within_its_limit():
     angles = []
     for k in range(40):
         _, depth = run(Augmentation(mirror=0.0, rotate=10.0), (k, 3))
-        at = depth[..., 0] > 0
-        row, column = np.divmod(depth[..., 0][at] - 1, W)
+        at = depth > 0
+        row, column = np.divmod(depth[at] - 1, W)
         row, column = row - (H - 1) / 2, column - (W - 1) / 2
         turned = np.arctan2(
             (column * y[at] - row * x[at]).sum(), (column * x[at] + row * y[at]).sum()
@@ -273,7 +273,7 @@ def test_channels_are_swapped_to_each_of_the_six_orders():
     """Half of the frames, uniformly; one in six of these as they were."""
     colours = {
         "image": np.zeros((2, 2, 3), np.float32) + [0.1, 0.2, 0.3],
-        "depth": np.ones((2, 2, 1)),
+        "depth": np.ones((2, 2)),
     }
     seen = [
         tuple(np.round(10 * run(Augmentation(mirror=0.0, swap=0.5), (k, 3), colours)[0][0, 0]))

@@ -115,7 +115,7 @@ def test_a_prepared_copy(tmp_path, recording, capsys):
     (line,) = [line for line in printed.splitlines() if line.startswith("copy: ")]
     folder = line.removeprefix("copy: --data prepared --data-dir ")
     reader = open_reader("prepared", folder, "train")
-    assert len(reader) == 11 and reader.stored(0)["depth"].shape == (24, 32, 1)
+    assert len(reader) == 11 and reader.stored(0)["depth"].shape == (24, 32)
     assert call("--data", "prepared", "--data-dir", folder, "--output", tmp_path / "two") == 0
     assert "prepared copy, 24x32, train: 11 frames" in capsys.readouterr().out
 

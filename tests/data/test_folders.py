@@ -52,7 +52,7 @@ def test_a_recording(tmp_path, pictures, depths):
     assert reader.missing == ()
     sample, stored = reader[1], reader.stored(1)
     assert sample["image"].dtype == sample["depth"].dtype == np.float32
-    assert sample["depth"].shape == (*SIZE, 1) and stored["image"].dtype == np.uint8
+    assert sample["depth"].shape == SIZE and stored["image"].dtype == np.uint8
     np.testing.assert_array_equal(stored["image"][0, 0], (20, 100, 0))
     with pytest.raises(IndexError):
         reader[2]
@@ -64,7 +64,7 @@ def test_the_unit(tmp_path, units):
     depth = np.zeros(SIZE, np.uint16)
     depth[0, 0], depth[5, 7] = 2001, 65535
     write(tmp_path / "depth" / "a.png", depth)
-    read = open_folder(tmp_path, units_per_metre=units)[0]["depth"][..., 0]
+    read = open_folder(tmp_path, units_per_metre=units)[0]["depth"]
     np.testing.assert_allclose((read[0, 0], read[5, 7]), (2001 / units, 65535 / units), rtol=1e-6)
     assert (read > 0).sum() == 2
 
@@ -100,7 +100,7 @@ def test_arrays_hold_metres(tmp_path, kind):
     for array in (depth, depth[..., None]):
         np.save(tmp_path / "depth" / "1.npy", array)
         read = open_folder(tmp_path)[0]["depth"]
-        np.testing.assert_array_equal(read[..., 0], depth.astype(np.float32))
+        np.testing.assert_array_equal(read, depth.astype(np.float32))
     # The unit is that of the pictures.
     assert open_folder(tmp_path, units_per_metre=5000)[0]["depth"].max() == 3
 

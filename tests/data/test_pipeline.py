@@ -42,7 +42,7 @@ class Numbered(Reader):
         if index in self.broken:
             raise InputError(f"frame {index}: the file is cut short; copy it again")
         noise = np.random.default_rng(index).integers(0, 256, (*self.size, 3), np.uint8)
-        depth = np.full((*self.size, 1), 1 + index, np.float32)
+        depth = np.full(self.size, 1 + index, np.float32)
         depth[0] = 0
         return {"image": noise, "depth": depth}
 
@@ -229,7 +229,7 @@ def test_evaluation_encodes_and_crops_the_middle():
 def test_resize_averages_the_image_and_picks_the_depth():
     y, x = np.meshgrid(np.arange(12), np.arange(16), indexing="ij")
     stripes = np.repeat((x % 2)[..., None], 3, 2).astype(np.float32)
-    depth = np.float32(np.where(x < 8, 1, 9) * (y > 0))[..., None]
+    depth = np.float32(np.where(x < 8, 1, 9) * (y > 0))
     image, small = resize({"image": stripes, "depth": depth}, (6, 8)).values()
     np.testing.assert_allclose(image, 0.5)
     assert set(np.unique(small)) <= {0.0, 1.0, 9.0}
@@ -245,7 +245,7 @@ def test_resize_takes_the_nearest_pixel(target):
         np.clip((np.arange(n) + 0.5) * full / n - 0.5, 0, full - 1)
         for n, full in zip(target, (12, 16), strict=True)
     )
-    row, column = np.divmod(resize(sample, target)["depth"][..., 0], 16)
+    row, column = np.divmod(resize(sample, target)["depth"], 16)
     assert np.abs(row - rows[:, None]).max() <= 0.5 and np.abs(column - columns).max() <= 0.5
 
 
@@ -261,7 +261,7 @@ def test_mean_depth_map_fills_what_no_frame_measured():
 
     class Empty(Numbered):
         def stored(self, index):
-            return super().stored(index) | {"depth": np.zeros((*SIZE, 1), np.float32)}
+            return super().stored(index) | {"depth": np.zeros(SIZE, np.float32)}
 
     with pytest.raises(InputError, match="no frame has a measured depth"):
         mean_depth_map(Empty(2), SIZE)
@@ -282,7 +282,7 @@ def test_opencv_threads_do_not_change_a_resized_frame():
 def test_a_resized_stereo_pair_keeps_its_metres(size):
     whole = Stereo(1)[0]
     pair = resize(whole, size)
-    assert pair["right"].shape == (*size, 3) and pair["depth"].shape == (*size, 1)
+    assert pair["right"].shape == (*size, 3) and pair["depth"].shape == size
     np.testing.assert_allclose(pair["focal_baseline"], 100 * size[1] / SIZE[1])
     assert pair["focal_baseline"].dtype == np.float32 and pair["focal_baseline"].shape == ()
 

@@ -23,7 +23,7 @@ class Drive(Reader):
         return 3
 
     def stored(self, index):
-        depth = np.full((6, 9, 1), index + 1, "float32")
+        depth = np.full((6, 9), index + 1, "float32")
         depth[:2] = 0
         return {"image": np.zeros((6, 9, 3), "uint8"), "depth": depth}
 
@@ -192,12 +192,12 @@ def test_ground_truth_round_trip(tmp_path):
     assert stored.dtype == np.uint16 and set(np.unique(stored)) == {0, 512}
     again = Predictions(tmp_path / "truth", Drive())
     for index in range(3):
-        np.testing.assert_array_equal(again[index], Drive()[index]["depth"][..., 0])
+        np.testing.assert_array_equal(again[index], Drive()[index]["depth"])
 
 
 def some_depth(monkeypatch, values):
-    depth = np.zeros((6, 9, 1), "float32")
-    depth[0, : len(values), 0] = values
+    depth = np.zeros((6, 9), "float32")
+    depth[0, : len(values)] = values
     sample = {"image": np.zeros((6, 9, 3), "uint8"), "depth": depth}
     monkeypatch.setattr(Drive, "stored", lambda self, index: sample)
 

@@ -57,7 +57,7 @@ def _nyu(home: Path) -> None:
     scene = home / "nyu_raw" / "living_room_0004a"
     for number, sample in enumerate(large):
         _write_picture(scene / f"r-{number}.000000-{number}.ppm", sample["image"])
-        disparity = np.rint(1092.5 - 351.3 / sample["depth"][..., 0]).astype("<u2")
+        disparity = np.rint(1092.5 - 351.3 / sample["depth"]).astype("<u2")
         # The header says big end first, and the bytes are not: so are the Kinect's.
         content = b"P5 640 480 65535\n" + disparity.tobytes()
         (scene / f"d-{number}.010000-{number}.pgm").write_bytes(content)
@@ -77,7 +77,7 @@ def _drive(folder: Path) -> Path:
         (folder / link).symlink_to(file)
     scan = np.fromfile(frame / "velodyne_points/data/0000000000.bin", "<f4").reshape(-1, 4)
     scan[::8].tofile(folder / "scan.bin")  # an eighth of the points is read in less time
-    depth = sample["depth"][..., 0]
+    depth = sample["depth"]
     disparity = np.where(depth > 0, drives.focal_baseline / np.maximum(depth, 1e-3), 0)
     _write_16_bits(folder / "depth.png", 256 * depth)
     _write_16_bits(folder / "disparity.png", 256 * disparity)
@@ -135,7 +135,7 @@ def _values(file: Path) -> dict[str, list[float]]:
 def _recording(folder: Path, rooms: Rooms, units: float) -> None:
     for number, sample in enumerate(rooms):
         _write_picture(folder / "rgb" / f"{number}.png", sample["image"])
-        _write_16_bits(folder / "depth" / f"{number}.png", units * sample["depth"][..., 0])
+        _write_16_bits(folder / "depth" / f"{number}.png", units * sample["depth"])
 
 
 def _tum(folder: Path, rooms: Rooms) -> None:

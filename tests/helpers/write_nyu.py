@@ -57,7 +57,7 @@ def _frames(frames: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields uint8 (H, W, 3) RGB and float32 (H, W) metres."""
     for index in range(len(frames)):
         sample = frames[index]
-        yield to_uint8(sample["image"]), sample["depth"][..., 0]
+        yield to_uint8(sample["image"]), sample["depth"]
 
 
 def _labelled(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:

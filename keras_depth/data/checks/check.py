@@ -150,7 +150,7 @@ def _read(
 
 def _inspect(reader: Reader, index: int, aligned: bool, paired: bool) -> tuple[_Look, DepthValues]:
     sample = reader.stored(index)
-    picture, depth = to_uint8(sample["image"]), sample["depth"][..., 0]
+    picture, depth = to_uint8(sample["image"]), sample["depth"]
     values = DepthValues.of(depth)
     look = _Look(
         reader.name(index),

@@ -39,7 +39,7 @@ def match_pair(sample: Sample) -> PairMatch:
     size = (round(width * scale), round(height * scale))
     left, right = (_grey(picture, size) for picture in (left, right))
     disparity = _disparity(left, right)
-    depth = cv2.resize(sample["depth"][..., 0], size, interpolation=cv2.INTER_NEAREST)
+    depth = cv2.resize(sample["depth"], size, interpolation=cv2.INTER_NEAREST)
     both = (disparity > 0) & (depth > 0)
     ratio = None
     if both.sum() >= 50:

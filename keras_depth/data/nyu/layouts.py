@@ -421,7 +421,7 @@ def _holds(path: Path, pattern: str) -> bool:
 
 
 def _listed(name: str) -> list[str]:
-    """Returns the one column of a list in splits/, without its heading."""
+    """Returns the one column of a list of this folder, without its heading."""
     return (_LISTS / name).read_text().split()[1:]
 
 

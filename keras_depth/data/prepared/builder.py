@@ -81,7 +81,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
         features: dict[str, Any] = {
             "key": tfds.features.Text(),
             "image": tfds.features.Tensor(shape=(*size, 3), dtype=np.uint8, encoding=raw),
-            "depth": tfds.features.Tensor(shape=(*size, 1), dtype=np.float32, encoding=raw),
+            "depth": tfds.features.Tensor(shape=size, dtype=np.float32, encoding=raw),
         }
         if readers["train"].stereo:
             features["right"] = features["image"]

@@ -1,5 +1,6 @@
 """Reads a prepared copy of a data set (see `prepared.py`), frame by frame."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +79,11 @@ class Prepared(Reader):
     def stored(self, index: int) -> Sample:
         features = self._features(index)
         try:
-            image = self._array(features["image"], np.uint8, 3)
-            depth = self._array(features["depth"], np.float32, 1)[..., 0]
+            image = self._array(features["image"], np.uint8, (3,))
+            depth = self._array(features["depth"], np.float32)
             if not self.stereo:
                 return make_sample(image, depth, self.name(index))
-            right = self._array(features["right"], np.uint8, 3)
+            right = self._array(features["right"], np.uint8, (3,))
             focal_baseline = features["focal_baseline"].float_list.value[0]
         except IndexError as error:
             raise self._damaged(index) from error
@@ -95,11 +96,12 @@ class Prepared(Reader):
         except Exception as error:  # whatever protobuf makes of bad bytes
             raise self._damaged(index) from error
 
-    def _array(self, feature, dtype, channels: int) -> np.ndarray:
+    def _array(self, feature, dtype, channels: tuple[int, ...] = ()) -> np.ndarray:
         array = np.frombuffer(feature.bytes_list.value[0], dtype)
-        if array.size != self._shape[0] * self._shape[1] * channels:
+        shape = (*self._shape, *channels)
+        if array.size != math.prod(shape):
             raise IndexError
-        return array.reshape(*self._shape, channels)
+        return array.reshape(shape)
 
     def _damaged(self, index: int) -> InputError:
         return InputError(f"{self.name(index)}: damaged record; prepare the data set again")

@@ -60,7 +60,7 @@ class Drives(Reader):
         noise: adds a sensor's noise to the images, and noise of 2 cm to the LiDAR's ranges.
 
     `drives[i]`: `image` float32 (H, W, 3) RGB in [0, 1], of the left camera; `depth` float32
-    (H, W, 1), camera z in metres, up to 80; 0 = the sky, or farther. With stereo: `right` like
+    (H, W), camera z in metres, up to 80; 0 = the sky, or farther. With stereo: `right` like
     `image`, and `focal_baseline`.
 
     Raises:
@@ -120,7 +120,7 @@ class Drives(Reader):
         exposure = auto_exposure(surface, light, rng)
         depth = np.where(view.depth <= MAX_DEPTH, view.depth, np.float32(0))
         image = tone_map(surface, light, exposure, noise_rng)
-        sample = {"image": image, "depth": depth[..., None]}
+        sample = {"image": image, "depth": depth}
         if self.stereo:
             scene.camera = scene.camera + FOCAL_BASELINE / KITTI.fx * view.axes[0]
             _, surface, light = self._render(scene)

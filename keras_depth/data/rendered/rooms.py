@@ -31,7 +31,7 @@ class Rooms(Reader):
         holes: removes depth where a Kinect measures none: at grazing angles, on lamps and windows,
             beside near edges and in patches. 0 = not measured.
 
-    `rooms[i]`: `image` float32 (H, W, 3) RGB in [0, 1], `depth` float32 (H, W, 1), camera z in
+    `rooms[i]`: `image` float32 (H, W, 3) RGB in [0, 1], `depth` float32 (H, W), camera z in
     metres, 0.5 to 10.
 
     Raises:
@@ -80,7 +80,7 @@ class Rooms(Reader):
         depth = view.depth
         if self.holes:
             depth = np.where(_holes(view, surface, rng), np.float32(0), depth)
-        return {"image": image, "depth": depth[..., None]}
+        return {"image": image, "depth": depth}
 
 
 def _holes(view: View, surface: Surface, rng) -> np.ndarray:

@@ -91,8 +91,8 @@ def test_raw_sample(raw, tmp_path):
     assert set(sample) == {"image", "depth"}
     assert sample["image"].dtype == sample["depth"].dtype == np.float32
     assert sample["image"].shape == (*SIZE, 3) and (sample["image"] == np.float32(2 / 255)).all()
-    assert sample["depth"].shape == (*SIZE, 1)
-    assert np.argwhere(sample["depth"][..., 0]).tolist() == [list(PIXEL)]
+    assert sample["depth"].shape == SIZE
+    assert np.argwhere(sample["depth"]).tolist() == [list(PIXEL)]
     assert sample["depth"][PIXEL] == 10
     assert reader.stored(1)["image"].dtype == np.uint8
     with pytest.raises(IndexError):
@@ -106,7 +106,7 @@ def test_right_pictures_have_their_own_projection(raw, tmp_path):
     assert reader.key(0) == f"{DATE}/{DRIVE}/image_03/0000000001"
     assert (reader.stored(0)["image"] == 101).all()
     # u = 6 + 10 * (-2 - 2) / 10 = 2.
-    assert np.argwhere(reader[0]["depth"][..., 0]).tolist() == [[3, 1]]
+    assert np.argwhere(reader[0]["depth"]).tolist() == [[3, 1]]
 
 
 def test_stereo_sample(raw):
@@ -122,7 +122,7 @@ def test_stereo_without_depth_needs_no_scan(raw):
     shutil.rmtree(raw / DATE / DRIVE / "velodyne_points")
     (raw / DATE / "calib_velo_to_cam.txt").unlink()
     sample = open_kitti(raw, list="all", stereo=True, depth="none")[0]
-    assert sample["depth"].shape == (*SIZE, 1) and not sample["depth"].any()
+    assert sample["depth"].shape == SIZE and not sample["depth"].any()
     assert sample["focal_baseline"] == 5
     shutil.rmtree(raw / DATE / DRIVE / "image_03")
     (raw / DATE / "calib_cam_to_cam.txt").unlink()
@@ -528,7 +528,7 @@ def test_real_lidar_agrees_with_stereo_matching(samples, tmp_path):
         numDisparities=128, blockSize=5, P1=200, P2=800, disp12MaxDiff=1, uniquenessRatio=10
     )
     disparity = matcher.compute(left, right) / np.float32(16)
-    lidar = sample["depth"][..., 0]
+    lidar = sample["depth"]
     both = (disparity > 0) & (lidar > 0)
     assert both.sum() > 10000
     matched = sample["focal_baseline"] / disparity[both]

@@ -66,7 +66,7 @@ def test_frames_of_a_list_are_read(tmp_path):
     parts = [open_nyu(tmp_path, split, list="wang") for split in ("train", "validation", "test")]
     assert [len(part) for part in parts] == [23, 5, 2]
     assert len({part.key(index) for part in parts for index in range(len(part))}) == 30
-    assert parts[1][0]["depth"].shape == (48, 64, 1)
+    assert parts[1][0]["depth"].shape == (48, 64)
 
 
 def test_a_list_without_test_frames_there(tmp_path):

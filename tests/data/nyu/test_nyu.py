@@ -89,7 +89,7 @@ def test_tfds_reads_what_its_builder_reads(tmp_path):
     assert builder.info.splits["validation"].num_examples == 1
     for index, example in enumerate(builder.as_dataset(split="train", shuffle_files=False)):
         depth = example["depth"].numpy().astype(np.float32)
-        np.testing.assert_array_equal(reader[index]["depth"][..., 0], depth)
+        np.testing.assert_array_equal(reader[index]["depth"], depth)
     keys = [reader.key(i) for i in (0, 1)] + [open_nyu(tmp_path, "test").key(0)]
     assert len(set(keys)) == 3
     assert re.fullmatch(r"nyu_depth_v2-train.tfrecord-00000-of-00001/\d{12}", keys[0])
@@ -372,9 +372,9 @@ def test_labelled_axes_and_official_split(tmp_path):
     image, depth = labelled(tmp_path)
     train, test = open_nyu(tmp_path, "train"), open_nyu(tmp_path, "test")
     # No splits.mat beside it: the official list, 0-based. "The first 654" would be wrong.
-    assert [int(test[i]["depth"][0, 0, 0]) - 1 for i in range(len(test))] == [0, 1, 8, 13, 14, 15]
-    assert [int(train[i]["depth"][0, 0, 0]) - 1 for i in range(3)] == [2, 3, 4]
-    np.testing.assert_array_equal(test[2]["depth"][..., 0], depth[8])
+    assert [int(test[i]["depth"][0, 0]) - 1 for i in range(len(test))] == [0, 1, 8, 13, 14, 15]
+    assert [int(train[i]["depth"][0, 0]) - 1 for i in range(3)] == [2, 3, 4]
+    np.testing.assert_array_equal(test[2]["depth"], depth[8])
     np.testing.assert_allclose(test[2]["image"], image[8] / np.float32(255), rtol=1e-6)
 
 
@@ -572,7 +572,7 @@ def test_csv_line_ends(tmp_path, end):
     write_layout(TRAIN, tmp_path, "densedepth", TEST)
     csv = tmp_path / "data" / "nyu2_train.csv"
     csv.write_bytes(csv.read_bytes().replace(b"\n", end) + end)
-    assert open_nyu(tmp_path, "train")[2]["depth"].shape == (*SIZE, 1)
+    assert open_nyu(tmp_path, "train")[2]["depth"].shape == SIZE
 
 
 @pytest.mark.parametrize(
@@ -626,7 +626,7 @@ def test_rows_without_their_files_are_left_out(tmp_path, packed):
     )
     names = [Path(reader.name(i)).name for i in range(49)]
     assert "00003_colors.png" not in names and len(set(names)) == 49
-    assert all(reader[i]["depth"].shape == (*SIZE, 1) for i in range(49))
+    assert all(reader[i]["depth"].shape == SIZE for i in range(49))
     assert open_nyu(path, "train").missing == ()
     assert layout_error(path, max_missing=0.01) == (
         f"{path}: NYU Depth v2, DenseDepth, test: 1 of 50 frames (2.0 %) are missing, first "
@@ -779,7 +779,7 @@ def test_a_raw_recording(raw):
     assert "projected into the picture; 1 of 3 frames are missing a partner" in reader.description
     sample = reader[0]
     np.testing.assert_allclose(sample["image"][240, 320], (50 / 255, 100 / 255, 200 / 255))
-    assert abs(sample["depth"][240, 320, 0] - 351.3 / 175.5) < 0.01
+    assert abs(sample["depth"][240, 320] - 351.3 / 175.5) < 0.01
     assert reader.name(1) == str(raw / "living_room_0004a" / "d-10.040000-99.pgm")
 
 
@@ -821,9 +821,7 @@ def test_real_frames(samples):
     with pytest.raises(InputError, match="several layouts: BTS .* raw"):
         open_nyu(samples / "nyu")
     frames = [reader[i] for i in range(2)]
-    assert all(
-        f["image"].shape == (480, 640, 3) and f["depth"].shape == (480, 640, 1) for f in frames
-    )
+    assert all(f["image"].shape == (480, 640, 3) and f["depth"].shape == (480, 640) for f in frames)
     depth = np.stack([f["depth"] for f in frames])
     assert [round(float((d > 0).mean()), 3) for d in depth] == [0.733, 0.751]
     measured = depth[depth > 0]

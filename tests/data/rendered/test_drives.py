@@ -31,7 +31,7 @@ def test_a_sample(size):
     drives = Drives(40, size)
     sample = drives[37]
     assert sample["image"].shape == sample["right"].shape == (*size, 3)
-    assert sample["depth"].shape == (*size, 1)
+    assert sample["depth"].shape == size
     assert all(array.dtype == np.float32 for array in sample.values())
     for key in ("image", "right"):
         assert 0 <= sample[key].min() and sample[key].max() <= 1
@@ -63,7 +63,7 @@ def test_depths_are_those_of_a_street():
 
 def test_pictures_are_neither_dark_nor_flat():
     for sample in Drives(20, SMALL, seed=4, frames_per_drive=1):
-        sky = sample["depth"][..., 0] == 0
+        sky = sample["depth"] == 0
         picture = sample["image"]
         assert 0.2 < picture.mean() < 0.8 and picture.std() > 0.08
         assert picture[sky].mean() > picture[~sky].mean()
@@ -155,7 +155,7 @@ def visible(disparity):
 @pytest.mark.parametrize("size", [(128, 416), (256, 832)])
 def test_the_right_picture_moved_by_the_disparity_is_the_left_one(size):
     for sample in Drives(5, size, seed=2, frames_per_drive=1):
-        depth = sample["depth"][..., 0]
+        depth = sample["depth"]
         disparity = np.divide(sample["focal_baseline"], depth, np.zeros(size), where=depth > 0)
         y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
         seen = visible(disparity) & (depth > 0)
@@ -218,7 +218,7 @@ def test_a_scan_agrees_with_the_depth(size, coverage):
         v = np.rint(camera.fy * y / z + camera.cy).astype(int)
         inside = (z > 0) & (u >= 0) & (u < size[1]) & (v >= 0) & (v < size[0]) & (z < 79)
         u, v, z = u[inside], v[inside], z[inside]
-        truth = drives[index]["depth"][v, u, 0]
+        truth = drives[index]["depth"][v, u]
         error = np.abs(z - truth) / np.maximum(truth, 1e-3)
         assert np.median(error) < 0.005 and np.mean(error < 0.05) > 0.93
         assert len(set(zip(u, v, strict=True))) / np.prod(size) == pytest.approx(coverage, rel=0.15)

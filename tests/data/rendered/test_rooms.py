@@ -23,7 +23,7 @@ def test_a_sample(size):
     rooms = Rooms(2, size)
     sample = rooms[1]
     assert sample["image"].shape == (*size, 3) and sample["image"].dtype == np.float32
-    assert sample["depth"].shape == (*size, 1) and sample["depth"].dtype == np.float32
+    assert sample["depth"].shape == size and sample["depth"].dtype == np.float32
     assert 0 <= sample["image"].min() and sample["image"].max() <= 1
     assert rooms.description == f"rendered rooms, train: 2 frames of {size[0]}x{size[1]}, seed 0"
     assert rooms.name(1) == "rooms/train/0/00001"
@@ -33,7 +33,7 @@ def test_every_depth_is_in_range_and_rooms_differ():
     rooms = Rooms(80, SMALL, seed=3)
     depths = np.stack([room["depth"] for room in rooms])
     assert np.isfinite(depths).all() and depths.min() >= 0.5 and depths.max() <= 10
-    medians = np.median(depths, axis=(1, 2, 3))
+    medians = np.median(depths, axis=(1, 2))
     assert medians.min() < 1.6 and medians.max() > 4
 
 
@@ -44,7 +44,7 @@ def test_images_are_neither_dark_nor_flat():
 
 def test_the_mean_depth_map_is_a_poor_guess():
     mean = mean_depth_map(Rooms(150, (24, 32)), (24, 32))
-    truth = np.stack([room["depth"][..., 0] for room in Rooms(80, (24, 32), split="test")])
+    truth = np.stack([room["depth"] for room in Rooms(80, (24, 32), split="test")])
     assert np.mean(np.abs(mean - truth) / truth) > 0.3
 
 

@@ -23,7 +23,7 @@ SIZE = (96, 128)
 
 def draw(count, **arguments):
     rooms = Rooms(count, SIZE, **arguments)
-    return [(to_uint8(rooms[i]["image"]), rooms[i]["depth"][..., 0]) for i in range(count)]
+    return [(to_uint8(rooms[i]["image"]), rooms[i]["depth"]) for i in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -510,7 +510,7 @@ def pair():
     return {
         "image": wall[:, :320],
         "right": wall[:, 10:],
-        "depth": np.full((120, 320, 1), 4, np.float32),
+        "depth": np.full((120, 320), 4, np.float32),
         "focal_baseline": np.float32(40),
     }
 
