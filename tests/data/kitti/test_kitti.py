@@ -237,7 +237,7 @@ def test_a_folder_of_lists(raw, tmp_path):
     assert "has its own split" in error(raw, "train", list=lists, hold_out=0.1)
     write_list(lists / "test.csv", f"{DATE},0048,l,2")
     assert open_kitti(raw, list=lists).description.startswith(f"KITTI {lists}, test, LiDAR: 1 ")
-    assert "holds train.csv, validation.csv or test.csv" in error(raw, list=raw)
+    assert "this folder has no train.csv, validation.csv or test.csv" in error(raw, list=raw)
 
 
 def test_raw_folder_may_be_one_down(tmp_path):
