@@ -32,12 +32,12 @@ def faults(before: str) -> int:
 
 
 @glibc
-def test_pages_are_not_asked_for_again():
+def test_freed_pages_are_kept():
     assert faults("keep_freed_memory()") < BATCH < faults("")
 
 
 @glibc
-def test_a_dataset_does_not_give_the_pages_back():
+def test_a_dataset_does_not_return_freed_pages():
     # TensorFlow's op behind a Python generator lowers the limit for blocks that are returned.
     batches = """
 keep_freed_memory()

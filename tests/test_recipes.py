@@ -33,7 +33,7 @@ def test_the_twelve_rows_of_table_one():
 
 
 def test_the_four_rows_of_optidepthnet():
-    """Its ResNet152 has no row: the paper has no accuracy of it."""
+    """ResNet152 has no row: the paper gives no accuracy for it."""
     rows = {recipes.load(name).published.get("row"): name for name in OPTIDEPTHNET}
     assert sorted(filter(None, rows)) == [4, 5, 6, 7] == list(published("optidepthnet"))
     assert "resnet152" in rows[None]
@@ -82,7 +82,7 @@ def test_a_row_matches_the_published_table(name):
 def test_the_seven_rows_of_msfnet():
     rows = {r.published["row"]: r for r in map(recipes.load, ROWS) if "msfnet" in r.architecture}
     assert sorted(rows) == list(range(1, 8)) == list(published("msfnet"))
-    # The ablation: each arm changes what it is named after, and nothing else.
+    # In the ablation each arm changes only what it is named after.
     alike = [
         dataclasses.replace(
             rows[row],
@@ -111,7 +111,7 @@ def test_the_seven_rows_of_msfnet():
     [("row1_nyu", 20 * 3168, 20), ("row2_kitti", 20 * 2825, 20), ("row7_batch_loss", 40 * 49, 40)],
 )
 def test_msfnet_s_rate_falls_every_five_epochs(row, steps, epochs):
-    """To 5 % each time, and with another factor where one is given."""
+    """To 5 % each time, or by the given factor."""
     for factor in (0.05, 0.95):
         recipe = recipes.load(f"msfnet/{row}", [f"schedule.factor={factor}"])
         assert recipe.epochs == epochs
@@ -170,8 +170,8 @@ def test_a_paper_of_several_data_sets(network, data, row):
         (["--batch-size", "2", "--set", "loss.alpha2=3"], 4, 50),
     ],
 )
-def test_who_asks_for_epochs_gets_epochs(tmp_path, arguments, epochs, steps):
-    """A recipe's own steps would silently outrank them."""
+def test_epochs_replace_the_recipe_s_steps(tmp_path, arguments, epochs, steps):
+    """Unless steps are set too; otherwise the recipe's own steps would silently win."""
     assert recipes.load("jetson_fcnn/rooms").steps == 0
     path = tmp_path / "mine.yaml"
     path.write_text(recipes.load("jetson_fcnn/rooms", ["steps=50"]).to_yaml())
@@ -206,11 +206,11 @@ def test_overrides():
         (["data.name=drives"], {"name": "drives", "stereo": True}),
         (["data.dir=there", "data.name=prepared"], {"name": "prepared", "dir": "there"}),
         (["data.name=nyu", "data.frames=5"], {"name": "nyu", "frames": 5}),
-        # What was asked for stays, to be refused by its name.
+        # A misspelled option stays, to be refused by its name.
         (["data.name=nyu", "data.lists=all"], {"name": "nyu", "lists": "all"}),
     ],
 )
-def test_another_data_set_leaves_out_what_it_does_not_take(overrides, data):
+def test_options_that_another_data_set_does_not_take_are_dropped(overrides, data):
     assert recipes.load("optidepthnet/vgg", overrides).data == data
 
 

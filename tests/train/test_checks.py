@@ -12,7 +12,7 @@ from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
 
-def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
+def test_an_encoding_that_the_last_activation_cannot_produce(monkeypatch, tmp_path):
     entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
     monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
     for encoding in ("centimetres", "metric"):
@@ -23,8 +23,8 @@ def test_an_encoding_that_the_head_cannot_write(monkeypatch, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_cannot_end_well_is_said(tmp_path, kitti, monkeypatch):
-    """A frozen encoder of random weights; frames beyond what the network can write."""
+def test_warnings(tmp_path, kitti, monkeypatch):
+    """Of a frozen encoder with random weights, and of depth beyond the encoding's range."""
 
     def frozen(input_shape, weights):
         model = tiny(input_shape, weights)

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
 @pytest.mark.parametrize("paper", ["irv2_unet", "mobile_unet", "msfnet"])
 def test_rooms(paper, tmp_path):
-    """Half of the recipe's epochs, and already better than the mean depth of each pixel."""
+    """After half of the recipe's epochs the model beats the mean depth map."""
     folder = RunFolder(tmp_path / "run")
     loop.train(recipes.load(f"{paper}/rooms", ["epochs=2"]), folder)
     rows = folder.log_rows()

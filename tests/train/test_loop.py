@@ -70,7 +70,7 @@ def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatc
     assert loop.train(recipe("encoding=centimetres", "epochs=1"), folder)
     assert keras.saving.load_model(folder.model_file).name == f"{TINY}-centimetres"
     row = folder.log_rows()[-1]
-    # The loss is of centimetres, the errors of metres.
+    # The loss is in centimetres, the errors in metres.
     assert 10 < row["val_loss"] and 0.1 < row["val_rmse"] < 5
     np.testing.assert_allclose(DepthEstimator.load(folder.path)(np.zeros((9, 9, 3))), 5, rtol=0.2)
     report, _ = evaluator.evaluate_run(folder.path)
@@ -103,14 +103,14 @@ def test_training_on_other_data(tmp_path, kitti):
 
 
 def test_training_on_pairs(tmp_path, kitti):
-    """Without depth it is trained all the same, and with it, it is scored in metres as well."""
+    """Measured depth is not needed; where it is there, it only adds scores in metres."""
     pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
     folder, blind = RunFolder(tmp_path / "scored"), RunFolder(tmp_path / "blind")
     assert loop.train(stereo_recipe(pairs), folder)
     assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind)
     assert_same_weights(folder, blind)
     rows, blind_rows = folder.log_rows(), blind.log_rows()
-    # Three steps an epoch; the last, incomplete one ends where the steps do.
+    # Three steps per epoch; the last epoch is incomplete.
     assert [row["step"] for row in rows] == [3, 5]
     assert all(row["val_abs_rel"] > 0 for row in rows)
     assert [row["val_loss"] for row in rows] == [row["val_loss"] for row in blind_rows]
@@ -127,8 +127,8 @@ def test_training_on_pairs(tmp_path, kitti):
     assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
 
 
-def test_the_first_weights_are_not_needed_to_go_on(tmp_path):
-    """A checkpoint has them; and which published row it stands for trains nothing."""
+def test_resuming_does_not_need_the_first_weights(tmp_path):
+    """A checkpoint replaces them. The published row may change too: it does not affect training."""
     folder, weights = RunFolder(tmp_path / "run"), tmp_path / "first.weights.h5"
     tiny((16, 32, 3), None).save_weights(weights)
     wanted = dataclasses.replace(recipe("epochs=1"), weights=str(weights))
@@ -154,7 +154,7 @@ def test_a_folder_with_another_recipe_is_refused(tmp_path):
     with pytest.raises(InputError, match="another recipe: epochs .4 there, 9 now."):
         loop.train(recipe("epochs=9"), folder)
     moved = recipe("data={name: synthetic, frames: 13, validation_frames: 5, dir: null}")
-    loop.train(moved, folder)  # where the data set lies may change
+    loop.train(moved, folder)  # the data set may have been moved
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
@@ -173,7 +173,7 @@ class Interrupted(Exception):
     [(3, "float32"), (6, "float32"), (23, "float32"), (11, "mixed_float16")],
 )
 def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at, policy):
-    """Dropout, batch norm, Adam and the adaptive threshold all go on as if nothing had been."""
+    """Dropout, batch norm, Adam and the adaptive threshold resume as if never stopped."""
     undisturbed, stopped = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
     wanted = recipe(f"precision={policy}")
     loop.train(wanted, undisturbed, checkpoint_every=10)
@@ -284,7 +284,7 @@ recipe = recipes.load(
     "jetson_fcnn/rooms",
     ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",
      "batch_size=4", "epochs=3", "loss={name: mse_rel}",
-     # Adam would forgive gradients of the wrong scale, and magnify the rounding of right ones.
+     # Adam would hide gradients of the wrong scale, and magnify rounding errors.
      "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9}"],
     architecture="plain",
 )

@@ -1,4 +1,4 @@
-"""Adam with L2 in the gradient: PyTorch's formula, and what it is not."""
+"""Adam with L2 in the gradient follows PyTorch's formula."""
 
 import keras
 import numpy as np
@@ -21,11 +21,11 @@ def pytorch_adam(weight, gradients, rate, decay, epsilon, betas=(0.9, 0.999)):
 
 
 def test_is_pytorch_s_weight_decay():
-    """l2 of half the decay; gradients are as small, so that it shows."""
+    """With l2 of half the decay, and gradients small enough for it to matter."""
     rng = np.random.default_rng(0)
     weight, gradients = rng.uniform(1, 2, 20), 3e-5 * rng.normal(size=(30, 20))
     variable = keras.Variable(weight.astype("float32"))
-    epsilon = 1e-12  # Keras adds it elsewhere: of a size that does not count
+    epsilon = 1e-12  # negligible, because Keras adds it elsewhere
     optimizer = AdamL2(1e-3, l2=5e-5, epsilon=epsilon)
     for gradient in gradients:
         optimizer.apply([gradient.astype("float32")], [variable])
@@ -45,7 +45,7 @@ def test_without_l2_it_is_adam():
 
 
 def test_the_penalty_is_not_scaled_with_the_loss():
-    """Under mixed_float16: gradients are brought down first."""
+    """Under mixed_float16, gradients are unscaled before the penalty is added."""
     plain, scaled = keras.Variable([1.0, -2.0]), keras.Variable([1.0, -2.0])
     gradient = np.array([1e-5, 2e-5], "float32")
     AdamL2(0.01, l2=1e-4).apply([gradient], [plain])

@@ -1,4 +1,4 @@
-"""A training step from one state ends in one state, whatever else the machine does.
+"""A training step from the same state ends in the same state, however busy the machine is.
 
 TensorFlow adds three or more tensors in an order that threads decide, so no sum of a step may have
 more than two terms (`train/step.py`).
@@ -20,7 +20,7 @@ from keras_depth.train import setup
 from keras_depth.train.optimizers import make_optimizer
 from keras_depth.train.step import make_training_step
 
-DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by what their loss sees
+DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by the target of their loss
 
 
 def fan(input_shape, weights, *, filters=4):
@@ -34,7 +34,7 @@ def fan(input_shape, weights, *, filters=4):
 
 
 def stereo_fan(input_shape, weights, *, filters=4):
-    """The same, with maps of disparity at two scales."""
+    """The same, with disparity at two scales."""
     image = keras.Input(input_shape, name="image")
     x = fan(input_shape, weights, filters=filters)(image)
     maps = [x, keras.layers.AveragePooling2D(2)(x)]
@@ -55,7 +55,7 @@ def network(request, monkeypatch):
 
 
 def one_step(network, size, batch, filters):
-    """Returns a function that takes one step from one state, and gives the state after it."""
+    """Returns a function that takes one step from a fixed state and returns the new state."""
     loss = "stereo" if network == PAIR else "mse_rel"
     recipe = recipes.load(
         "jetson_fcnn/rooms",
@@ -108,7 +108,7 @@ def test_no_sum_of_a_step_has_more_than_two_terms(tmp_path, network):
         for graph in graphs_run(tmp_path, one_step(network, (32, 48), 2, 4))
         for node in graph.node
     ]
-    # oneDNN, which TensorFlow takes on some CPUs, has names of its own around it.
+    # On some CPUs TensorFlow uses oneDNN, whose names contain this one.
     assert len([node for node in nodes if "Conv2DBackprop" in node.op]) > 20
     sums = [node for node in nodes if node.op in ("AddN", "AccumulateNV2")]
     assert [node.name for node in sums if node.attr["N"].i > 2] == []

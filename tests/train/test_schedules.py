@@ -1,4 +1,4 @@
-"""Schedules: the rate at each step, by hand, and what they refuse."""
+"""Schedules: the rate at each step against hand-computed values, and bad arguments."""
 
 import keras
 import pytest
@@ -13,7 +13,7 @@ def test_the_rates_of_23500_steps():
     assert rate.get_config()["boundaries"] == [14100, 18800]
     wanted = {
         0: 1e-4,
-        14100: 1e-4,  # steps count from 0, and that of the boundary still has the old rate
+        14100: 1e-4,  # steps count from 0, and the boundary step still has the old rate
         14101: 5e-5,
         18800: 5e-5,
         18801: 2.5e-5,
@@ -41,7 +41,7 @@ def test_one_fraction_and_a_rising_rate():
 @pytest.mark.parametrize(
     "at", [[], [0.8, 0.6], [0.6, 0.6], [0.0, 0.5], [0.5, 1], [14100], 0.6, ["0.6"], [True], "0.6"]
 )
-def test_fractions_that_are_none(at):
+def test_bad_fractions(at):
     with pytest.raises(InputError) as error:
         make_schedule(1e-4, 100, "steps", at=at, factor=0.5)
     assert str(error.value).startswith("schedule steps: at must be ascending fractions")
@@ -49,7 +49,7 @@ def test_fractions_that_are_none(at):
 
 
 @pytest.mark.parametrize("factor", [0, -0.5, float("nan"), "half", None])
-def test_a_factor_above_zero(factor):
+def test_bad_factors(factor):
     with pytest.raises(InputError, match="factor must be a number above 0, got"):
         make_schedule(1e-4, 100, "steps", at=[0.5], factor=factor)
 

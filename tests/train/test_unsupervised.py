@@ -1,4 +1,4 @@
-"""Depth learned from stereo pairs alone: on rendered drives, on one real pair, and of no stereo."""
+"""Depth is learned from stereo pairs alone: rendered drives, one real pair, identical images."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def rel_of(predict, reader, protocol):
-    """Mean over the frames of mean |p - t| / t of the scored pixels."""
+    """Returns the mean over frames of the mean |p - t| / t of scored pixels."""
     errors = []
     for sample in reader:
         scored = scorer.apply(protocol, sample["depth"], predict(sample))
@@ -30,13 +30,13 @@ def rel_of(predict, reader, protocol):
 
 
 def row_means(reader):
-    """The best guesses that know but the row: its mean depth, and depth of its mean disparity."""
+    """Returns the best guesses that depend on the row alone: mean depth, and mean disparity's."""
     depth = np.concatenate([sample["depth"] for sample in reader], axis=1)
     measured = depth > 0
     count = np.maximum(measured.sum(1), 1)
     mean = np.sum(depth, axis=1) / count
     disparity = np.sum(np.where(measured, 1 / np.where(measured, depth, 1), 0), axis=1) / count
-    # A row of nothing but sky: as far as anything is.
+    # A row of sky only gets the largest depth.
     ramps = mean, 1 / np.maximum(disparity, 1 / 80)
     return [np.where(measured.any(1), ramp, 80)[:, None] for ramp in ramps]
 
@@ -114,7 +114,7 @@ def _draw(model, small, path):
 
 
 def test_without_stereo_there_is_no_disparity():
-    """Of two identical pictures every view explains the other at disparity 0, and nowhere else."""
+    """Two identical images explain each other at disparity 0 and at no other."""
     sample = open_reader("drives", None, "train", count=1, size=(128, 128))[0]
     pair = tf.constant(np.concatenate([sample["image"]] * 2, -1)[None])
     keras.utils.set_random_seed(0)
@@ -124,7 +124,7 @@ def test_without_stereo_there_is_no_disparity():
     at_0 = float(losses.get("stereo")(pair, [0 * one for one in maps]))
     assert at_0 < 1e-5 < min(values)
     assert values[-1] < 0.05 * values[0] and np.median(maps[0]) * 128 < 0.5
-    # A network that says 0 stays there: no other disparity lowers the loss.
+    # A model that predicts 0 keeps predicting it: no other disparity lowers the loss.
     for layer in model.layers:
         if layer.name.startswith("disparity") and layer.name.endswith("_conv"):
             layer.bias.assign([-15.0, -15.0])

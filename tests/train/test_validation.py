@@ -18,7 +18,7 @@ SIZE, SHIFT, FOCAL_BASELINE = (32, 48), 3, 12.0
 
 
 class Walls(Reader):
-    """Stereo pairs of flat walls: the right picture is the left one, `SHIFT` pixels on."""
+    """Stereo pairs of flat walls: the right image is the left one, shifted by `SHIFT` pixels."""
 
     description, stereo = "walls", True
 
@@ -41,7 +41,7 @@ class Walls(Reader):
 
 
 def constant(values, channels=2, scales=3):
-    """A network that gives every picture the same maps, with `values` in their columns."""
+    """Returns a model that predicts the same maps for every image, with `values` as columns."""
     image = keras.Input((*SIZE, 3))
     columns = np.broadcast_to(np.asarray(values, "float32"), (SIZE[1],))
 
@@ -57,7 +57,7 @@ def of_metres(metres):
 
 
 def test_metres_below_0_count_as_0():
-    """As in every report: or the best epoch would be chosen by other numbers."""
+    """As in every report; otherwise the best epoch would be chosen by different numbers."""
     result, _ = validate(of_metres(-3), "mse", "metric")
     assert result["val_abs_rel"] == pytest.approx(1)
 
@@ -92,7 +92,7 @@ def test_the_loss_is_the_mean_of_the_frames():
 
 
 def test_the_errors_are_those_of_the_protocol():
-    """One pixel at disparity 0, that is a kilometre away, must not decide which epoch is best."""
+    """One pixel at disparity 0, which is a kilometre away, must not decide the best epoch."""
     columns = np.full(SIZE[1], SHIFT / SIZE[1])
     columns[24] = 1e-9
     network = constant(columns)
@@ -109,7 +109,7 @@ def test_a_protocol_of_mirrored_pictures_and_half_sizes():
         assert result["val_abs_rel"] == pytest.approx(0.1, rel=1e-4)
 
 
-def test_a_protocol_that_leaves_nothing_is_refused_at_once():
+def test_a_protocol_that_leaves_no_pixel_is_refused_at_once():
     with pytest.raises(InputError, match="'nyu_fastdepth' leaves no pixel of a depth map of 8x8"):
         image = keras.Input((8, 8, 3))
         network = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
@@ -127,7 +127,7 @@ def test_without_depth_there_is_the_loss_alone():
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 10])
-def test_the_pictures_are_spread_over_the_frames(batch_size):
+def test_examples_are_spread_over_the_frames(batch_size):
     walls = Walls(count=10)
     _, examples = validate(of_metres(4.4), "mse", "metric", reader=walls, batch_size=batch_size)
     for image, index in zip(examples["image"], (0, 3, 6, 9), strict=True):
@@ -135,7 +135,7 @@ def test_the_pictures_are_spread_over_the_frames(batch_size):
 
 
 def test_nothing_keeps_the_network():
-    """TensorFlow keeps generators until the process ends, and they must not lead to it."""
+    """TensorFlow keeps generators until the process ends; they must not reference the model."""
     network = of_metres(2)
     validate(network, "mse", "metric")
     gone = weakref.ref(network)
