@@ -1,13 +1,13 @@
-"""What a network loses that learns each picture's own range of depth, as Das et al. train it.
+"""Measures the cost of targets scaled to each image's own range of depth, as Das et al. train them.
 
-On rendered rooms, the same network trained twice:
+Train the same network twice on rendered rooms:
 
     python -m keras_depth.train --arch irv2_unet --output runs/unit
     python -m keras_depth.train --arch irv2_unet --set encoding=minmax --output runs/minmax
     python evaluation/minmax.py runs/unit runs/minmax
 
-Prints a table: both networks, the mean depth map of the training rooms, and depth
-maps that fit either target without error.
+Prints a table with both networks, the mean depth map of the training rooms, and depth maps that
+fit each target without error.
 """
 
 import argparse
@@ -30,8 +30,12 @@ METRICS = ("abs_rel", "rmse", "delta1")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("unit", type=Path, help="the run trained to depth by 10 m")
-    parser.add_argument("minmax", type=Path, help="the run trained to each picture's own range")
+    parser.add_argument(
+        "unit", type=Path, help="the run trained with encoding unit: depth divided by 10 m"
+    )
+    parser.add_argument(
+        "minmax", type=Path, help="the run trained with encoding minmax: each image's own range"
+    )
     runs = parser.parse_args()
     rows: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,12 +65,13 @@ def main() -> None:
 
 
 def add(rows: dict[str, list[str]], name: str, scores: dict[str, dict[str, float]]) -> None:
+    """Adds a cell to the row called `name`."""
     cell = " / ".join(f"{scores['image'][metric]:.3f}" for metric in METRICS)
     rows.setdefault(name, []).append(cell)
 
 
 def perfect(name: str, run: Path, folder: Path) -> Path:
-    """Writes the depth maps of a network that fits its target without error."""
+    """Writes the depth maps of a network that fits its target without error; returns the file."""
     encoding = ENCODINGS[name]
     size = RunFolder(run).recipe().size
     reader = evaluator.open_frames("synthetic", split="test", options={"size": size})

@@ -1,17 +1,17 @@
-"""Times the ways to compute SENet154's grouped 3x3 convolutions, and the networks with and without.
+"""Times ways to compute SENet154's grouped 3x3 convolutions, and a network with and without them.
 
-All are the same function of the same weights. "Keras" is keras.layers.Conv2D(groups=64), which goes
-through XLA; "native", TensorFlow's own operator, is what GroupedConv2D uses.
+All ways are the same function of the same weights. "Keras" is keras.layers.Conv2D(groups=64), which
+goes through XLA; "native", TensorFlow's own operator, is what GroupedConv2D uses.
 
-    python evaluation/benchmarks/grouped.py --network msfnet
+    python evaluation/benchmarks/grouped.py --arch msfnet
 """
 
 import argparse
 
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import count, load_tensorflow, run, size
 
 GROUPS = 64
-# Of a block of each layer at 228x304: height, width, channels in and out, and the stride.
+# One block of each layer at 228x304: height, width, channels in and out, and the stride.
 BLOCKS = {
     "layer1": (57, 76, 128, 256, 1),
     "layer2": (29, 38, 256, 512, 1),
@@ -23,10 +23,10 @@ BLOCKS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--network", help="msfnet or another: time its training step too, minutes")
-    parser.add_argument("--size", default="228,304", help="height,width, of the network's picture")
+    parser.add_argument("--batch", type=count, default=1, help="images of a call (1)")
+    parser.add_argument("--repeats", type=count, default=7, help="timed calls of each way (7)")
+    parser.add_argument("--arch", help="also time a training step of this network; takes minutes")
+    parser.add_argument("--size", type=size, default=(228, 304), help="of its input (228x304)")
     arguments = parser.parse_args()
     load_tensorflow()
 
@@ -34,15 +34,14 @@ def main():
     names = [f"{name}{part}" for name in ways() for part in ("", ", step")]
     print(f"| | {' | '.join(names)} |\n|---|{'---:|' * len(names)}", flush=True)
     for block in BLOCKS:
-        times = of_block(BLOCKS[block], arguments.batch, arguments.repeats)
+        times = time_block(BLOCKS[block], arguments.batch, arguments.repeats)
         print(f"| {block} | {' | '.join(f'{time:.2f}' for time in times)} |", flush=True)
-    if arguments.network:
-        shape = (*(int(side) for side in arguments.size.split(",")), 3)
-        whole(arguments.network, shape, arguments.batch)
+    if arguments.arch:
+        time_network(arguments.arch, (*arguments.size, 3), arguments.batch)
 
 
 def ways():
-    """Returns functions of a padded map, a kernel and a stride, by name."""
+    """Returns functions of a padded map, a kernel and a stride, by name of the way."""
     import tensorflow as tf
     from keras import ops
 
@@ -51,7 +50,7 @@ def ways():
         return tf.concat([tf.nn.conv2d(*part, stride, "VALID") for part in parts], -1)
 
     def matmul(x, kernel, stride):
-        """All nine taps of a group side by side: one product for each group."""
+        """Puts the nine taps of a group side by side: one matrix product for each group."""
         inner, outer = kernel.shape[2], kernel.shape[3] // GROUPS
         batch, height, width, _ = x.shape
         x = tf.transpose(tf.reshape(x, (batch, height, width, GROUPS, inner)), (3, 0, 1, 2, 4))
@@ -67,7 +66,7 @@ def ways():
         return tf.reshape(y, (batch, rows, columns, GROUPS * outer))
 
     def depthwise(x, kernel, stride):
-        """The n-th channels of all groups at once, as many times as a group has channels."""
+        """Convolves the n-th channels of all groups at once, for each n."""
         inner, outer = kernel.shape[2], kernel.shape[3] // GROUPS
         channels = tf.unstack(tf.reshape(x, (*x.shape[:3], GROUPS, inner)), axis=-1)
         kernels = tf.unstack(tf.reshape(kernel, (3, 3, inner, GROUPS, outer)), axis=2)
@@ -86,8 +85,8 @@ def ways():
     }
 
 
-def of_block(block, batch, repeats):
-    """Returns the milliseconds of each way: forward, and forward with both gradients."""
+def time_block(block, batch, repeats):
+    """Returns the milliseconds of each way: forward, then forward with both gradients."""
     import numpy as np
     import tensorflow as tf
 
@@ -118,8 +117,8 @@ def of_block(block, batch, repeats):
     return [1000 * np.median(times) for times in timing.seconds(functions, repeats).values()]
 
 
-def whole(name, shape, batch):
-    """Prints the time of a network's training step with Keras' convolutions, and with ours."""
+def time_network(name, shape, batch):
+    """Prints the time of a network's training step with Keras' convolutions and with ours."""
     import keras
     import numpy as np
 

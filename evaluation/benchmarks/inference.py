@@ -1,7 +1,7 @@
-"""Times ways to run one network in TensorFlow, in turn, and names the fastest.
+"""Times ways to run one network in TensorFlow, in turn, and marks the fastest.
 
-`DepthEstimator.load` runs networks in the way that this found fastest on a CPU. Weights are random:
-they do not change the time.
+`DepthEstimator.load` runs networks in the way that was fastest on a CPU here. Weights are random,
+which does not change the time.
 
     python evaluation/benchmarks/inference.py --arch lite_basic_interl_t irv2_unet
 """
@@ -9,15 +9,15 @@ they do not change the time.
 import argparse
 from contextlib import nullcontext
 
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import count, load_tensorflow, run
 
 DEFAULT = ("lite_basic_interl_t", "basic_sc_nonbt", "optidepthnet_vgg", "mobilenet_v2_unet")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--arch", nargs="+", default=DEFAULT)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--arch", nargs="+", default=DEFAULT, help="networks to time")
+    parser.add_argument("--repeats", type=count, default=15, help="timed calls of each way (15)")
     arguments = parser.parse_args()
     load_tensorflow()
     import numpy as np
@@ -44,7 +44,7 @@ NAMES = (
 
 
 def ways(model):
-    """Returns functions that compute the depth of one picture, by name; each holds the last's."""
+    """Returns functions that compute the depth of one image, by name of the way."""
     import numpy as np
     import tensorflow as tf
 

@@ -1,12 +1,13 @@
 """Times every reader up to a training batch, beside other ways to read the same files.
 
 Writes frames of rendered rooms and drives in each data set's layout, at its size, and measures
-images per second to a batch of 8 at 240x320 with the augmentation of jetson_fcnn's recipes:
+images per second to a batch of 8 at 240x320 with the augmentation of jetson_fcnn's recipes. The
+writers are those of the tests, so start it as a module, from the root of a checkout:
 
     pip install ".[benchmarks]"
-    python evaluation/benchmarks/input_pipeline.py --frames 400
+    python -m evaluation.benchmarks.input_pipeline --frames 400
 
-Every candidate runs in a process of its own, and the rounds go through all of them in turn.
+Each candidate runs in a process of its own; each round goes through all of them in turn.
 """
 
 import argparse
@@ -20,12 +21,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from keras_depth.command import run
+
 SIZE, CROP, BATCH, WORKERS = (240, 320), (192, 256), 8, 2
-WARM_UP = 2  # seconds that do not count
+WARM_UP = 2  # seconds before the measurement
 
 
 def ours(data, **options):
-    """Our pipeline over a reader; pairs are not rotated."""
+    """Returns our pipeline over a reader; stereo pairs are not rotated."""
     stereo = options.get("stereo", False)
 
     def batches(folder):
@@ -48,7 +51,7 @@ def ours(data, **options):
 
 
 def torch_fastdepth(folder):
-    """PyTorch's DataLoader with FastDepth's transforms, on its h5 files."""
+    """Returns PyTorch's DataLoader with FastDepth's transforms, on its h5 files."""
     import h5py
     import numpy as np
     import scipy.ndimage
@@ -93,7 +96,7 @@ def torch_fastdepth(folder):
             rgb = np.ascontiguousarray(rgb.transpose(2, 0, 1))
             return torch.from_numpy(rgb), torch.from_numpy(np.ascontiguousarray(depth)[None])
 
-    # Epochs in one go: an epoch of a few hundred frames would mostly start workers.
+    # Many epochs as one: a short epoch of a few hundred frames would mostly start workers.
     frames = torch.utils.data.ConcatDataset([Frames()] * 1000)
     return torch.utils.data.DataLoader(
         frames, batch_size=BATCH, shuffle=True, num_workers=WORKERS, drop_last=True
@@ -101,7 +104,7 @@ def torch_fastdepth(folder):
 
 
 def keras_densedepth(folder):
-    """A Keras PyDataset with DenseDepth's loading and augmentation, on its pictures."""
+    """Returns a Keras PyDataset with DenseDepth's loading and augmentation, on its images."""
     import keras
     import numpy as np
     from PIL import Image
@@ -167,7 +170,7 @@ CANDIDATES = {
 
 
 def write_frames(root: Path, frames: int) -> None:
-    """Writes the files, each set once; 480x640 and 375x1242 with a sensor's noise."""
+    """Writes the files that are missing: 480x640 and 375x1242, with a sensor's noise."""
     from keras_depth.data.prepared.builder import prepare
     from keras_depth.data.rendered.drives import KITTI_SIZE, Drives
     from keras_depth.data.rendered.rooms import Rooms
@@ -189,7 +192,7 @@ def write_frames(root: Path, frames: int) -> None:
 
 
 def measure(name: str, root: Path, seconds: float) -> dict[str, float]:
-    """Returns images per second, peak memory and its growth from the first to the last third."""
+    """Returns images per second, peak memory in MB, and its growth from first to last third."""
     batches, folder = CANDIDATES[name]
     memory: list[float] = []
     threading.Thread(target=_watch, args=(memory,), daemon=True).start()
@@ -210,7 +213,7 @@ def measure(name: str, root: Path, seconds: float) -> dict[str, float]:
 
 
 def _watch(memory: list[float]) -> None:
-    """Notes how many MB this process and its children hold; shared pages count once."""
+    """Records the memory of this process and its children in MB; shared pages count once."""
     import psutil
 
     process = psutil.Process()
@@ -227,12 +230,18 @@ def _watch(memory: list[float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=Path("benchmark_frames"))
-    parser.add_argument("--only", nargs="+", choices=CANDIDATES, default=list(CANDIDATES))
-    parser.add_argument("--one", choices=CANDIDATES, help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--frames", type=int, default=200, help="rooms to render, twice the frames of drives (200)")
+    add("--seconds", type=float, default=8, help="of each measurement, after the warm-up (8)")
+    add("--rounds", type=int, default=3, help="measurements of each candidate (3)")
+    add(
+        "--folder",
+        type=Path,
+        default=Path("benchmark_frames"),
+        help="for the frames, which are kept (benchmark_frames)",
+    )
+    add("--only", nargs="+", choices=CANDIDATES, default=list(CANDIDATES), help="candidates")
+    add("--one", choices=CANDIDATES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments.one, arguments.folder, arguments.seconds)))
@@ -259,4 +268,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,7 +1,7 @@
-"""Times the interleave op on the CPU beside what it replaces, and beside a plain copy.
+"""Times the interleave op on the CPU beside the operators it replaces, and beside a plain copy.
 
-Every row is one run in which the candidates take turns; times are medians. The GPU's kernel is
-timed by custom_ops/interleave/benchmark.cu.
+Each row is one run in which the candidates take turns; times are medians.
+custom_ops/interleave/benchmark.cu times the GPU's kernel.
 """
 
 import argparse
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from keras_depth.command import run
+from keras_depth.command import count, run
 from keras_depth.errors import InputError
 
-# Height, width and channels of each of the four maps: the up-convolutions of a 480x640 image's
-# decoder; the last is the fifth one, which gives the full resolution.
+# Height, width and channels of each of the four maps, for the five up-convolutions of a 480x640
+# image's decoder; the last gives the full resolution.
 DECODER = [(15, 20, 512), (30, 40, 256), (60, 80, 128), (120, 160, 64), (240, 320, 32)]
 
 NOTES = """\
@@ -33,13 +33,14 @@ the candidates take turns. All but the last are a `tf.function` that returns a n
 
 
 def main() -> None:
-    """Reads the command line, measures, and prints the table."""
     parser = argparse.ArgumentParser(
-        description="Times the interleave op on the CPU, as a Markdown table.",
+        description=__doc__.splitlines()[0],
         epilog="example: python evaluation/benchmarks/interleave.py --output interleave.md",
     )
-    parser.add_argument("--rounds", type=int, default=25, help="rounds a median is of (25)")
-    parser.add_argument("--output", type=Path, help="write the table to this file as well")
+    parser.add_argument(
+        "--rounds", type=count, default=25, help="rounds that each median is of (25)"
+    )
+    parser.add_argument("--output", type=Path, help="also write the table to this file")
     options = parser.parse_args()
 
     import tensorflow as tf
@@ -65,7 +66,7 @@ def main() -> None:
 
 
 def _row(shape: tuple[int, ...], pool: ThreadPoolExecutor, threads: int, rounds: int) -> str:
-    """Measures one shape and returns its line of the table."""
+    """Measures one shape; returns its row of the table."""
     import numpy as np
     import tensorflow as tf
 
@@ -109,7 +110,7 @@ def _row(shape: tuple[int, ...], pool: ThreadPoolExecutor, threads: int, rounds:
 
 
 def _medians(calls: list[Callable], rounds: int) -> list[float]:
-    """Returns the median seconds of each call; they take turns, after two rounds of warming up."""
+    """Returns the median seconds of each call; the calls take turns, after two warm-up rounds."""
     import numpy as np
 
     times: list[list[float]] = [[] for _ in calls]
@@ -118,7 +119,7 @@ def _medians(calls: list[Callable], rounds: int) -> list[float]:
             start = time.perf_counter()
             result = call()
             seconds.append(time.perf_counter() - start)
-            del result  # its memory goes back before the next candidate's turn
+            del result  # frees its memory before the next candidate's turn
     return [float(np.median(seconds[2:])) for seconds in times]
 
 

@@ -1,7 +1,8 @@
 """Times OptiDepthNet's networks against their base, side by side: training step and inference.
 
-monodepth_vgg, _resnet50 and _resnet152 are the networks of Godard et al., optidepthnet_vgg and so
-on the same with depthwise-separable convolutions. Weights are random: they do not change the time.
+The base, monodepth_vgg, _resnet50 and _resnet152, are the networks of Godard et al.; optidepthnet_*
+are the same with depthwise-separable convolutions. Weights are random, which does not change the
+time.
 
     python evaluation/benchmarks/separable.py --encoders vgg resnet50
 """
@@ -9,7 +10,7 @@ on the same with depthwise-separable convolutions. Weights are random: they do n
 import argparse
 from functools import partial
 
-from keras_depth.command import load_tensorflow, run
+from keras_depth.command import count, load_tensorflow, run, size
 
 ENCODERS = ("vgg", "resnet50", "resnet152")
 COLUMNS = (
@@ -21,22 +22,22 @@ COLUMNS = (
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--encoders", nargs="+", choices=ENCODERS, default=ENCODERS)
-    parser.add_argument("--size", default="256,512", help="height,width")
-    parser.add_argument("--batch", type=int, default=4, help="frames of a training step")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--size", type=size, default=(256, 512), help="of the input (256x512)")
+    parser.add_argument("--batch", type=count, default=4, help="frames of a training step (4)")
+    parser.add_argument("--repeats", type=count, default=7, help="timed calls of each model (7)")
     arguments = parser.parse_args()
-    shape = (*(int(side) for side in arguments.size.split(",")), 3)
+    height, width = arguments.size
     load_tensorflow()
 
-    print(f"{arguments.size}, medians of {arguments.repeats}\n")
+    print(f"{height}x{width}, medians of {arguments.repeats}\n")
     print(f"| | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}", flush=True)
     for encoder in arguments.encoders:
-        for cells in rows(encoder, shape, arguments.batch, arguments.repeats):
+        for cells in rows(encoder, (height, width, 3), arguments.batch, arguments.repeats):
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def rows(encoder, shape, batch, repeats):
-    """Yields the table's rows of one encoder."""
+    """Yields the rows of one encoder: training step and inference."""
     import numpy as np
 
     from keras_depth import losses

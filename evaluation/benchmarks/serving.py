@@ -1,8 +1,8 @@
-"""Loads `python -m keras_depth.serve` for minutes, and looks at speed, errors and memory.
+"""Puts `python -m keras_depth.serve` under load for minutes; reports speed, errors and memory.
 
-One client for each way in asks as fast as it is answered, and compares every answer with its first.
-Meanwhile others send what no client should: broken JSON, wrong shapes, files that are no pictures,
-too many bytes, half a request.
+One client per protocol sends requests as fast as they are answered, and compares each answer with
+its first. Meanwhile bad clients send broken JSON, wrong shapes, files that are not images, too many
+bytes, or half a request.
 
     python -m keras_depth.export runs/rooms --format saved_model --output exported
     python evaluation/benchmarks/serving.py exported --seconds 300
@@ -24,14 +24,14 @@ from functools import partial
 from pathlib import Path
 
 MAX_BYTES = 1 << 24
-TIMEOUT = 10  # seconds after which the server gives up half a request
+TIMEOUT = 10  # seconds that the server waits for the rest of a request
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="an exported network")
-    parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--picture", type=Path, help="a JPEG or PNG (default: noise of 640x480)")
+    parser.add_argument("--seconds", type=int, default=300, help="of load (300)")
+    parser.add_argument("--image", type=Path, help="a JPEG or PNG file (noise of 640x480)")
     arguments = parser.parse_args()
 
     with server(arguments.folder) as (process, port, grpc_port):
@@ -40,14 +40,14 @@ def main():
 
 @contextmanager
 def server(folder):
-    """Runs the server, and yields its process and its ports once it is ready."""
+    """Runs the server; yields its process and its ports once it is ready."""
     import psutil
 
     port, grpc_port = free_port(), free_port()
     command = [sys.executable, "-m", "keras_depth.serve", str(folder), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--grpc-port", str(grpc_port), "--timeout", str(TIMEOUT)]
     process = subprocess.Popen([*command, "--max-bytes", str(MAX_BYTES)], stdout=subprocess.PIPE)
-    process.stdout.readline()  # it says where it listens
+    process.stdout.readline()  # the line that says where it listens
     try:
         yield psutil.Process(process.pid), port, grpc_port
     finally:
@@ -63,14 +63,14 @@ def free_port():
 
 
 def load(process, port, grpc_port, arguments):
-    """Runs all clients for some time, and prints what they saw."""
+    """Runs all clients for the given time, and prints what they recorded."""
     until = time.monotonic() + arguments.seconds
     model = json.loads(get(port, "/v1/models"))["models"][0]
     shape = json.loads(get(port, f"/v2/models/{model}"))["inputs"][0]["shape"][1:]
-    ways, bad, memory = {}, {}, []
+    clients, bad, memory = {}, {}, []
     threads = [
-        threading.Thread(target=ask, args=(ways.setdefault(name, Way()), make, until))
-        for name, make in good_requests(model, shape, port, grpc_port, picture(arguments)).items()
+        threading.Thread(target=ask, args=(clients.setdefault(name, Client()), make, until))
+        for name, make in good_requests(model, shape, port, grpc_port, image(arguments)).items()
     ]
     threads += [
         threading.Thread(target=disturb, args=(bad.setdefault(name, Counter()), send, pause, until))
@@ -81,45 +81,49 @@ def load(process, port, grpc_port, arguments):
     while any(thread.is_alive() for thread in threads):
         memory.append(process.memory_info().rss / 2**20)
         time.sleep(1)
-    report(ways, bad, memory, arguments.seconds)
+    report(clients, bad, memory, arguments.seconds)
 
 
-def picture(arguments):
+def image(arguments):
+    """Returns the content of an image file."""
     import cv2
     import numpy as np
 
-    if arguments.picture:
-        return arguments.picture.read_bytes()
+    if arguments.image:
+        return arguments.image.read_bytes()
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     return cv2.imencode(".jpg", cv2.resize(noise, (640, 480)))[1].tobytes()
 
 
-class Way:
-    """What one client saw."""
+class Client:
+    """Records the answers that one client got."""
 
     def __init__(self):
         self.seconds, self.errors, self.different, self.first = [], Counter(), 0, None
 
 
-def ask(way, make, until):
-    """Asks until the time is over; `make` opens a connection: a function from nothing to depth."""
+def ask(client, make, until):
+    """Sends requests until the time is over.
+
+    `make` opens a connection; it returns a function that sends a request and returns the depth.
+    """
     request = make()
     while time.monotonic() < until:
         start = time.perf_counter()
         try:
             depth = request()
-        except Exception as error:  # whatever it is, it is counted
-            way.errors[f"{type(error).__name__}: {error}"[:80]] += 1
+        except Exception as error:  # any error is counted
+            client.errors[f"{type(error).__name__}: {error}"[:80]] += 1
             time.sleep(0.1)
             request = make()
             continue
-        way.seconds.append(time.perf_counter() - start)
-        way.first = way.first or depth
-        way.different += depth != way.first
+        client.seconds.append(time.perf_counter() - start)
+        client.first = client.first or depth
+        client.different += depth != client.first
 
 
 def good_requests(model, shape, port, grpc_port, file):
-    """Returns, for each way in, a function that connects."""
+    """Returns, by protocol, a function that connects."""
     import numpy as np
 
     tensor = np.random.default_rng(1).integers(0, 256, (1, *shape), np.uint8)
@@ -160,17 +164,17 @@ def good_requests(model, shape, port, grpc_port, file):
     files = {"name": "image", "datatype": "BYTES", "shape": [1]}
     small = binary(files, struct.pack("<I", len(file)) + file, size="network")
     return {
-        "v1, picture in base64, depth of its size as JSON": partial(
+        "v1, image in base64, depth of its size as JSON": partial(
             rest, f"/v1/models/{model}:predict", v1
         ),
-        "v2, picture, depth of the network's size, binary": partial(rest, infer, *small),
+        "v2, image, depth of the network's size, binary": partial(rest, infer, *small),
         "v2, tensor, binary": partial(rest, infer, *binary(named, tensor.tobytes())),
         "gRPC, tensor": over_grpc,
     }
 
 
 def bad_requests(model, port):
-    """Returns, for each bad request, what sends it and gives the status, and the pause after it."""
+    """Returns, by name, functions that send a bad request and return the status, and pauses."""
     predict = f"/v1/models/{model}:predict"
 
     def post(body, path=predict):
@@ -190,11 +194,11 @@ def bad_requests(model, port):
             client.sendall(head.encode() + b" " * 50_000)
         return "-"
 
-    text = base64.b64encode(b"no picture").decode()
+    text = base64.b64encode(b"no image").decode()
     return {
         "broken JSON": (partial(post, b'{"instances": [[['), 0.5),
         "another shape": (partial(post, b'{"instances": [[[[1, 2, 3]]]]}'), 0.5),
-        "no picture": (partial(post, json.dumps({"instances": [{"b64": text}]}).encode()), 0.5),
+        "no image": (partial(post, json.dumps({"instances": [{"b64": text}]}).encode()), 0.5),
         "unknown model": (partial(post, b"{}", "/v1/models/none:predict"), 0.5),
         "17 MB": (partial(post, b" " * (MAX_BYTES + 2**20)), 5),
         "10 MB of brackets": (partial(post, b'{"instances": [' + b"[]," * 3_333_333), 10),
@@ -204,6 +208,7 @@ def bad_requests(model, port):
 
 
 def disturb(statuses, send, pause, until):
+    """Sends a bad request, again and again, until the time is over."""
     while time.monotonic() < until:
         try:
             statuses[str(send())] += 1
@@ -218,22 +223,23 @@ def get(port, path):
         return connection.getresponse().read()
 
 
-def report(ways, bad, memory, seconds):
+def report(clients, bad, memory, seconds):
     import numpy as np
 
     print("| | requests | a second | p50, ms | p95, ms | p99, ms | errors | other answers |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for name, way in ways.items():
-        times = 1000 * np.percentile(way.seconds or [np.nan], (50, 95, 99))
+    for name, client in clients.items():
+        times = 1000 * np.percentile(client.seconds or [np.nan], (50, 95, 99))
         cells = [
-            len(way.seconds),
-            f"{len(way.seconds) / seconds:.1f}",
+            len(client.seconds),
+            f"{len(client.seconds) / seconds:.1f}",
             *(f"{t:.0f}" for t in times),
         ]
-        print(f"| {name} |", *(f"{cell} |" for cell in (*cells, way.errors.total(), way.different)))
-    total = sum(len(way.seconds) for way in ways.values())
+        cells += [client.errors.total(), client.different]
+        print(f"| {name} |", *(f"{cell} |" for cell in cells))
+    total = sum(len(client.seconds) for client in clients.values())
     print(f"| together | {total} | {total / seconds:.1f} | | | | | |")
-    for error, number in sum((way.errors for way in ways.values()), Counter()).items():
+    for error, number in sum((client.errors for client in clients.values()), Counter()).items():
         print(f"{number} times {error}")
 
     print("\n| sent meanwhile | status: times |\n|---|---|")

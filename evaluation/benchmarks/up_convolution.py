@@ -1,32 +1,35 @@
-"""Times a network in the unpool form against the interleaved one: training step and inference.
+"""Times a network in the unpool form against the interleaved form: training step and inference.
 
-Both are the same function of the same weights; the unpool form multiplies zeros. Counted in
-multiplications the whole Lite network is 2.32 times cheaper interleaved, at any size.
+Both are the same function of the same weights, but the unpool form multiplies zeros. Interleaved,
+the whole Lite network has 2.32 times fewer multiplications, at any size.
 
-    python evaluation/benchmarks/up_convolution.py --arch lite_basic_interl_t --size 240,320
+    python evaluation/benchmarks/up_convolution.py --arch lite_basic_interl_t --size 240x320
 """
 
 import argparse
 from functools import partial
 
-import numpy as np
-
-from keras_depth import losses
-from keras_depth.benchmark import timing
-from keras_depth.models import create_model, reparameterize
+from keras_depth.command import count, load_tensorflow, run, size
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--arch", default="lite_basic_interl_t")
-    parser.add_argument("--size", default="240,320", help="height,width")
-    parser.add_argument("--batch", type=int, default=4, help="frames of a training step")
-    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--arch", default="lite_basic_interl_t", help="(lite_basic_interl_t)")
+    parser.add_argument("--size", type=size, default=(240, 320), help="of the input (240x320)")
+    parser.add_argument("--batch", type=count, default=4, help="frames of a training step (4)")
+    parser.add_argument("--repeats", type=count, default=11, help="timed calls of each form (11)")
     arguments = parser.parse_args()
-    size = tuple(int(side) for side in arguments.size.split(","))
+    load_tensorflow()
+    import numpy as np
+
+    from keras_depth import losses
+    from keras_depth.benchmark import timing
+    from keras_depth.models import create_model, reparameterize
+
+    height, width = arguments.size
 
     def forms(**options):
-        shape = (*size, 3)
+        shape = (height, width, 3)
         unpool = create_model(arguments.arch, shape, decoder="upconv_unpool", **options)
         interleaved = create_model(arguments.arch, shape, decoder="upconv", **options)
         interleaved.set_weights(unpool.get_weights())
@@ -46,7 +49,7 @@ def main():
         "inference, batch 1": (one, models),
         "inference with folded batch norm, batch 1": (one, folded),
     }
-    print(f"{arguments.arch}, {arguments.size}, medians of {arguments.repeats}\n")
+    print(f"{arguments.arch}, {height}x{width}, medians of {arguments.repeats}\n")
     print("| | unpool, ms | interleaved, ms | ratio |\n|---|---:|---:|---:|")
     for title, (make, networks) in cases.items():
         functions = {form: make(model) for form, model in networks.items()}
@@ -56,4 +59,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
