@@ -22,7 +22,7 @@ from keras_depth.encodings import ENCODINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
-    "README.md",
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
     *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
     "evaluation/benchmarks/README.md",
     "evaluation/minmax.md",

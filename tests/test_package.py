@@ -132,7 +132,15 @@ def test_install_and_use_elsewhere(tmp_path):
             check=True, text=True, stdout=subprocess.PIPE,
         ).stdout  # fmt: skip
 
-    run("python", "-m", "pip", "install", "--quiet", *(source / "dist").glob("*.tar.gz"))
+    run(
+        "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        *(source / "dist").glob("*.tar.gz"),
+    )
     carried = [*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers()]
     assert run("python", "-c", CHECK).split() == carried
     assert run("keras-depth", "--version").split() == ["keras_depth", keras_depth.__version__]

@@ -28,8 +28,12 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def statements(text: str) -> Iterator[str]:
-    """Yields the commands of a shell block, each in one piece."""
+    """Yields the commands of a shell block, each in one piece.
+
+    `keras-depth X` is given as `python -m keras_depth.X`, which is the same.
+    """
     piece = ""
+    text = re.sub(r"^keras-depth (?=\w)", "python -m keras_depth.", text, flags=re.MULTILINE)
     for line in text.replace("\\\n", " ").splitlines():
         piece = f"{piece}\n{line}" if piece else line
         try:
