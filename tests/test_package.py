@@ -9,6 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
+import grimp
 import keras
 import pytest
 
@@ -59,6 +60,14 @@ def test_keras_finds_every_class(tmp_path, imports):
     layer, *known = json.loads(done.stdout.splitlines()[-1])
     assert layer == "Preprocessing"
     assert ours.keys() <= set(known)
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """Also by way of its own package, which the contracts of `make lint` leave out."""
+    graph = grimp.build_graph("keras_depth", cache_dir=None)
+    for importer in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(importer):
+            assert not graph.chain_exists(importer=imported, imported=importer)
 
 
 def test_a_package_that_an_extra_brings(tmp_path, monkeypatch):
