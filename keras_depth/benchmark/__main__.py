@@ -49,7 +49,7 @@ def main() -> int:
 
 def _models(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the models to measure, by name."""
-    from keras_depth.predict.estimator import load_model
+    from keras_depth.predict.loading import load_model
 
     if arguments.run:
         model = load_model(arguments.run)

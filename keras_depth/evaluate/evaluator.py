@@ -20,11 +20,10 @@ from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored, Scorer
 from keras_depth.images import to_uint8
-from keras_depth.predict import exported as runtimes
+from keras_depth.predict import loading
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.protocols import Protocol
 from keras_depth.recipes import Recipe
-from keras_depth.run_folder import RunFolder
 
 _SHOWN = 4  # frames in the figure
 
@@ -57,11 +56,9 @@ def evaluate_run(
         InputError: what was given does not exist or does not fit.
     """
     estimator = DepthEstimator.load(run)
-    mean_depth, recipe = None, None
-    if run.is_dir() and not runtimes.is_exported(run):
-        folder = RunFolder(run)
-        recipe = folder.recipe()
-        mean_depth = folder.mean_depth()
+    source = loading.resolve(run)
+    recipe = source.recipe
+    mean_depth = source.run_folder.mean_depth() if source.kind == "run" else None
     row = None  # a table's row says nothing of other data
     if recipe and data in (None, recipe.data["name"]):
         section = {**recipe.data, **(data_options or {})}

@@ -12,8 +12,8 @@ from keras_depth.environment import environment
 from keras_depth.export import network
 from keras_depth.export.request import Request
 from keras_depth.files import write_text
-from keras_depth.predict.estimator import model_file
 from keras_depth.predict.exported import DETAILS
+from keras_depth.predict.loading import resolve
 
 
 def write(folder: Path, details: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ def describe_model(
         "parameters": model.count_params(),
         "encoding": encoding,
         "focal_baseline": focal_baseline,
-        "sha256": _sha256(model_file(request.run)),
+        "sha256": _sha256(resolve(request.run).model_file),
     }
 
 

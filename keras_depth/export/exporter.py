@@ -20,10 +20,9 @@ from keras_depth.export import details, litert, network, onnx, parity, saved_mod
 from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
-from keras_depth.predict import image_sources
-from keras_depth.predict.estimator import encoding_of, load_model, model_file
+from keras_depth.predict import image_sources, loading
+from keras_depth.predict.estimator import encoding_of
 from keras_depth.predict.exported import DETAILS, read_details
-from keras_depth.run_folder import RunFolder
 
 _COMPARED = 3  # images, where the batch is not fixed
 _CALIBRATION = 200  # images at most that 8-bit scales are taken from
@@ -97,7 +96,7 @@ def prepare(request: Request) -> Prepared:
     Raises:
         InputError: the network cannot be exported so.
     """
-    model = load_model(request.run)
+    model = loading.load_model(request.run)
     encoding = request.encoding or encoding_of(model)
     focal_baseline = _find_focal_baseline(request, encoding)
     size = request.size or tuple(model.inputs[0].shape[1:3])
@@ -177,7 +176,7 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
                 f"{request.run}: the network writes no disparity; leave out --focal-baseline"
             )
         return None
-    found = request.focal_baseline or RunFolder(model_file(request.run).parent).focal_baseline()
+    found = request.focal_baseline or loading.resolve(request.run).run_folder.focal_baseline()
     if found is None:
         raise InputError(
             f"{request.run}: the network writes disparity, and there is no camera.json beside it to"

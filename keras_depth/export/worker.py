@@ -25,7 +25,7 @@ import numpy as np
 
 from keras_depth import memory
 from keras_depth.errors import InputError
-from keras_depth.predict import exported as runtimes
+from keras_depth.predict.loading import load_exported
 
 WARM_UP = 3  # calls before those that are timed: tracing, then whatever the first run sets up
 _CHILD = (
@@ -129,7 +129,7 @@ class _Network:
     """Answers each request by the method of its name."""
 
     def load(self, folder: str, batch: int) -> None:
-        self._exported = runtimes.load(folder)
+        self._exported = load_exported(folder)
         shape = (self._exported.batch or batch, *self._exported.input_size, 3)
         self._images = np.random.default_rng(0).random(shape, np.float32)
         if self._exported.dtype == "uint8":

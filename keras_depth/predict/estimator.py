@@ -1,7 +1,6 @@
 """A trained network in use: pictures in, metres out."""
 
 import warnings
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-# Importing the registry also registers every layer that a saved network may hold.
 from keras_depth import images, models
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.models import reparameterize
-from keras_depth.predict import exported as runtimes
+from keras_depth.predict import loading
 from keras_depth.predict.exported import Exported
-from keras_depth.run_folder import RunFolder
+from keras_depth.predict.loading import finest, input_size
 
 
 class DepthEstimator:
@@ -52,7 +50,7 @@ class DepthEstimator:
             self._input_size, self._encoding = model.input_size, ENCODINGS["metric"]
             self._compute: Callable = partial(_run_exported, model)
             return
-        self._input_size = _input_size(model)
+        self._input_size = input_size(model)
         self._encoding = ENCODINGS[encoding or encoding_of(model)]
         self._compute = _traced(model, self._input_size)
         if self._encoding.relative:
@@ -72,19 +70,18 @@ class DepthEstimator:
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
-        if runtimes.is_exported(Path(path)):
-            return cls(runtimes.load(path))
-        file = model_file(Path(path))
-        model = load_model(file)
+        source = loading.resolve(path)
+        if source.kind == "exported":
+            return cls(loading.load_exported(source.path))
+        model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.for_inference(model)
-        folder = RunFolder(file.parent)
         try:
             estimator = cls(model, encoding)
         except InputError as error:
-            raise InputError(f"{file}: {error}") from error
+            raise InputError(f"{source.model_file}: {error}") from error
         if estimator.stereo:
-            estimator._focal_baseline = folder.focal_baseline()
+            estimator._focal_baseline = source.run_folder.focal_baseline()
         return estimator
 
     @property
@@ -154,7 +151,7 @@ def _traced(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray],
     # One graph, traced once: `Model.predict` would set up a data pipeline for every image.
     @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
     def compute(batch):
-        return tf.cast(_finest(model(batch, training=False)), tf.float32)
+        return tf.cast(finest(model(batch, training=False)), tf.float32)
 
     # Divided here, exactly as in training: within its graph TensorFlow would multiply by 1 / 255.
     return lambda batch: compute(images.to_float32(batch)).numpy()
@@ -168,31 +165,6 @@ def _run_exported(exported: Exported, batch: np.ndarray) -> np.ndarray:
     batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
     groups = [exported(batch[i : i + size]) for i in range(0, len(batch), size)]
     return np.concatenate(groups)[: len(batch) - missing]
-
-
-def load_model(path: str | Path) -> keras.Model:
-    """Loads the network of a run folder (its `model.keras`) or of a `.keras` file.
-
-    Raises:
-        InputError: there is no such file, it cannot be read, or it is no depth network.
-    """
-    file = model_file(Path(path))
-    if not zipfile.is_zipfile(file):
-        raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
-    try:
-        model = keras.saving.load_model(file, compile=False)
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        # Keras wraps the reason in pages of configuration.
-        reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
-        raise InputError(
-            f"{file}: this suite cannot load it ({reason}); copy it again, or train it again"
-            " with this version"
-        ) from error
-    try:
-        _input_size(model)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error
-    return model
 
 
 def _check(images: np.ndarray) -> None:
@@ -209,49 +181,6 @@ def _check(images: np.ndarray) -> None:
             f"{described} with values from {low:g} to {high:g}: floating pictures are RGB in"
             " [0, 1]; divide by 255, or give uint8"
         )
-
-
-def model_file(path: Path) -> Path:
-    """Returns the `.keras` file that a RUN is, or holds.
-
-    Raises:
-        InputError: there is none.
-    """
-    accepted = "give a run folder (it holds model.keras) or a .keras file"
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; {accepted}")
-    if path.is_dir():
-        file = path / "model.keras"
-        if not file.is_file():
-            raise InputError(
-                f"{path}: looked for model.keras in this folder and found none; {accepted}"
-                " (a run that has not finished has none yet: run its train command again)"
-            )
-        return file
-    if path.suffix != ".keras":
-        raise InputError(f"{path}: not a .keras file; {accepted}")
-    return path
-
-
-def _finest(output):
-    return keras.tree.flatten(output)[0]
-
-
-def _input_size(model: keras.Model) -> tuple[int, int]:
-    """Returns the (height, width) a depth network takes, and refuses any other model."""
-    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
-        raise InputError(
-            f"model {model.name!r} takes {shapes or 'no fixed input'}; a depth network takes one"
-            " picture, (None, height, width, 3), of a fixed size"
-        )
-    output = tuple(_finest(model.outputs).shape)
-    if len(output) != 4:
-        raise InputError(
-            f"model {model.name!r} returns {output}; a depth network returns a map, (None, height,"
-            " width, channels)"
-        )
-    return shapes[0][1], shapes[0][2]
 
 
 def encoding_of(model: keras.Model) -> str:

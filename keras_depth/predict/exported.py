@@ -81,40 +81,13 @@ class Exported:
         return self._run(images)
 
 
-def load(path: str | Path) -> Exported:
-    """Loads an exported network: its folder, or the folder of its versions (the highest counts).
-
-    Raises:
-        InputError: there is none, it is damaged, or its runtime is not installed.
-    """
-    return Exported(find(Path(path)))
-
-
-def find(path: Path) -> Path:
-    """Returns the folder that holds `export.json`: `path`, or its highest version.
-
-    Raises:
-        InputError: it is neither.
-    """
+def find_version(path: Path) -> Path | None:
+    """Returns the folder that holds `export.json`: `path`, its highest version, or None."""
     if (path / DETAILS).is_file():
         return path
-    numbers = [int(p.name) for p in path.glob("*/") if p.name.isdecimal() and p.is_dir()]
-    for number in sorted(numbers, reverse=True):
-        if (path / str(number) / DETAILS).is_file():
-            return path / str(number)
-    raise InputError(
-        f"{path}: no exported network (a folder with {DETAILS}, or with versions 1, 2 ... of it);"
-        " python -m keras_depth.export makes one"
-    )
-
-
-def is_exported(path: Path) -> bool:
-    """Tells whether `load` would find an exported network there."""
-    try:
-        find(path)
-    except InputError:
-        return False
-    return True
+    versions = [child for child in path.glob("*/") if child.name.isdecimal()]
+    complete = [child for child in versions if (child / DETAILS).is_file()]
+    return max(complete, key=lambda child: int(child.name), default=None)
 
 
 def read_details(folder: Path) -> dict[str, Any]:

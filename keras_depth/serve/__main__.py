@@ -7,7 +7,8 @@ from pathlib import Path
 
 from keras_depth.command import count, program, run
 from keras_depth.errors import InputError
-from keras_depth.predict import exported as runtimes
+from keras_depth.predict.exported import find_version, read_details
+from keras_depth.predict.loading import resolve
 
 _EXAMPLES = """\
 examples:
@@ -41,13 +42,12 @@ def find(path: Path) -> dict[str, Path]:
     Raises:
         InputError: there is none.
     """
-    if runtimes.is_exported(path):
-        folder = runtimes.find(path)
-        return {runtimes.read_details(folder)["name"]: folder}
-    several = sorted(child for child in path.glob("*/") if runtimes.is_exported(child))
-    if not several:
-        runtimes.find(path)
-    return {child.name: runtimes.find(child) for child in several}
+    if find_version(path) is None:
+        several = {child.name: find_version(child) for child in sorted(path.glob("*/"))}
+        if found := {name: folder for name, folder in several.items() if folder}:
+            return found
+    folder = resolve(path, "exported").path
+    return {read_details(folder)["name"]: folder}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,8 +13,8 @@ from kserve.model import InferenceVerb
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.predict import exported as runtimes
 from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.predict.loading import load_exported
 from keras_depth.serve.requests import Request, Spec
 from keras_depth.serve.v2 import DATATYPES
 
@@ -48,7 +48,7 @@ class DepthModel(kserve.Model):
 
     def __init__(self, name: str, folder: Path):
         super().__init__(name)
-        exported = runtimes.load(folder)
+        exported = load_exported(folder)
         self._details = exported.details
         self._estimator = DepthEstimator(exported)
         self.spec = Spec(*exported.input_size, exported.dtype)

@@ -118,7 +118,7 @@ REFUSED = {
     "size of a run": (["RUN", "--size", "32x48"], "leave out --size and --option"),
     "option of a run": (["RUN", "--option", "lite=true"], "leave out --size and --option"),
     "no run": (["missing"], "missing: no such file or folder; give a run folder"),
-    "empty folder": (["empty"], "empty: looked for model.keras in this folder"),
+    "empty folder": (["empty"], "empty: this folder holds no model.keras"),
     "damaged": (["cut.keras"], "cut.keras: damaged, or no Keras model"),
     "no fixed size": (["any_size.keras"], "a depth network takes one picture"),
     "loss of no architecture": (["own.keras", "--training"], "leave out --training"),

@@ -20,7 +20,8 @@ from keras_depth.export import __main__ as export
 from keras_depth.export import exporter, network, parity, saved_model, tensorrt
 from keras_depth.export.request import Request
 from keras_depth.predict.estimator import DepthEstimator
-from keras_depth.predict.exported import Exported, load
+from keras_depth.predict.exported import Exported
+from keras_depth.predict.loading import load_exported
 from keras_depth.run_folder import RunFolder
 from tests.helpers.lively import lively
 
@@ -98,7 +99,7 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
         assert f"written     {folder}: saved_model, fp32" in printed
         assert "image: uint8 (any, 32, 48, 3), RGB, 0 to 255" in printed
         grey = np.full((2, *SIZE, 3), 51, np.uint8)
-        np.testing.assert_allclose(load(folder)(grey), 2.0, rtol=1e-5)
+        np.testing.assert_allclose(load_exported(folder)(grey), 2.0, rtol=1e-5)
     assert "of the depth" in printed and "ms a call here" in printed
     assert not [path for path in output.rglob(".partial*")]
     assert stat.S_IMODE(os.stat(first).st_mode) == 0o755, "another user may serve it"
@@ -109,7 +110,7 @@ def test_versions_count_up_and_formats_do_not_mix(run, tmp_path, here):
     request = Request(run, "onnx", output)
     folders = [written.folder for _ in range(2) for written in exporter.export(request)]
     assert [folder.name for folder in folders] == ["1", "2"]
-    assert load(output / "lite_basic_interl_t").folder.name == "2", "the highest counts"
+    assert load_exported(output / "lite_basic_interl_t").folder.name == "2", "the highest counts"
     with pytest.raises(InputError, match="contains onnx.*its own --output"):
         exporter.export(Request(run, "litert", output, batch=1))
     assert len(list((output / "lite_basic_interl_t").iterdir())) == 2
@@ -148,7 +149,7 @@ def test_pictures_of_another_size(run, tmp_path, here, dtype, output_size, wante
     assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == 17
     assert details["output"]["shape"] == [2, *wanted, 1]
     assert details["parity"]["max_rel"] < 1e-5
-    exported = load(folder)
+    exported = load_exported(folder)
     assert exported.input_size == (60, 40) and exported.batch == 2
     pictures = parity.render_images((60, 40), 3)
     estimator = DepthEstimator.load(folder)
@@ -179,7 +180,7 @@ def test_disparity_in_half_precision_stays_finite(tmp_path, here):
     keras.Model(image, disparity, name="optidepthnet_vgg").save(tmp_path / "model.keras")
     RunFolder(tmp_path).write_camera(26.0)
     (written,) = exporter.export(Request(tmp_path, "onnx", tmp_path / "out", precision="fp16"))
-    depth = load(written.folder)(np.zeros((1, *SIZE, 3), np.uint8))
+    depth = load_exported(written.folder)(np.zeros((1, *SIZE, 3), np.uint8))
     np.testing.assert_allclose(depth, 26.0 / 48 / 1e-6, rtol=1e-3)
 
 
@@ -203,7 +204,7 @@ def test_the_camera_of_a_disparity(tmp_path, here, capsys):
             )
         )
         assert written.details["model"]["focal_baseline"] == (given or 48.0)
-        depth = load(written.folder)(np.zeros((1, 64, 96, 3), np.uint8))
+        depth = load_exported(written.folder)(np.zeros((1, 64, 96, 3), np.uint8))
         np.testing.assert_allclose(depth, metres, rtol=1e-4)
 
 
@@ -216,7 +217,7 @@ def test_eight_bits_from_pictures(run, tmp_path, here, capsys):
     assert call(*arguments) == 2
     assert "give --calibration a folder" in capsys.readouterr().err
     assert call(*arguments, "--calibration", photos) == 0
-    exported = load(tmp_path / "out" / "lite_basic_interl_t")
+    exported = load_exported(tmp_path / "out" / "lite_basic_interl_t")
     assert exported.batch == 1
     assert 1e-4 < exported.details["parity"]["mean_rel"] < 0.05, "8 bits, scaled well"
     assert "the limit of the mean is 0.1" in capsys.readouterr().out
@@ -278,7 +279,7 @@ def test_the_folder_for_a_board(run, tmp_path, here, capsys):
     assert f"{line} --output converted" in error and str(folder) in error
     with np.load(folder / "images.npz") as images:
         depth = images["depth"]
-        np.testing.assert_allclose(load(folder)(images["image"]), depth, rtol=1e-4)
+        np.testing.assert_allclose(load_exported(folder)(images["image"]), depth, rtol=1e-4)
     done = subprocess.run(
         [sys.executable, *line.split()[1:], "--output", "converted"],
         cwd=folder,
@@ -300,10 +301,10 @@ def test_the_recipe_for_tensorrt(run, tmp_path, here, capsys, monkeypatch):
     assert f"trtexec --onnx=fp16/{model}.onnx --saveEngine={model}.engine\n" in text
     folder = output / "lite_basic_interl_t" / "1"
     assert (folder / "BUILD.txt").read_text().strip() in text
-    details = load(folder).details
+    details = load_exported(folder).details
     assert details["input"]["dtype"] == "float32", "TensorRT takes uint8 from 8.5 on"
     assert details["input"]["shape"][0] == 1
-    assert load(output / "fp16" / "lite_basic_interl_t").details["precision"] == "fp16"
+    assert load_exported(output / "fp16" / "lite_basic_interl_t").details["precision"] == "fp16"
 
 
 STAND_IN = """#!/usr/bin/env python3
@@ -360,7 +361,7 @@ def test_an_engine_by_trtexec(
     assert told == f"{output / source / '1' / 'model.onnx'} {switch}"
     printed = capsys.readouterr().out
     assert f"TensorRT {version}" in printed and "1.25 ms" in printed
-    built = load(folder).details["engine"]
+    built = load_exported(folder).details["engine"]
     assert built["tensorrt"] == version and built["milliseconds"] == 1.25
     assert built["parity"]["mean_rel"] < 1e-2
     assert not (folder / "image.bin").exists() and not (folder / "depth.json").exists()

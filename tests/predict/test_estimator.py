@@ -1,5 +1,3 @@
-import zipfile
-
 import cv2
 import keras
 import numpy as np
@@ -214,72 +212,6 @@ def test_a_file_s_name_stands_before_what_is_wrong_with_its_model(tmp_path):
     classifier().save(tmp_path / "mine.keras")
     with pytest.raises(InputError, match=r"mine\.keras: model 'classifier' returns"):
         DepthEstimator.load(tmp_path / "mine.keras")
-
-
-def test_no_such_run(tmp_path):
-    with pytest.raises(InputError, match="gone: no such file or folder; give a run folder"):
-        DepthEstimator.load(tmp_path / "gone")
-
-
-def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(InputError, match="looked for model.keras in this folder and found none"):
-        DepthEstimator.load(tmp_path)
-
-
-def test_a_file_of_another_kind(tmp_path):
-    (tmp_path / "model.h5").write_bytes(b"")
-    with pytest.raises(InputError, match=r"model\.h5: not a \.keras file; give a run folder"):
-        DepthEstimator.load(tmp_path / "model.h5")
-
-
-def first_half(path, whole):
-    path.write_bytes(whole[: len(whole) // 2])
-
-
-def one_bit_flipped(path, whole):
-    damaged = bytearray(whole)
-    damaged[len(whole) // 2] ^= 1
-    path.write_bytes(damaged)
-
-
-def another_archive(path, whole):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("readme.txt", "hello")
-
-
-@pytest.mark.parametrize(
-    "damage, message",
-    [
-        (first_half, "damaged, or no Keras model"),
-        (lambda path, whole: path.write_text("hello"), "damaged, or no Keras model"),
-        (one_bit_flipped, r"cannot load it \(.*CRC"),
-        (another_archive, "cannot load it .*config.json"),
-    ],
-)
-def test_damaged_models(run_folder, tmp_path, damage, message):
-    path = tmp_path / "model.keras"
-    damage(path, (run_folder / "model.keras").read_bytes())
-    with pytest.raises(InputError, match=message) as error:
-        DepthEstimator.load(path)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_layer_nobody_registered(tmp_path):
-    class Mystery(keras.layers.Layer):
-        def call(self, x):
-            return x
-
-    image = keras.Input((*SIZE, 3))
-    keras.Model(image, Mystery()(image)).save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"cannot load it \(Could not locate class 'Mystery'\)"):
-        DepthEstimator.load(tmp_path)
-
-
-def test_a_layer_that_carries_code_is_not_run(tmp_path):
-    image = keras.Input((*SIZE, 3))
-    keras.Model(image, keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match="cannot load it .*Lambda"):
-        DepthEstimator.load(tmp_path)
 
 
 def widths_away(name="optidepthnet_vgg", size=SIZE):

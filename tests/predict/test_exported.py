@@ -10,7 +10,8 @@ import pytest
 
 from keras_depth.errors import InputError
 from keras_depth.export import litert, network, onnx, saved_model
-from keras_depth.predict import exported as runtimes
+from keras_depth.predict.exported import MODEL_FILES
+from keras_depth.predict.loading import load_exported
 
 SIZE = (8, 12)
 WRITERS = {"saved_model": saved_model.write, "onnx": onnx.write, "litert": litert.write}
@@ -39,7 +40,7 @@ def copy(exported, tmp_path):
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_metres(exported, format):
-    network = runtimes.load(exported / format)
+    network = load_exported(exported / format)
     assert (network.name, network.input_size, network.batch) == ("mine", SIZE, 2)
     depth = network(np.full((2, *SIZE, 3), 51, np.uint8))
     assert depth.dtype == np.float32 and depth.shape == (2, *SIZE, 1)
@@ -48,7 +49,7 @@ def test_metres(exported, format):
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_other_pictures(exported, format):
-    network = runtimes.load(exported / format)
+    network = load_exported(exported / format)
     for images in (np.zeros((1, *SIZE, 3), np.uint8), np.zeros((2, *SIZE, 3), np.float32)):
         with pytest.raises(InputError, match=r"it takes uint8 \(2, 8, 12, 3\)"):
             network(images)
@@ -56,13 +57,13 @@ def test_other_pictures(exported, format):
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_a_damaged_network(copy, format):
-    file = copy / format / runtimes.MODEL_FILES[format]
+    file = copy / format / MODEL_FILES[format]
     file.write_bytes(b"no network")
     with pytest.raises(InputError, match=file.name):
-        runtimes.load(copy / format)
+        load_exported(copy / format)
     file.unlink()
     with pytest.raises(InputError, match=f"{file.name} is missing; export the network again"):
-        runtimes.load(copy / format)
+        load_exported(copy / format)
 
 
 def test_damaged_details(copy):
@@ -74,17 +75,7 @@ def test_damaged_details(copy):
     ):
         file.write_text(text)
         with pytest.raises(InputError, match=message):
-            runtimes.load(copy / "onnx")
-
-
-def test_the_highest_version_counts(copy, tmp_path):
-    for version in ("2", "10", "11"):
-        (tmp_path / "mine" / version).mkdir(parents=True)
-    for version in ("2", "10"):
-        shutil.copytree(copy / "onnx", tmp_path / "mine" / version, dirs_exist_ok=True)
-    assert runtimes.load(tmp_path / "mine").folder.name == "10", "11 is not complete"
-    with pytest.raises(InputError, match="no exported network .* makes one"):
-        runtimes.load(tmp_path / "nothing")
+            load_exported(copy / "onnx")
 
 
 @pytest.mark.parametrize(
@@ -93,4 +84,4 @@ def test_the_highest_version_counts(copy, tmp_path):
 def test_a_runtime_that_is_not_installed(exported, format, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=rf"pip install 'keras_depth\[{format}\]' brings it"):
-        runtimes.load(exported / format)
+        load_exported(exported / format)

@@ -349,7 +349,7 @@ def test_the_output_folder_must_be_named(run):
     assert code == 2 and "required: --output" in err
 
 
-@pytest.mark.parametrize("run_name, message", [("gone", "no such file"), (".", "looked for model")])
+@pytest.mark.parametrize("run_name, message", [("gone", "no such file"), (".", "holds no model")])
 def test_a_bad_run(capsys, work, run_name, message):
     picture("a.png")
     with pytest.raises(InputError, match=message):

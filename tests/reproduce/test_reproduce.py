@@ -277,7 +277,7 @@ def test_a_row_that_nothing_can_score_fails(nyu, tmp_path):
         "jetson_fcnn", tmp_path / "out", folders={"nyu": nyu}, runs={16: tmp_path}
     )
     row.train(plans[-1])
-    with pytest.raises(InputError, match="looked for model.keras"):
+    with pytest.raises(InputError, match="this folder holds no model.keras"):
         row.score(plans[-1])
     report.write(plans, tmp_path / "out", "command")
     text = (tmp_path / "out" / "report.md").read_text()

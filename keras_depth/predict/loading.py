@@ -1,0 +1,166 @@
+"""What RUN is: a run folder, a .keras file or an exported network; and how its model is loaded."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_depth.errors import InputError
+from keras_depth.predict.exported import Exported, find_version
+
+if TYPE_CHECKING:  # they take seconds to import, and what RUN is can be told without them
+    import keras
+
+    from keras_depth.recipes import Recipe
+    from keras_depth.run_folder import RunFolder
+
+KINDS = {
+    "run": "a run folder (it holds model.keras)",
+    "keras": "a .keras file",
+    "exported": "an exported network (python -m keras_depth.export makes one)",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a trained network is.
+
+    Attributes:
+        kind: one of `KINDS`.
+        path: the run folder, the .keras file, or the folder that holds `export.json`.
+    """
+
+    kind: str
+    path: Path
+
+    @property
+    def model_file(self) -> Path:
+        """The .keras file of a run folder or itself; an exported network has none."""
+        return self.path / "model.keras" if self.kind == "run" else self.path
+
+    @property
+    def run_folder(self) -> RunFolder:
+        """The folder around the .keras file, where training writes what belongs to it."""
+        from keras_depth.run_folder import RunFolder
+
+        return RunFolder(self.model_file.parent)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of a run folder; None for a network that names none.
+
+        Raises:
+            InputError: the run folder has no recipe.
+        """
+        return self.run_folder.recipe() if self.kind == "run" else None
+
+
+def resolve(path: str | Path, *kinds: str) -> Source:
+    """Finds out what RUN is.
+
+    Every command that takes a trained network asks here. A folder that holds `export.json`, or
+    versions of it, is an exported network, and its highest version counts; one that holds
+    `model.keras` is a run folder.
+
+    Args:
+        path: what the user gave.
+        kinds: those of `KINDS` that the command takes; by default all.
+
+    Raises:
+        InputError: the path is none of them.
+    """
+    path, kinds = Path(path), kinds or tuple(KINDS)
+    found = _find(path)
+    if found and found.kind in kinds:
+        return found
+    if found:
+        problem = f"this is {KINDS[found.kind]}"
+    elif not path.exists():
+        problem = "no such file or folder"
+    elif (path / "recipe.yaml").is_file():
+        problem = "this run has no model.keras yet, so run its train command again"
+    elif path.is_dir():
+        problem = "this folder holds no model.keras and no export.json"
+    else:
+        problem = "not a .keras file"
+    *others, last = (KINDS[kind] for kind in kinds)
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    raise InputError(f"{path}: {problem}; give {wanted}")
+
+
+def _find(path: Path) -> Source | None:
+    # The names of trained networks that come with the package are to be looked up here, first.
+    if version := find_version(path):
+        return Source("exported", version)
+    if (path / "model.keras").is_file():
+        return Source("run", path)
+    if path.suffix == ".keras" and path.is_file():
+        return Source("keras", path)
+    return None
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Loads the Keras model of a run folder or of a .keras file.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or it is no depth network.
+    """
+    import keras
+
+    from keras_depth import models  # noqa: F401  (registers the layers that a file may hold)
+
+    file = resolve(path, "run", "keras").model_file
+    if not zipfile.is_zipfile(file):
+        raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
+    try:
+        model = keras.saving.load_model(file, compile=False)
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        # Keras wraps the reason in pages of configuration.
+        reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
+        raise InputError(
+            f"{file}: this suite cannot load it ({reason}); copy it again, or train it again"
+            " with this version"
+        ) from error
+    try:
+        input_size(model)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return model
+
+
+def load_exported(path: str | Path) -> Exported:
+    """Loads an exported network, of several versions the highest.
+
+    Raises:
+        InputError: there is none, it is damaged, or its runtime is not installed.
+    """
+    return Exported(resolve(path, "exported").path)
+
+
+def input_size(model: keras.Model) -> tuple[int, int]:
+    """Returns the (height, width) that a depth network takes.
+
+    Raises:
+        InputError: the model is no depth network: it takes other things than one image of a fixed
+            size, or does not return a map.
+    """
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
+        raise InputError(
+            f"model {model.name!r} takes {shapes or 'no fixed input'}; a depth network takes one"
+            " picture, (None, height, width, 3), of a fixed size"
+        )
+    output = tuple(finest(model.outputs).shape)
+    if len(output) != 4:
+        raise InputError(
+            f"model {model.name!r} returns {output}; a depth network returns a map, (None, height,"
+            " width, channels)"
+        )
+    return shapes[0][1], shapes[0][2]
+
+
+def finest(outputs: Any) -> Any:
+    """Returns the finest of a network's maps, which is the first, or the only one."""
+    return outputs[0] if isinstance(outputs, list | tuple) else outputs
