@@ -1,15 +1,16 @@
 """Depth in colors: near bright, far dark, gray where there is none; and the bar beside it."""
 
-from functools import lru_cache
+from __future__ import annotations
 
-import matplotlib
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from keras_depth.geometry import measured
+
+if TYPE_CHECKING:  # matplotlib is imported where it is used: `--help` should not wait for it
+    from matplotlib.cm import ScalarMappable
 
 DEPTH = "inferno_r"
 ERROR = "viridis"
@@ -24,6 +25,10 @@ def color_scale(vmin: float, vmax: float, name: str = DEPTH) -> ScalarMappable:
         vmin, vmax: values of the first and the last color; values beyond take these.
         name: the color map, `DEPTH` or `ERROR`. Masked values become gray in either.
     """
+    import matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     colors = matplotlib.colormaps[name].with_extremes(bad=_NOT_MEASURED)
     return ScalarMappable(Normalize(vmin, max(vmax, vmin + 1e-6), clip=True), colors)
 
@@ -53,6 +58,9 @@ def color_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
     Returns:
         uint8 RGB (height, about height / 6, 3).
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     inches = 4.8
     figure = Figure(figsize=(inches / 6, inches), dpi=height / inches)
     bar = figure.add_axes((0.1, 0.04, 0.25, 0.86))

@@ -1,6 +1,7 @@
 """Starts and ends the commands, and reads their arguments."""
 
 import argparse
+import math
 import multiprocessing
 import os
 import re
@@ -132,6 +133,17 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 1 or more")
     return int(text)
+
+
+def positive(text: str) -> float:
+    """Reads a number above 0; a type for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
+    return number
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -52,10 +52,15 @@ def replacing(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def make_folder(path: Path) -> None:

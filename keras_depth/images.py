@@ -49,6 +49,54 @@ def read(path: str | Path | BinaryIO) -> np.ndarray:
         raise InputError(f"{path}: cannot be read ({error}); copy it again") from error
 
 
+def decode_rgb(content: bytes, name: str) -> np.ndarray:
+    """Decodes the JPEG or PNG file of a data set: uint8 RGB (H, W, 3), as it is stored.
+
+    Args:
+        content: the file's bytes.
+        name: the file, for messages.
+
+    Raises:
+        InputError: the file is damaged or no image.
+    """
+    # The orientation tag is ignored: the depth map beside the image has none.
+    bgr = _decode(content, name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def decode_pixels(content: bytes, name: str) -> np.ndarray:
+    """Decodes an image file to the channels and the type that it holds; colors are BGR.
+
+    By default OpenCV would silently cut 16 bits to 8, which for depth are steps of 25 cm.
+
+    Args, Raises: as for `decode_rgb`.
+    """
+    return _decode(content, name, cv2.IMREAD_UNCHANGED)
+
+
+def _decode(content: bytes, name: str, flags: int) -> np.ndarray:
+    if _is_cut_short(content):
+        raise InputError(f"{name}: the file is cut short ({len(content)} bytes); copy it again")
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(f"{name}: not a picture that can be decoded; restore the file")
+    return image
+
+
+def _is_cut_short(content: bytes) -> bool:
+    # OpenCV fills the missing part of a truncated image with gray and says nothing.
+    if content.startswith(b"\x89PNG"):
+        return b"IEND" not in content[-32:]
+    if content.startswith(b"\xff\xd8"):
+        # The end marker cannot occur within coded data, but a thumbnail in the header has one.
+        scan, end = content.rfind(b"\xff\xda"), content.rfind(b"\xff\xd9")
+        return end < scan or scan < 0
+    return False
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes an image: along each side, area where it shrinks, bilinear where it grows.
 

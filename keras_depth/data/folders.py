@@ -18,17 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
+from keras_depth import depth_png
 from keras_depth.data.reader import (
     Reader,
     Sample,
     check_split,
-    decode_depth16,
-    decode_rgb,
     make_sample,
     read_bytes,
 )
 from keras_depth.data.splits import check_part, held_out
 from keras_depth.errors import InputError
+from keras_depth.images import decode_rgb
 
 _PICTURES, _PICTURE_SUFFIXES = (
     ("rgb", "color", "colour", "image", "images"),
@@ -144,7 +144,7 @@ class FolderReader(Reader):
         if units is None or _is_array(depth):
             metres = _decode_array(data, str(depth))
         else:
-            metres = decode_depth16(data, str(depth), units)
+            metres = depth_png.decode(data, str(depth), units)
         rgb = decode_rgb(read_bytes(picture), str(picture))
         return make_sample(rgb, metres, self.name(index))
 

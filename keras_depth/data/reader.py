@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from keras_depth.errors import InputError, unknown_name
@@ -181,57 +180,3 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); restore the file") from None
-
-
-def decode_rgb(data: bytes, name: str) -> np.ndarray:
-    """Decodes a JPEG or PNG picture to uint8 (H, W, 3), RGB."""
-    # The orientation tag is left alone: the depth map beside the picture has none.
-    image = _decode(data, name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def decode_depth(data: bytes, name: str) -> np.ndarray:
-    """Decodes a grey depth picture to (H, W) in the integer type it is stored in.
-
-    The default flags of OpenCV would silently cut 16 bits to 8, i.e. 25 cm steps.
-    """
-    depth = _decode(data, name, cv2.IMREAD_UNCHANGED)
-    if depth.ndim != 2:
-        raise InputError(
-            f"{name}: a depth map has one channel, this picture has {depth.shape[2]}; "
-            "it may be a colour-mapped view: use the file with the measured values"
-        )
-    return depth
-
-
-def decode_depth16(data: bytes, name: str, units_per_metre: float) -> np.ndarray:
-    """Decodes a 16-bit depth picture to float32 (H, W) metres."""
-    depth = decode_depth(data, name)
-    if depth.dtype != np.uint16:
-        raise InputError(
-            f"{name}: the depth is stored as {depth.dtype}, where this layout has uint16; "
-            "an 8-bit copy has lost the metres: restore the file"
-        )
-    return depth.astype(np.float32) / np.float32(units_per_metre)
-
-
-def _decode(data: bytes, name: str, flags: int) -> np.ndarray:
-    if _is_cut_short(data):
-        raise InputError(f"{name}: the file is cut short ({len(data)} bytes); copy it again")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise InputError(f"{name}: not a picture that can be decoded; restore the file")
-    return image
-
-
-def _is_cut_short(data: bytes) -> bool:
-    # OpenCV fills the missing part of a truncated picture with grey and says nothing.
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-32:]
-    if data.startswith(b"\xff\xd8"):
-        # The end marker cannot occur within coded data, but a thumbnail in the header has one.
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") or b"\xff\xda" not in data
-    return False

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from keras_depth import depth_png
 from keras_depth.command import load_tensorflow, program, run, setting
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
@@ -43,10 +44,8 @@ def main() -> int:
         "output": arguments.output,
     }
     if arguments.predictions:
-        from keras_depth.evaluate.depth_maps import KITTI_UNITS
-
         report, folder = evaluator.evaluate_predictions(
-            arguments.predictions, png_units=arguments.png_units or KITTI_UNITS, **how
+            arguments.predictions, png_units=arguments.png_units or depth_png.KITTI, **how
         )
     else:
         report, folder = evaluator.evaluate_run(arguments.run, **how)

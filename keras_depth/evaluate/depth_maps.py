@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth.data.reader import Reader, decode_depth16, read_bytes
+from keras_depth import depth_png
+from keras_depth.data.reader import Reader, read_bytes
 from keras_depth.errors import InputError
-from keras_depth.files import replacing
+from keras_depth.files import make_folder, write_bytes
 
-KITTI_UNITS = 256.0  # of a 16-bit PNG, per metre: KITTI's convention, steps of 3.9 mm
-FARTHEST = 65535 / KITTI_UNITS  # metres: what 16 bits of them can hold
 _ENDINGS = (".npy", ".png")
 
 
@@ -33,7 +31,7 @@ class Predictions(Sequence):
         InputError: a file is missing, is one of two for its frame, or holds no such depth map.
     """
 
-    def __init__(self, path: str | Path, reader: Reader, png_units: float = KITTI_UNITS):
+    def __init__(self, path: str | Path, reader: Reader, png_units: float = depth_png.KITTI):
         self.path = Path(path)
         self._units = png_units
         self._files: list[Path] = []
@@ -55,7 +53,7 @@ class Predictions(Sequence):
         file = self._files[index]
         if file.suffix == ".npy":
             return _checked(_load(file), str(file))
-        return decode_depth16(read_bytes(file), str(file), self._units)
+        return depth_png.decode(read_bytes(file), str(file), self._units)
 
 
 def write_ground_truth(reader: Reader, folder: str | Path) -> None:
@@ -76,26 +74,15 @@ def write_ground_truth(reader: Reader, folder: str | Path) -> None:
                 f"{name}: no pixel of it was measured, so there is no truth to write; choose other"
                 " depth (--data-option depth=...) or another split"
             )
-        if depth.max() > FARTHEST:
+        farthest = depth_png.farthest(depth_png.KITTI)
+        if depth.max() > farthest:
             raise InputError(
                 f"{name}: a depth of {depth.max():.3f} m, where 16 bits of 1/256 m end at"
-                f" {FARTHEST:.3f} m; read the depth of this data set from its own files"
+                f" {farthest:.3f} m; read the depth of this data set from its own files"
             )
-        _write_png(depth, Path(folder) / f"{reader.key(index)}.png")
-
-
-def _write_png(depth: np.ndarray, file: Path) -> None:
-    # A millimetre is not 0, which says that nothing was measured.
-    units = np.where(depth > 0, np.maximum(np.rint(depth * KITTI_UNITS), 1), 0)
-    data = cv2.imencode(".png", units.astype(np.uint16))[1].tobytes()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as partial:
-            partial.write_bytes(data)
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be written ({error.strerror}); give another folder"
-        ) from error
+        file = Path(folder) / f"{reader.key(index)}.png"
+        make_folder(file.parent)
+        write_bytes(file, depth_png.encode(depth, depth_png.KITTI))
 
 
 def _find(folder: Path, reader: Reader) -> list[Path]:

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import protocols, published, recipes
+from keras_depth import depth_png, protocols, published, recipes
 from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
 from keras_depth.data.reader import spread
 from keras_depth.errors import InputError
 from keras_depth.evaluate import figures
-from keras_depth.evaluate.depth_maps import KITTI_UNITS, Predictions
+from keras_depth.evaluate.depth_maps import Predictions
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored, Scorer
 from keras_depth.images import to_uint8
@@ -99,7 +99,7 @@ def evaluate_predictions(
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
-    png_units: float = KITTI_UNITS,
+    png_units: float = depth_png.KITTI,
 ) -> tuple[Report, Path]:
     """Scores depth maps that any program made.
 

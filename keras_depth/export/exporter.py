@@ -188,7 +188,7 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
 
 def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
     """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
-    stills = [source for source in image_sources.find([str(folder)]) if not source.moves]
+    stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
     paths = [source.origin for source in stills if isinstance(source.origin, Path)]
     if not paths:
         raise InputError(f"{folder}: no still image; give a folder of images for calibration")

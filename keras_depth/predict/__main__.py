@@ -7,47 +7,43 @@ examples:
     python -m keras_depth.predict RUN --camera 0 --output out
 
 Still pictures get, by --format:
-    png     NAME_depth.png   16 bit, millimetres, 0 = none
-    npy     NAME_depth.npy   float32 metres
-    colour  NAME_colour.png  near bright, far dark, with a bar in metres
-    ply     NAME_cloud.ply   coloured points, metres
-Videos and cameras get the same for each frame (NAME_000000_depth.png ...), and one NAME_colour.mp4
-instead of colour pictures.
+    png    NAME_depth.png  16 bit, millimetres, 0 = none
+    npy    NAME_depth.npy  float32 metres
+    color  NAME_color.png  near bright, far dark, with a bar in metres
+    ply    NAME_cloud.ply  colored points, metres
+Videos and cameras get the same for each frame (NAME_000000_depth.png ...), and one NAME_color.mp4
+instead of colored pictures.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import colormap, command, depth_png, geometry
+from keras_depth import command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.files import replacing
+from keras_depth.files import make_folder
 from keras_depth.predict import image_sources
-from keras_depth.predict.image_sources import Source
+from keras_depth.predict.image_sources import ImageSource
+from keras_depth.predict.writers import FORMATS, ROAD, ROOM, Writer
 
 if TYPE_CHECKING:  # it would load TensorFlow before the arguments are read
     from keras_depth.predict.estimator import DepthEstimator
 
-FORMATS = ("png", "npy", "colour", "ply")
-# Metres: every frame of a video has the same colours, so that it never flickers.
-ROOM = (0.0, 10.0)
-ROAD = (0.0, 80.0)  # where networks that learn from stereo pairs drive
-
 
 @dataclass
 class Summary:
-    """What is said at the end."""
+    """The times and the depths of a run, for the line at its end."""
 
     milliseconds: list[float] = field(default_factory=list)
     metres: list[np.ndarray] = field(default_factory=list)  # min, median, max of each picture
@@ -69,7 +65,7 @@ class Summary:
             text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
             text += " (min / median / max)"
         if self.clipped:
-            far = f"{depth_png.FARTHEST} m"
+            far = f"{depth_png.farthest()} m"
             text += f"; {self.clipped} pixels beyond {far} are {far} in the PNG files"
         return text
 
@@ -87,19 +83,77 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(
             f"{arguments.run}: the network writes metres, not disparity; leave out --focal-baseline"
         )
+    writer = Writer(
+        arguments.output,
+        arguments.format,
+        color_range=arguments.range,
+        video_range=ROAD if estimator.stereo else ROOM,  # stereo pairs are taken from cars
+        intrinsics=arguments.intrinsics,
+    )
     summary, errors = Summary(), []
-    known = None if any(source.moves for source in found) else len(found)
+    known = None if any(source.is_video for source in found) else len(found)
     with tqdm(total=known, unit="picture", disable=None) as bar:  # None: only on a terminal
         for source in found:
             try:
-                predict(source, estimator, arguments, summary, bar.update)
+                predict(source, estimator, writer, arguments, summary, bar.update)
             except InputError as error:
                 errors.append(error)
+    summary.clipped = writer.clipped
     if summary.milliseconds:
         print(f"{arguments.output}: {summary}")
     for message in errors:
         print(f"error: {message}", file=sys.stderr)
     return 2 if errors else 0
+
+
+def predict(
+    source: ImageSource,
+    estimator: DepthEstimator,
+    writer: Writer,
+    arguments: argparse.Namespace,
+    summary: Summary,
+    progress: Callable[[], object],
+) -> None:
+    """Estimates and writes the depth of one source's pictures."""
+    with image_sources.frames(source) as (pictures, rate):
+        output = writer.video(source.name, rate) if source.is_video else writer.still(source.name)
+        with output as write:
+            try:
+                for image in islice(pictures, arguments.frames):
+                    start = time.perf_counter()
+                    depth = estimator(image, focal_baseline=arguments.focal_baseline)
+                    summary.add(depth, time.perf_counter() - start)
+                    write(image, depth)
+                    progress()
+            except KeyboardInterrupt:  # the way to stop a camera: its video is finished, not lost
+                if not source.is_camera:
+                    raise
+
+
+def check_outputs(found: Sequence[ImageSource], arguments: argparse.Namespace) -> None:
+    """Makes the output folder.
+
+    Raises:
+        InputError: a result would overwrite an input or another result, or the folder cannot be
+            written.
+    """
+    folder = arguments.output
+    if any(Path(text).resolve() == folder.resolve() for text in arguments.inputs):
+        raise InputError(
+            f"--output {folder}: also an input, so that the next run would take these results for"
+            " pictures; give another folder"
+        )
+    by_name: dict[str, ImageSource] = {}
+    for source in found:
+        if source.name in by_name:
+            raise InputError(
+                f"{by_name[source.name]} and {source}: both would be written as {source.name}_*;"
+                " rename one, or run them with an --output each"
+            )
+        by_name[source.name] = source
+    make_folder(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"--output {folder}: cannot be written; give another folder")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -118,16 +172,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--format",
         type=_formats,
-        default=("png", "colour"),
+        default=("png", "color"),
         metavar="FORMAT,...",
-        help=f"of {', '.join(FORMATS)} (default: png,colour)",
+        help=f"of {', '.join(FORMATS)} (default: png,color)",
     )
     parser.add_argument(
         "--range",
         type=_range,
         metavar="NEAR,FAR",
         help="metres of the brightest and the darkest"
-        " colour (default: each picture's own 1st to 99th percentile; 0,10 for videos and"
+        " color (default: each picture's own 1st to 99th percentile; 0,10 for videos and"
         " cameras, 0,80 with a network that writes disparity)",
     )
     parser.add_argument(
@@ -141,7 +195,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--frames",
-        type=_count,
+        type=command.count,
         metavar="N",
         help="stop a video or a camera after N pictures"
         " (default: videos at their end, cameras at Ctrl-C)",
@@ -151,7 +205,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--focal-baseline",
-        type=_above_0,
+        type=command.positive,
         metavar="F",
         help="for networks trained on stereo pairs: the focal length of these pictures in pixels"
         " times the baseline of that training in metres (default: the camera of that training)",
@@ -171,10 +225,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    for name in text.split(","):
+    names = text.split(",")
+    if "colour" in names:
+        print("warning: --format colour is now spelled color", file=sys.stderr)
+        names = ["color" if name == "colour" else name for name in names]
+    for name in names:
         if name not in FORMATS:
             raise argparse.ArgumentTypeError(str(unknown_name("format", name, FORMATS)))
-    return tuple(text.split(","))
+    return tuple(names)
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -201,128 +259,10 @@ def _numbers(text: str, count: int) -> list[float]:
     return numbers
 
 
-def _above_0(text: str) -> float:
-    (number,) = _numbers(text, 1)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
-    return number
-
-
 def _camera(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r}: give a camera's number, a whole number from 0")
     return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number above 0")
-    return int(text)
-
-
-def check_outputs(found: Sequence[Source], arguments: argparse.Namespace) -> None:
-    """Makes the output folder, and refuses what would overwrite the wrong files."""
-    folder = arguments.output
-    if any(Path(text).resolve() == folder.resolve() for text in arguments.inputs):
-        raise InputError(
-            f"--output {folder}: also an input, so that the next run would take these results for"
-            " pictures; give another folder"
-        )
-    taken: dict[str, Source] = {}
-    for source in found:
-        if source.name in taken:
-            raise InputError(
-                f"{taken[source.name]} and {source}: both would be written as {source.name}_*;"
-                " rename one, or run them with an --output each"
-            )
-        taken[source.name] = source
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"--output {folder}: cannot be made ({error.strerror}); give another folder"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"--output {folder}: cannot be written into; give another folder")
-
-
-def predict(
-    source: Source,
-    estimator: "DepthEstimator",
-    arguments: argparse.Namespace,
-    summary: Summary,
-    progress: Callable[[], object],
-) -> None:
-    """Estimates the depth of one source's pictures and writes what was asked for."""
-    video_range = arguments.range or (ROAD if estimator.stereo else ROOM)
-    with ExitStack() as stack:
-        pictures, rate = stack.enter_context(image_sources.frames(source))
-        video = None
-        if source.moves and "colour" in arguments.format:
-            file = arguments.output / f"{source.name}_colour.mp4"
-            video = stack.enter_context(colour_video(file, rate))
-        try:
-            for index, image in enumerate(islice(pictures, arguments.frames)):
-                start = time.perf_counter()
-                depth = estimator(image, focal_baseline=arguments.focal_baseline)
-                summary.add(depth, time.perf_counter() - start)
-                name = f"{source.name}_{index:06d}" if source.moves else source.name
-                write(name, image, depth, arguments, summary)
-                if video:
-                    video(colormap.colorize_with_bar(depth, *video_range))
-                elif "colour" in arguments.format:
-                    metres = arguments.range or colormap.depth_range(depth)
-                    picture = colormap.colorize_with_bar(depth, *metres)
-                    write_png(arguments.output / f"{name}_colour.png", picture[..., ::-1])
-                progress()
-        except KeyboardInterrupt:  # how a camera is stopped: its video is finished, not lost
-            if not source.is_camera:
-                raise
-
-
-def write(
-    name: str,
-    image: np.ndarray,
-    depth: np.ndarray,
-    arguments: argparse.Namespace,
-    summary: Summary,
-) -> None:
-    """Writes a picture's depth as numbers: png, npy and ply."""
-    there = geometry.measured(depth)
-    if "png" in arguments.format:
-        write_png(arguments.output / f"{name}_depth.png", depth_png.millimetres(depth))
-        summary.clipped += int(np.sum(there & (depth > depth_png.FARTHEST)))
-    if "npy" in arguments.format:
-        with replacing(arguments.output / f"{name}_depth.npy") as partial:
-            np.save(partial, depth)
-    if "ply" in arguments.format:
-        with replacing(arguments.output / f"{name}_cloud.ply") as partial:
-            points = geometry.back_project(depth, arguments.intrinsics)
-            geometry.write_ply(partial, points, image[there])
-
-
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    with replacing(path) as partial:
-        partial.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-
-
-@contextmanager
-def colour_video(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields a function that adds an RGB frame to the video `path`."""
-    writer = cv2.VideoWriter()
-    with replacing(path) as partial:
-
-        def add(frame: np.ndarray) -> None:
-            if not writer.isOpened():
-                size = (frame.shape[1], frame.shape[0])
-                if not writer.open(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
-                    raise InputError(f"{path}: OpenCV cannot write it; leave out --format colour")
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-        try:
-            yield add
-        finally:
-            writer.release()
 
 
 if __name__ == "__main__":

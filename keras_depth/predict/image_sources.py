@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, videos and cameras, all as RGB arrays."""
+"""Where images come from: files, folders, videos and cameras, all as RGB arrays."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +17,8 @@ VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A still picture or a video by its path, or a camera by its number."""
+class ImageSource:
+    """A still image or a video by its path, or a camera by its number."""
 
     origin: Path | int
 
@@ -27,32 +27,33 @@ class Source:
         return isinstance(self.origin, int)
 
     @property
-    def moves(self) -> bool:
+    def is_video(self) -> bool:
+        """Whether it has many frames: a video, or a camera."""
         return not isinstance(self.origin, Path) or self.origin.suffix.lower() in VIDEOS
 
     @property
     def name(self) -> str:
-        """What files made from it are called."""
+        """What the names of files made from it begin with."""
         return self.origin.stem if isinstance(self.origin, Path) else f"camera{self.origin}"
 
     def __str__(self) -> str:
         return str(self.origin) if isinstance(self.origin, Path) else f"camera {self.origin}"
 
 
-def find(inputs: Sequence[str]) -> list[Source]:
-    """Returns what the inputs name, a folder's files in the order of their names.
+def find(inputs: Sequence[str]) -> list[ImageSource]:
+    """Finds the images and videos that the inputs name; those of a folder in alphabetic order.
 
     Args:
         inputs: paths of pictures, videos and folders, or "camera:0".
 
     Raises:
-        InputError: a path that is not there, or a folder without pictures.
+        InputError: a path does not exist, or a folder holds no image.
     """
     sources = []
     for text in inputs:
         path = Path(text)
         if text.startswith("camera:") and text[7:].isdigit():
-            sources.append(Source(int(text[7:])))
+            sources.append(ImageSource(int(text[7:])))
         elif path.is_dir():
             known = PICTURES + VIDEOS
             files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in known]
@@ -61,16 +62,16 @@ def find(inputs: Sequence[str]) -> list[Source]:
                     f"{path}: no picture or video in this folder; looked for files that end in"
                     f" {', '.join(known)}"
                 )
-            sources += [Source(file) for file in files]
+            sources += [ImageSource(file) for file in files]
         elif path.exists():
-            sources.append(Source(path))
+            sources.append(ImageSource(path))
         else:
             raise InputError(f"{path}: no such file or folder; check its name")
     return sources
 
 
 @contextmanager
-def frames(source: Source) -> Iterator[tuple[Iterable[np.ndarray], float]]:
+def frames(source: ImageSource) -> Iterator[tuple[Iterable[np.ndarray], float]]:
     """Opens a source.
 
     Yields:
@@ -80,7 +81,7 @@ def frames(source: Source) -> Iterator[tuple[Iterable[np.ndarray], float]]:
     Raises:
         InputError: it cannot be opened, or gives no frame.
     """
-    if isinstance(source.origin, Path) and not source.moves:
+    if isinstance(source.origin, Path) and not source.is_video:
         yield [images.read(source.origin)], 1.0
         return
     # OpenCV and its FFmpeg would comment on a bad video before we can.
@@ -101,7 +102,7 @@ def frames(source: Source) -> Iterator[tuple[Iterable[np.ndarray], float]]:
         capture.release()
 
 
-def _read(source: Source, capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+def _read(source: ImageSource, capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     read, frame = capture.read()
     if not read:
         remedy = "check its cable" if source.is_camera else "copy it again"

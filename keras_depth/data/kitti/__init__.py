@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_depth import depth_png
 from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.kitti.calibration import Calibration, read_calibration
 from keras_depth.data.kitti.files import Frame, benchmark_frames, benchmarks, has_splits, raw_frames
@@ -24,13 +25,12 @@ from keras_depth.data.reader import (
     Reader,
     Sample,
     check_split,
-    decode_depth16,
-    decode_rgb,
     make_sample,
     read_bytes,
 )
 from keras_depth.data.splits import check_part, check_share, lacking
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.images import decode_rgb
 
 _TITLES = {
     "lidar": "LiDAR",
@@ -212,4 +212,4 @@ def _picture(file: str) -> np.ndarray:
 
 def _sixteen_bits(file: str) -> np.ndarray:
     """Returns metres of an annotated depth map, or pixels of a disparity map: 256 steps to one."""
-    return decode_depth16(read_bytes(Path(file)), file, 256)
+    return depth_png.decode(read_bytes(Path(file)), file, depth_png.KITTI)

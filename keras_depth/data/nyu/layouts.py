@@ -20,11 +20,13 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
+from keras_depth import depth_png
 from keras_depth.data.listing import Folders
 from keras_depth.data.nyu import kinect
 from keras_depth.data.prepared import tfrecords
-from keras_depth.data.reader import decode_depth, decode_depth16, decode_rgb, read_bytes
+from keras_depth.data.reader import read_bytes
 from keras_depth.errors import InputError, check_installed
+from keras_depth.images import decode_rgb
 
 _LISTS = Path(__file__).parent
 # A scene that was recorded in parts has them as 0001a, 0001b; DenseDepth's names end in _out.
@@ -205,7 +207,7 @@ class DenseDepth(Layout):
     def load(self, frame: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         rgb, depth = (self._read(name) for name in frame)
         name = f"{self.path}/{frame[1]}"
-        stored = decode_depth(depth, name)
+        stored = depth_png.decode_units(depth, name)
         scales = {np.dtype(np.uint8): 10 / 255, np.dtype(np.uint16): 1 / 1000}
         if stored.dtype not in scales:
             raise InputError(f"{name}: depth of type {stored.dtype}; this layout has 8 or 16 bits")
@@ -366,7 +368,7 @@ class Bts(Layout):
         rgb, depth = frame
         return (
             decode_rgb(read_bytes(rgb), str(rgb)),
-            decode_depth16(read_bytes(depth), str(depth), 1000),
+            depth_png.decode(read_bytes(depth), str(depth), depth_png.MILLIMETRES),
         )
 
     def name(self, frame: tuple[Path, Path]) -> str:
