@@ -18,8 +18,8 @@ examples:
   curl localhost:8080/v1/models
 
 DIR is an exported network, the folder of its versions, or a folder of several such; of each, the
-highest version is served. docs/serving.md has the requests. Whoever can reach the ports can use
-them: --host 127.0.0.1 keeps to this machine."""
+highest version is served. docs/serving.md has the requests. The server listens on 127.0.0.1, for
+this machine alone; --host 0.0.0.0 opens it to everyone who can reach its ports."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,17 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in ("kserve", "tensorflow_serving"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"serving needs {module}: pip install 'keras_depth[serve]'")
+    from keras_depth.serve.server import serve
     from keras_depth.serve.settings import Settings
-    from keras_depth.serve.workers import serve
 
     options = vars(arguments)
-    return serve(Settings(folders=find(options.pop("folder")), **options))
+    serve(Settings(folders=find(options.pop("folder")), **options))
+    return 0
 
 
 def find(path: Path) -> dict[str, Path]:
-    """Returns the networks in a folder: name and version folder of each.
+    """Finds the exported networks in a folder: name and version folder of each.
 
-    A network is called as its folder is, in a folder of several, and else as `export.json` says.
+    In a folder of several networks the name is that of its folder; of a single network it is the
+    name in `export.json`.
 
     Raises:
         InputError: there is none.
@@ -58,12 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="what keras_depth.export wrote")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen at (default: all)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (127.0.0.1, this machine alone; 0.0.0.0 is every address)",
+    )
     parser.add_argument("--port", type=count, default=8080, help="HTTP and the page (8080)")
     parser.add_argument("--grpc-port", type=count, default=8081, help="gRPC (8081)")
-    parser.add_argument(
-        "--workers", type=count, default=1, help="processes, each with its own copy (1)"
-    )
     parser.add_argument(
         "--max-bytes", type=count, default=1 << 24, help="of a request (16777216, 16 MiB)"
     )

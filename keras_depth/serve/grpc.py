@@ -1,4 +1,4 @@
-"""The gRPC side: the Open Inference Protocol and TensorFlow Serving's, at one port."""
+"""The gRPC server: the Open Inference Protocol and TensorFlow Serving's, at one port."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 
 from keras_depth.serve import v2
 from keras_depth.serve.http import REFUSED
-from keras_depth.serve.model import WAITING, Busy, NoLoading
+from keras_depth.serve.model import MAX_WAITING, Busy, ReadOnlyRepository
 from keras_depth.serve.settings import Settings
 from keras_depth.serve.tensorflow_serving import PredictionService
 
@@ -24,18 +24,17 @@ from keras_depth.serve.tensorflow_serving import PredictionService
 def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
     """Returns a gRPC server that has not started."""
     server = grpc.aio.server(
-        interceptors=[Refusals()],
-        maximum_concurrent_rpcs=WAITING,
+        interceptors=[ErrorToStatus()],
+        maximum_concurrent_rpcs=MAX_WAITING,
         options=[
             ("grpc.max_receive_message_length", settings.max_bytes),
             ("grpc.max_send_message_length", -1),
-            # By default two servers would share a port unawares.
-            ("grpc.so_reuseport", int(settings.workers > 1)),
-            ("grpc.keepalive_time_ms", 1000 * settings.timeout),  # finds clients that are gone
+            ("grpc.so_reuseport", 0),  # else two servers would share a port without notice
+            ("grpc.keepalive_time_ms", 1000 * settings.timeout),  # notices clients that are gone
         ],
     )
     add_GRPCInferenceServiceServicer_to_server(
-        Inference(dataplane, NoLoading(dataplane.model_registry)), server
+        Inference(dataplane, ReadOnlyRepository(dataplane.model_registry)), server
     )
     add_PredictionServiceServicer_to_server(PredictionService(dataplane), server)
     server.add_insecure_port(settings.grpc_address)
@@ -43,7 +42,7 @@ def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
 
 
 class Inference(InferenceServicer):
-    """KServe's service, with our own reading of requests: it refuses bad ones by a sentence."""
+    """KServe's service, with our own decoding, which refuses a bad request with a sentence."""
 
     async def ModelInfer(self, request, context):
         answer, _ = await self._data_plane.infer(
@@ -52,8 +51,8 @@ class Inference(InferenceServicer):
         return answer
 
 
-class Refusals(ExceptionToStatusInterceptor):
-    """Turns errors into a status and their sentence; what went wrong in the server is logged."""
+class ErrorToStatus(ExceptionToStatusInterceptor):
+    """Answers an error with its status and sentence; the server's own faults go to its log."""
 
     async def handle_exception(self, ex, request_or_iterator, context, method_name):
         for kind, status in (

@@ -1,6 +1,5 @@
-"""The HTTP side: which path does what, and what an error looks like."""
+"""The HTTP application: its paths, and the form of its errors."""
 
-import os
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -11,16 +10,16 @@ from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.rest.v1_endpoints import register_v1_endpoints
 from kserve.protocol.rest.v2_endpoints import register_v2_endpoints
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, exposition, multiprocess
+from prometheus_client import REGISTRY, Counter, exposition
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from keras_depth.serve import v1, v2
-from keras_depth.serve.model import Busy, NoLoading
+from keras_depth.serve.model import Busy, ReadOnlyRepository
 
 REFUSED = Counter("keras_depth_refused", "requests that were refused", ["status"])
 
-# Nothing but what the page holds itself, and this server.
+# The page may use nothing but what it holds itself, and this server.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
     " img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -28,18 +27,18 @@ _POLICY = (
 
 
 def create(dataplane: DataPlane, max_bytes: int) -> FastAPI:
-    """Returns the application.
+    """Builds the application.
 
     Args:
         dataplane: KServe's, with the models.
-        max_bytes: of a request's body; more is answered with 413.
+        max_bytes: of a request's body; a longer one is answered with 413.
     """
     app = FastAPI(title="keras_depth", docs_url=None, redoc_url=None, openapi_url=None)
     _add_pages(app)
     _add_inference(app, dataplane, max_bytes)
-    # KServe's health, readiness and metadata; of two routes of a path the first counts.
-    register_v1_endpoints(app, dataplane, NoLoading(dataplane.model_registry))
-    register_v2_endpoints(app, dataplane, NoLoading(dataplane.model_registry))
+    # KServe's health, readiness and metadata. Where two routes have one path, the first counts.
+    register_v1_endpoints(app, dataplane, ReadOnlyRepository(dataplane.model_registry))
+    register_v2_endpoints(app, dataplane, ReadOnlyRepository(dataplane.model_registry))
     _add_errors(app)
     return app
 
@@ -53,12 +52,8 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/metrics")
     async def metrics(request: Request):
-        registry = REGISTRY
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # the sum over all workers
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
         write, content_type = exposition.choose_encoder(request.headers.get("accept", ""))
-        return Response(write(registry), headers={"content-type": content_type})
+        return Response(write(REGISTRY), headers={"content-type": content_type})
 
 
 def _add_inference(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
@@ -80,7 +75,7 @@ def _add_inference(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
         headers = {v2.JSON_SIZE: str(json_size)}
         return Response(answer, media_type="application/octet-stream", headers=headers)
 
-    @app.get("/v1/models/{name}:predict")  # KServe would take it for a model's name
+    @app.get("/v1/models/{name}:predict")  # else KServe takes it for a model's name
     async def wrong_method(name: str):
         raise HTTPException(405, headers={"Allow": "POST"})
 
@@ -94,13 +89,13 @@ def _add_inference(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Returns a request's body.
+    """Reads a request's body.
 
-    One that is too long is read to its end and thrown away: most clients look at the answer only
-    when they have sent everything, and would see a broken connection instead of a sentence.
+    A body that is too long is read to its end and thrown away: most clients read the answer only
+    after they have sent everything, and would report a broken connection instead of the sentence.
 
     Raises:
-        HTTPException: 413.
+        HTTPException: 413, the body is longer than `max_bytes`.
     """
     chunks, size = [], 0
     async for chunk in request.stream():

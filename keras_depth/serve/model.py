@@ -1,4 +1,4 @@
-"""An exported network as a model of KServe, and the models of a server."""
+"""An exported network as a KServe model, and the models of a server."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,29 +18,29 @@ from keras_depth.predict.loading import load_exported
 from keras_depth.serve.requests import Request, Spec
 from keras_depth.serve.v2 import DATATYPES
 
-AT_WORK = 3  # requests: one is decoded, one computed, one written
-WAITING = 64  # requests with their bodies in memory; more are sent away
+MAX_AT_WORK = 3  # requests: one is decoded, one computed, one written
+MAX_WAITING = 64  # requests with their bodies in memory; more are sent away
 
 Decode = Callable[[Spec], Request]
 
 
 class Busy(RuntimeError):
-    """Too many requests wait already."""
+    """Raised where too many requests wait already."""
 
     def __init__(self):
-        super().__init__(f"{WAITING} requests are waiting already; try again in a moment")
+        super().__init__(f"{MAX_WAITING} requests are waiting already; try again in a moment")
 
 
 class DepthModel(kserve.Model):
-    """A network that answers requests of any of the protocols.
+    """A network that answers requests of every protocol.
 
-    What it is called with is a function that decodes the request (`Decode`), what it returns is
-    what that request's `encode` makes of the depth. Both run beside the event loop, and so does
-    the network: one call at a time, which has all the cores.
+    It is called with a function that decodes the request (`Decode`), and returns what that
+    request's `encode` makes of the depth. Both run in threads beside the event loop. So does the
+    network, one call at a time, because one call uses all cores.
 
     Args:
-        name: what clients call it.
-        folder: an exported network.
+        name: the name that clients use.
+        folder: an exported network, or its versions.
 
     Raises:
         InputError: it cannot be loaded.
@@ -52,8 +52,8 @@ class DepthModel(kserve.Model):
         self._details = exported.details
         self._estimator = DepthEstimator(exported)
         self.spec = Spec(*exported.input_size, exported.dtype)
-        self._estimator(np.zeros(self.spec.shape, np.uint8))  # the first call is slow: it sets up
-        self._at_work = asyncio.Semaphore(AT_WORK)
+        self._estimator(np.zeros(self.spec.shape, np.uint8))  # the first call is slow
+        self._at_work = asyncio.Semaphore(MAX_AT_WORK)
         self._waiting = 0
         self._computer = ThreadPoolExecutor(1)
         self.ready = True
@@ -64,7 +64,7 @@ class DepthModel(kserve.Model):
         headers: dict[str, str] | None = None,
         verb: InferenceVerb = InferenceVerb.PREDICT,
     ):
-        if self._waiting >= WAITING:
+        if self._waiting >= MAX_WAITING:
             raise Busy
         self._waiting += 1
         try:
@@ -88,28 +88,28 @@ class DepthModel(kserve.Model):
         return await asyncio.to_thread(request.encode, depths)
 
     def get_input_types(self) -> list[dict[str, Any]]:
-        return [self._described("input", DATATYPES[self.spec.dtype])]
+        return [self._describe("input", DATATYPES[self.spec.dtype])]
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        return [self._described("output", "FP32")]
+        return [self._describe("output", "FP32")]
 
-    def _described(self, side: str, datatype: str) -> dict[str, Any]:
-        # Any number of pictures is taken, also by a network of a fixed batch. Channels are last
-        # for clients, whatever the file has.
+    def _describe(self, side: str, datatype: str) -> dict[str, Any]:
+        # Clients may send any number of images, even to a network of a fixed batch, with the
+        # channels last, even to one that has them first.
         sides = self._details[side]["shape"][1:]
         shape = self.spec.shape if side == "input" else sides
         return {"name": self._details[side]["name"], "datatype": datatype, "shape": [-1, *shape]}
 
     def _compute(self, request: Request) -> Sequence[np.ndarray]:
-        """Returns depth for each picture, float32 (h, w, 1), metres."""
+        """Returns depth for each image, float32 (h, w), metres."""
         if request.tensor is not None:
-            return list(self._estimator(request.tensor, resize=False)[..., None])
+            return list(self._estimator(request.tensor, resize=False))
         full = request.options.size == "picture"
-        return [self._estimator(picture, resize=full)[..., None] for picture in request.pictures]
+        return [self._estimator(picture, resize=full) for picture in request.pictures]
 
 
 class Models(kserve.ModelRepository):
-    """The models of a server, by name: those it was started with."""
+    """The models that the server was started with, by name."""
 
     def get_model(self, name: str) -> DepthModel:
         if name not in self.models:
@@ -119,8 +119,8 @@ class Models(kserve.ModelRepository):
         return self.models[name]
 
 
-class NoLoading(ModelRepositoryExtension):
-    """KServe would let every client unload the models."""
+class ReadOnlyRepository(ModelRepositoryExtension):
+    """Refuses to load and unload models, which KServe would do for every client."""
 
     async def load(self, model_name: str) -> None:
         raise InvalidInput(

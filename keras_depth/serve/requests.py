@@ -57,7 +57,7 @@ class Request:
 
     Attributes:
         options: its parameters.
-        encode: makes the protocol's answer of the depth maps, each float32 (h, w, 1), metres.
+        encode: makes the protocol's answer of the depth maps, each float32 (h, w), metres.
         tensor: (B, H, W, 3) as the model takes it; None where pictures came.
         pictures: uint8 RGB, each (H, W, 3) of any size.
     """

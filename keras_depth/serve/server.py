@@ -1,4 +1,4 @@
-"""One process that answers over HTTP and gRPC, until SIGTERM."""
+"""The process that answers over HTTP and gRPC, from loading the networks until SIGTERM."""
 
 import asyncio
 import signal
@@ -8,22 +8,25 @@ import grpc
 import uvicorn
 
 from keras_depth import command
-from keras_depth.serve.connections import PunctualConnection
+from keras_depth.errors import InputError
+from keras_depth.serve.connections import TimeoutConnection
 from keras_depth.serve.settings import Settings
 
 GRACE = 10  # seconds that running requests have to finish after SIGTERM
 
 
-def work(settings: Settings, listening: socket.socket) -> None:
-    """Loads the networks, and serves until SIGTERM or Ctrl-C.
+def serve(settings: Settings) -> None:
+    """Loads the networks, and serves until SIGTERM or Ctrl-C; running requests finish first.
 
     Args:
         settings: what the command line says.
-        listening: a socket of the HTTP port.
 
     Raises:
-        InputError: a network cannot be loaded.
+        InputError: a port is taken, or a network cannot be loaded.
     """
+    # Both ports are tried before anything is loaded, which takes seconds.
+    bind(settings.host, settings.grpc_port, "--grpc-port").close()
+    listening = bind(settings.host, settings.port, "--port")
     command.load_tensorflow()
     # KServe takes seconds to import, and the networks TensorFlow.
     from kserve.protocol.dataplane import DataPlane
@@ -36,13 +39,36 @@ def work(settings: Settings, listening: socket.socket) -> None:
     asyncio.run(_serve(settings, listening, DataPlane(models)))
 
 
+def bind(host: str, port: int, option: str) -> socket.socket:
+    """Returns a socket of that address, which does not listen yet.
+
+    Args:
+        host, port: the address.
+        option: the option that gave the port, for messages.
+
+    Raises:
+        InputError: the address is not this machine's, or the port is taken.
+    """
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{option} {port}: cannot listen there, at {host} ({reason}); give another"
+        ) from error
+    return listening
+
+
 async def _serve(settings: Settings, listening: socket.socket, dataplane) -> None:
     from keras_depth.serve import grpc as grpc_server
     from keras_depth.serve import http
 
     config = uvicorn.Config(
         http.create(dataplane, settings.max_bytes),
-        http=PunctualConnection,
+        http=TimeoutConnection,
         ws="none",
         lifespan="off",
         log_level="error",
@@ -56,22 +82,22 @@ async def _serve(settings: Settings, listening: socket.socket, dataplane) -> Non
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server of HTTP, with the server of gRPC at its side from start to end."""
+    """uvicorn's HTTP server, which starts and stops the gRPC server with itself."""
 
-    def __init__(self, config: uvicorn.Config, beside: grpc.aio.Server, settings: Settings):
+    def __init__(self, config: uvicorn.Config, grpc_server: grpc.aio.Server, settings: Settings):
         super().__init__(config)
-        self._beside = beside
+        self._grpc_server = grpc_server
         self._settings = settings
 
     async def startup(self, sockets=None) -> None:
         await super().startup(sockets)
-        await self._beside.start()
+        await self._grpc_server.start()
         names = ", ".join(self._settings.folders)
         host, port = sockets[0].getsockname()[:2]
         print(f"{names}: http://{host}:{port}/, gRPC {self._settings.grpc_address}", flush=True)
 
     async def shutdown(self, sockets=None) -> None:
-        await asyncio.gather(super().shutdown(sockets), self._beside.stop(GRACE))
+        await asyncio.gather(super().shutdown(sockets), self._grpc_server.stop(GRACE))
 
     def handle_exit(self, sig: int, frame) -> None:
         # uvicorn would raise the signal again at the end, and the process leave with its number.

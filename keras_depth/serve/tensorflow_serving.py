@@ -58,5 +58,5 @@ def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
 
 
 def _encode(depths: Sequence[np.ndarray]) -> predict_pb2.PredictResponse:
-    depth = tf.make_tensor_proto(np.stack(depths))
+    depth = tf.make_tensor_proto(np.stack(depths)[..., None])
     return predict_pb2.PredictResponse(outputs={"depth": depth})

@@ -56,7 +56,7 @@ def _rows(values: Any, key: str) -> list[Any]:
 
 
 def _image(value: Any, name: str) -> Any:
-    """Returns the value of the input named image; its name may be left out, for it is the only."""
+    """Returns the value of the input "image". It is the only input, so its name may be left out."""
     if not isinstance(value, dict) or "b64" in value:
         return value
     if list(value) != ["image"]:
@@ -81,12 +81,12 @@ def _read(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) 
 
 
 def _encode(depths: Sequence[np.ndarray], key: str, options: Options) -> bytes:
-    """Writes the answer: for each picture nested lists (h, w, 1), or {"b64": PNG}."""
+    """Encodes the answer: for each image nested lists (h, w, 1), or {"b64": PNG}."""
     if options.format == "png16":
         files = [base64.b64encode(depth_png.encode(depth)).decode() for depth in depths]
         answers: list[Any] = [{"b64": file} for file in files]
     else:
-        answers = [np.ascontiguousarray(depth, np.float32) for depth in depths]
+        answers = [np.ascontiguousarray(depth[..., None], np.float32) for depth in depths]
     return orjson.dumps(
         {key: answers, "parameters": {"format": options.format, "units": options.units}},
         option=orjson.OPT_SERIALIZE_NUMPY,

@@ -212,7 +212,7 @@ def _output(depths: Sequence[np.ndarray], options: Options) -> tuple[str, list[i
     """Returns the output's datatype, shape and content: float32, or a list of PNG files."""
     if options.format == "png16":
         return "BYTES", [len(depths)], [depth_png.encode(depth) for depth in depths]
-    tensor = np.stack(depths).astype(np.float32)
+    tensor = np.stack(depths)[..., None].astype(np.float32)
     return "FP32", list(tensor.shape), tensor
 
 

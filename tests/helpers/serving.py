@@ -67,7 +67,7 @@ class Server:
 
     def __init__(self, folder: Path, *arguments: str):
         self.port, self.grpc_port = free_port(), free_port()
-        command = [sys.executable, "-m", "keras_depth.serve", str(folder), "--host", "127.0.0.1"]
+        command = [sys.executable, "-m", "keras_depth.serve", str(folder)]
         command += ["--port", str(self.port), "--grpc-port", str(self.grpc_port), *arguments]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,8 +1,6 @@
 import asyncio
 import base64
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
@@ -25,7 +23,6 @@ for module in ("kserve", "tensorflow_serving"):
 
 import grpc  # noqa: E402
 import httpx  # noqa: E402
-import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from kserve.protocol.dataplane import DataPlane  # noqa: E402
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb  # noqa: E402
@@ -36,8 +33,9 @@ from tensorflow_serving.apis import (  # noqa: E402
     prediction_service_pb2_grpc,
 )
 
-from keras_depth.serve import http, workers  # noqa: E402
+from keras_depth.serve import http  # noqa: E402
 from keras_depth.serve import model as serving_model  # noqa: E402
+from keras_depth.serve import server as server_module  # noqa: E402
 from keras_depth.serve.model import DepthModel, Models  # noqa: E402
 
 MAX_BYTES = 400_000
@@ -566,7 +564,7 @@ def posted(application):
 def test_more_requests_than_can_wait_are_sent_away(here, monkeypatch):
     application, _ = here
     assert posted(application)[0] == 200
-    monkeypatch.setattr(serving_model, "WAITING", 0)
+    monkeypatch.setattr(serving_model, "MAX_WAITING", 0)
     assert "try again in a moment" in refusal(posted(application), 503)
 
 
@@ -675,37 +673,6 @@ def test_a_version_folder_and_ctrl_c(models):
         assert ends(server, signal.SIGINT)[0] == 0
 
 
-def test_several_workers_share_the_ports(models):
-    with Server(models / "bytes", "--workers", "2") as server:
-        server.wait()
-        children = worker_ids(server.process.pid)
-        assert len(children) == 2
-        body = {"instances": IMAGES.tolist()}
-        for _ in range(20):
-            answer(server.post(V1, body))
-        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
-            assert infer(channel, [IMAGES.tobytes()]).outputs
-        text = server.get("/metrics")[1].decode()  # of both, whoever answers
-        assert re.search(r'request_predict_seconds_count\{model_name="bytes"\} 21.0', text)
-        os.kill(children.pop(), signal.SIGKILL)
-        answer(server.post(V1, body))
-        until = time.monotonic() + 20
-        while len(worker_ids(server.process.pid)) < 2 and time.monotonic() < until:
-            time.sleep(0.1)
-        code, output = ends(server)
-        assert code == 0 and "ended (-9); another starts" in output
-
-
-def worker_ids(parent):
-    """Returns the processes that serve; Python has one more, which tidies up."""
-    found = []
-    for child in psutil.Process(parent).children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # also one that has just ended
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.append(child.pid)
-    return found
-
-
 # The command.
 
 
@@ -730,14 +697,13 @@ def test_without_kserve_the_extra_is_named(models, monkeypatch):
 @pytest.mark.parametrize("host, port", [("127.0.0.1", 70_000), ("203.0.113.1", 9999)])
 def test_an_address_that_is_none_is_said(host, port):
     with pytest.raises(InputError, match=f"--port {port}: cannot listen there, at {host}"):
-        workers.bind(host, port, "--port")
+        server_module.bind(host, port, "--port")
 
 
-@pytest.mark.parametrize("number", ["1", "2"])
-def test_a_damaged_network_and_a_taken_port_are_one_line(models, tmp_path, number):
+def test_a_damaged_network_and_a_taken_port_are_one_line(models, tmp_path):
     def error(folder, port):
-        command = [sys.executable, "-m", "keras_depth.serve", str(folder), "--workers", number]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port())]
+        command = [sys.executable, "-m", "keras_depth.serve", str(folder)]
+        command += ["--port", str(port), "--grpc-port", str(free_port())]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 2
         return set(done.stderr.splitlines())
