@@ -13,7 +13,8 @@ import wrapt
 if TYPE_CHECKING:
     from keras_depth import data, encodings, layers, losses, metrics, models, protocols, recipes
     from keras_depth.models import create_model, list_architectures
-    from keras_depth.predict.estimator import DepthEstimator, load_model
+    from keras_depth.predict.estimator import DepthEstimator
+    from keras_depth.predict.loading import load_model
 
 __version__ = "0.1.0"
 
@@ -36,7 +37,7 @@ _MODULES = {
     "DepthEstimator": "predict.estimator",
     "create_model": "models",
     "list_architectures": "models",
-    "load_model": "predict.estimator",
+    "load_model": "predict.loading",
 }
 
 
