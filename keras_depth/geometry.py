@@ -17,26 +17,26 @@ class Intrinsics(NamedTuple):
     cy: float
 
 
-NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's colour camera at 640x480
+NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's color camera at 640x480
 
 
 def scale_intrinsics(
     intrinsics: Intrinsics, from_size: tuple[int, int], to_size: tuple[int, int]
 ) -> Intrinsics:
-    """Returns the camera of a picture after it is resized.
+    """Returns the intrinsics of an image after it is resized.
 
     Args:
-        intrinsics: of the picture before.
-        from_size, to_size: (height, width) before and after.
+        intrinsics: those before.
+        from_size, to_size: (height, width) of the image before and after.
     """
     fx, fy, cx, cy = intrinsics
     y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
-    # Resizing keeps the picture's edges in place, and they lie half a pixel outside the centres.
+    # Resizing keeps the image's edges in place, half a pixel outside the centers of its pixels.
     return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
 
 
 def measured(depth: np.ndarray) -> np.ndarray:
-    """Returns where `depth` (metres) holds a depth: finite and above 0."""
+    """Returns where `depth` was measured: finite and above 0. Boolean, of its shape."""
     return np.isfinite(depth) & (depth > 0)
 
 
@@ -45,14 +45,14 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
 
     Args:
         depth: floating (H, W) or (H, W, 1), metres along the optical axis, 0 = not measured.
-        intrinsics: of the depth map's own pixels; `scale_intrinsics` follows a resize.
+        intrinsics: in pixels of the depth map; after a resize, those of `scale_intrinsics`.
 
     Returns:
         float32 (N, 3), metres: the measured pixels row by row, in the order of
         `image[measured(depth)]`.
 
     Raises:
-        InputError: the array is a picture of depth (8-bit or coloured) or in another unit.
+        InputError: the array is a picture of depth (8-bit or colored) or in another unit.
     """
     depth = _metres(depth)
     v, u = np.nonzero(measured(depth))
@@ -72,32 +72,32 @@ def _metres(depth: np.ndarray) -> np.ndarray:
         )
     if not np.issubdtype(depth.dtype, np.floating):
         raise InputError(
-            f"{described}: whole numbers are not metres; divide by what the file counts in"
+            f"{described}: whole numbers are not metres; divide by the units in a metre"
             " (1000 for millimetres) and give floating numbers"
         )
     return depth
 
 
-def write_ply(path: str | Path, points: np.ndarray, colours: np.ndarray) -> None:
-    """Writes coloured points as a binary little-endian PLY file.
+def write_ply(path: str | Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Writes colored points as a binary little-endian PLY file.
 
     Args:
         path: the file; one that exists is replaced.
         points: (N, 3), metres.
-        colours: uint8 (N, 3), RGB.
+        colors: uint8 (N, 3), RGB.
 
     Raises:
         InputError: the two do not belong together.
     """
-    if points.ndim != 2 or points.shape[1] != 3 or colours.shape != points.shape:
+    if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
         raise InputError(
-            f"points of shape {points.shape} with colours of shape {colours.shape}: give (N, 3) and"
+            f"points of shape {points.shape} with colors of shape {colors.shape}: give (N, 3) and"
             " (N, 3)"
         )
-    if colours.dtype != np.uint8:
-        raise InputError(f"colours of type {colours.dtype}: give uint8, 0 to 255")
+    if colors.dtype != np.uint8:
+        raise InputError(f"colors of type {colors.dtype}: give uint8, 0 to 255")
     vertices = np.empty(len(points), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
-    vertices["xyz"], vertices["rgb"] = points, colours
+    vertices["xyz"], vertices["rgb"] = points, colors
     header = "\n".join(
         [
             "ply",

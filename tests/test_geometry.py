@@ -86,8 +86,8 @@ def test_scaling_there_and_back(size):
 
 def test_ply_byte_by_byte(tmp_path):
     points = np.array([[0, 0.5, 2], [-1, 0, 3.25]], np.float32)
-    colours = np.array([[255, 0, 1], [2, 3, 4]], np.uint8)
-    write_ply(tmp_path / "cloud.ply", points, colours)
+    colors = np.array([[255, 0, 1], [2, 3, 4]], np.uint8)
+    write_ply(tmp_path / "cloud.ply", points, colors)
     header = (
         "ply\nformat binary_little_endian 1.0\ncomment metres; x right, y down, z forward\n"
         "element vertex 2\n"
@@ -107,14 +107,14 @@ def test_an_empty_cloud_is_a_file_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "points, colours, message",
+    "points, colors, message",
     [
-        (np.zeros((2, 3)), np.zeros((3, 3), np.uint8), r"\(2, 3\) with colours of shape \(3, 3\)"),
+        (np.zeros((2, 3)), np.zeros((3, 3), np.uint8), r"\(2, 3\) with colors of shape \(3, 3\)"),
         (np.zeros((2, 2)), np.zeros((2, 2), np.uint8), r"give \(N, 3\)"),
         (np.zeros((2, 3)), np.zeros((2, 3), np.float32), "float32: give uint8"),
     ],
 )
-def test_points_and_colours_must_belong_together(tmp_path, points, colours, message):
+def test_points_and_colors_must_belong_together(tmp_path, points, colors, message):
     with pytest.raises(InputError, match=message):
-        write_ply(tmp_path / "a.ply", points, colours)
+        write_ply(tmp_path / "a.ply", points, colors)
     assert not (tmp_path / "a.ply").exists()

@@ -112,7 +112,7 @@ def application(tmp_path_factory):
     from keras_depth.serve.model import DepthModel, Models
 
     folder = tmp_path_factory.mktemp("sees")
-    saved_model.write(network.deployed(sees(), "metric"), folder)
+    saved_model.write(network.build(sees(), "metric"), folder)
     image = {"name": "image", "dtype": "uint8", "shape": [None, *SIZE, 3], "layout": "NHWC"}
     depth = {"name": "depth", "shape": [None, SIZE[0], 3 * SIZE[1], 1]}
     details = {"format": "saved_model", "name": "sees", "input": image, "output": depth}

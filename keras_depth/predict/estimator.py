@@ -1,4 +1,4 @@
-"""A trained network in use: pictures in, metres out."""
+"""DepthEstimator: a trained network that takes images and returns depth in metres."""
 
 import warnings
 from collections.abc import Callable
@@ -21,15 +21,16 @@ from keras_depth.predict.loading import finest, input_size
 
 
 class DepthEstimator:
-    """A network that takes pictures of any size and returns depth in metres.
+    """Estimates depth in metres, of images of any size.
 
     Args:
         model: Keras model with a fixed input (B, h, w, 3), RGB in [0, 1], and an output
             (B, h', w', channels), or a list of these, the finest first. Or an exported network.
-        encoding: how the model writes depth (a name from `encodings.py`); None takes it from the
+        encoding: how the model writes depth (a name from `encodings.py`). Defaults to that of the
             architecture the model is named after. An exported network always writes metres.
-        focal_baseline: of a network that writes disparity, the focal length in pixels of pictures
-            of its input's size times the baseline in metres, as it was trained with.
+        focal_baseline: for a network that writes disparity: the focal length, in pixels of images
+            of its input size, times the baseline in metres of its training. Defaults to None, for
+            networks that write depth.
 
     Raises:
         InputError: the model is no depth network, or nothing says how it writes depth.
@@ -52,7 +53,7 @@ class DepthEstimator:
             return
         self._input_size = input_size(model)
         self._encoding = ENCODINGS[encoding or encoding_of(model)]
-        self._compute = _traced(model, self._input_size)
+        self._compute = _compile(model, self._input_size)
         if self._encoding.relative:
             warnings.warn(
                 f"{model.name} tells near from far within a picture; its metres are right by chance"
@@ -62,10 +63,10 @@ class DepthEstimator:
 
     @classmethod
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
-        """Loads a run folder (its `model.keras`), a `.keras` file, or an exported network's folder.
+        """Loads a run folder (its `model.keras`), a `.keras` file or an exported network.
 
-        A network of this suite runs in its fastest form, which is the same function. Of one that
-        writes disparity, the camera that lies beside it is heeded.
+        A network of this suite runs in its fastest form, which is the same function. If it writes
+        disparity, the `camera.json` beside it says what that is in metres.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
@@ -86,12 +87,12 @@ class DepthEstimator:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) of what the network takes."""
+        """(height, width) of the images that the network takes."""
         return self._input_size
 
     @property
     def stereo(self) -> bool:
-        """The network writes the disparity of the stereo cameras it was trained with."""
+        """Whether the network writes disparity, of the stereo cameras it was trained with."""
         return self._encoding.stereo
 
     def __call__(
@@ -100,21 +101,21 @@ class DepthEstimator:
         resize: bool = True,
         focal_baseline: float | None = None,
     ) -> np.ndarray:
-        """Estimates the depth of a picture, or of several of one size.
+        """Estimates the depth of an image, or of several of one size.
 
         Args:
-            image: the path of a picture, or RGB (H, W, 3) or (B, H, W, 3), uint8 or floating in
+            image: the path of an image, or RGB (H, W, 3) or (B, H, W, 3), uint8 or floating in
                 [0, 1].
-            resize: return depth at the picture's size; False: at the size the network computes.
-            focal_baseline: of a network that writes disparity, the focal length in pixels of this
-                picture times the baseline it was trained with, metres; None: it is taken by the
-                camera that the network was trained with, or one with its field of view.
+            resize: return depth at the image's size; False: at the size the network computes.
+            focal_baseline: for a network that writes disparity: the focal length, in pixels of this
+                image, times the baseline in metres of its training. Defaults to the training's
+                camera, or one with the same field of view.
 
         Returns:
             float32 (H, W) or (B, H, W), metres, 0 = none.
 
         Raises:
-            InputError: the file or the array is no such picture, or focal_baseline is not known.
+            InputError: the file or the array is no such image, or focal_baseline is not known.
         """
         pixels = images.read(image) if isinstance(image, str | Path) else np.asarray(image)
         _check(pixels)
@@ -124,30 +125,32 @@ class DepthEstimator:
         output = self._compute(np.stack([images.resize(one, self.input_size) for one in batch]))
         height, width = batch.shape[1:3]
         if resize:
-            # What the network writes is interpolated: of a disparity, not of its inverse, in which
-            # the sky would spill over what is before it.
+            # The network's output is interpolated, not its metres: between a disparity and the
+            # sky's the mean depth would be nearly the sky's.
             output = np.stack([cv2.resize(one, (width, height)) for one in output])
             output = output.reshape(len(batch), height, width, -1)
         if self.stereo:
-            focal_baseline = self._of_width(output.shape[2], focal_baseline, width)
+            focal_baseline = self._scale_focal_baseline(output.shape[2], focal_baseline, width)
         depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
         return depth if pixels.ndim == 4 else depth[0]
 
-    def _of_width(self, width: int, focal_baseline: float | None, of_picture: int) -> float:
-        """Returns focal_baseline for a map of this width."""
+    def _scale_focal_baseline(
+        self, width: int, focal_baseline: float | None, image_width: int
+    ) -> float:
+        """Returns the focal length times baseline in pixels of a map of this width."""
         if focal_baseline is not None:
-            return focal_baseline * width / of_picture
+            return focal_baseline * width / image_width
         if self._focal_baseline is not None:
             return self._focal_baseline * width / self.input_size[1]
         raise InputError(
             "the network writes disparity, and nothing says what it comes to in metres: give"
-            " focal_baseline, the focal length of the pictures in pixels times the baseline in"
+            " focal_baseline, the focal length of the images in pixels times the baseline in"
             " metres (on the command line, predict --focal-baseline, evaluate --data-option"
             " stereo=true)"
         )
 
 
-def _traced(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+def _compile(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
     # One graph, traced once: `Model.predict` would set up a data pipeline for every image.
     @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
     def compute(batch):
@@ -158,7 +161,7 @@ def _traced(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray],
 
 
 def _run_exported(exported: Exported, batch: np.ndarray) -> np.ndarray:
-    """Runs images through a network that may take another type, and always as many at once."""
+    """Runs any number of images through a network that takes a fixed batch or another type."""
     batch = images.to_uint8(batch) if exported.dtype == "uint8" else images.to_float32(batch)
     size = exported.batch or len(batch)
     missing = -len(batch) % size
@@ -184,10 +187,10 @@ def _check(images: np.ndarray) -> None:
 
 
 def encoding_of(model: keras.Model) -> str:
-    """Returns how a model writes depth, by the architecture it is named after.
+    """Returns the encoding of the architecture that a model is named after.
 
     Raises:
-        InputError: it is named after none.
+        InputError: the model is named after none.
     """
     if architecture := models.of(model):
         return architecture.encoding

@@ -1,4 +1,4 @@
-"""Exported networks in use: pictures of their size in, metres out, by the runtime each is for."""
+"""Exported networks, each run by the runtime that it was exported for."""
 
 import json
 import threading
@@ -10,33 +10,33 @@ import numpy as np
 
 from keras_depth.errors import InputError
 
-DETAILS = "export.json"  # lies in every exported folder
+DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
     "saved_model": "saved_model.pb",
     "onnx": "model.onnx",
     "litert": "model.tflite",
-    # What an engine is built from. The engine itself runs on the machine it was built on.
+    # An engine runs on the machine that built it alone, so here the file it is built from runs.
     "tftrt": "saved_model/saved_model.pb",
     "tensorrt": "model.onnx",
 }
 
 
 class Exported:
-    """A network as `python -m keras_depth.export` wrote it.
+    """Runs a network that `python -m keras_depth.export` wrote.
 
     Args:
-        folder: it holds `export.json` and what that describes.
+        folder: the folder with `export.json` and the files that it describes.
 
     Attributes:
-        folder: where it is.
-        details: what `export.json` says.
-        name: of the network.
-        input_size: (height, width) of the pictures it takes.
-        batch: how many at once; None: any number.
-        dtype: of the pictures, "uint8" or "float32".
+        folder: the same.
+        details: the content of `export.json`.
+        name: the network's name.
+        input_size: (height, width) of the images it takes.
+        batch: how many it takes at once; None: any number.
+        dtype: their type, "uint8" or "float32".
 
     Raises:
-        InputError: it is damaged, or its runtime is not installed.
+        InputError: the network is damaged, or its runtime is not installed.
     """
 
     def __init__(self, folder: Path):
@@ -62,13 +62,13 @@ class Exported:
 
         Args:
             images: (B, height, width, 3) RGB of `input_size`, of `dtype`: uint8, or float32 in
-                [0, 1]. Channels last, whatever the file has.
+                [0, 1]. Channels are last, even if the file has them first.
 
         Returns:
             float32 (B, h, w, 1), metres.
 
         Raises:
-            InputError: the shape or the type is another.
+            InputError: the network takes another shape or type.
         """
         wanted = (self.batch or len(images), *self.input_size, 3)
         if images.shape != wanted or images.dtype != self.dtype:
@@ -94,7 +94,7 @@ def read_details(folder: Path) -> dict[str, Any]:
     """Reads an `export.json`.
 
     Raises:
-        InputError: it is missing or damaged, or of a format that no runtime here loads.
+        InputError: the file is missing or damaged, or names a format that nothing here runs.
     """
     file = folder / DETAILS
     try:

@@ -12,8 +12,8 @@ import numpy as np
 from keras_depth import images
 from keras_depth.errors import InputError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ImageSource:
     @property
     def is_video(self) -> bool:
         """Whether it has many frames: a video, or a camera."""
-        return not isinstance(self.origin, Path) or self.origin.suffix.lower() in VIDEOS
+        return not isinstance(self.origin, Path) or self.origin.suffix.lower() in VIDEO_SUFFIXES
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ def find(inputs: Sequence[str]) -> list[ImageSource]:
         if text.startswith("camera:") and text[7:].isdigit():
             sources.append(ImageSource(int(text[7:])))
         elif path.is_dir():
-            known = PICTURES + VIDEOS
+            known = IMAGE_SUFFIXES + VIDEO_SUFFIXES
             files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in known]
             if not files:
                 raise InputError(

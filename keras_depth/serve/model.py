@@ -105,7 +105,7 @@ class DepthModel(kserve.Model):
         if request.tensor is not None:
             return list(self._estimator(request.tensor, resize=False))
         full = request.options.size == "picture"
-        return [self._estimator(picture, resize=full) for picture in request.pictures]
+        return [self._estimator(picture, resize=full) for picture in request.images]
 
 
 class Models(kserve.ModelRepository):

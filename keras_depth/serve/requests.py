@@ -1,6 +1,7 @@
-"""What may be asked for, whichever protocol it comes by, and the sentence for what may not.
+"""Requests of every protocol: what they may ask for, and the sentence that refuses the rest.
 
-Nothing here knows KServe or TensorFlow: bytes and numbers in, arrays or an InputError out.
+This module knows neither KServe nor TensorFlow: it takes bytes and numbers, and returns arrays or
+raises InputError.
 """
 
 import base64
@@ -18,14 +19,14 @@ from PIL import Image
 from keras_depth import images
 from keras_depth.errors import InputError, unknown_name
 
-MAX_INSTANCES = 16  # of one request
-MAX_PIXELS = 1 << 24  # of one request's pictures together: a phone's 12 megapixels pass
+MAX_INSTANCES = 16  # images in one request
+MAX_PIXELS = 1 << 24  # in all images of one request: the 12 megapixels of a phone pass
 UNITS = {"metres": "metres", "png16": "millimetres"}  # of an answer, by its format
 SIZES = ("picture", "network")
 
 
 class Spec(NamedTuple):
-    """What a model takes: the sides in pixels, and "uint8" or "float32"."""
+    """The input of a model: its sides in pixels, and "uint8" or "float32"."""
 
     height: int
     width: int
@@ -41,7 +42,7 @@ class Spec(NamedTuple):
 
 
 class Options(NamedTuple):
-    """The parameters of a request."""
+    """The parameters of a request: the format and the size of the depth in its answer."""
 
     format: str = "metres"
     size: str = "picture"
@@ -53,26 +54,26 @@ class Options(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """A request that is in order: tensors or pictures, and how its answer is written.
+    """A valid request: a tensor or images, and the function that encodes its answer.
 
     Attributes:
         options: its parameters.
-        encode: makes the protocol's answer of the depth maps, each float32 (h, w), metres.
-        tensor: (B, H, W, 3) as the model takes it; None where pictures came.
-        pictures: uint8 RGB, each (H, W, 3) of any size.
+        encode: encodes depth maps, each float32 (h, w), metres, as the protocol's answer.
+        tensor: (B, H, W, 3) as the model takes it; None if the request holds images.
+        images: uint8 RGB (H, W, 3) each, of any size.
     """
 
     options: Options
     encode: Callable[[Sequence[np.ndarray]], Any]
     tensor: np.ndarray | None = None
-    pictures: Sequence[np.ndarray] = ()
+    images: Sequence[np.ndarray] = ()
 
 
 def read_json(content: bytes, example: str) -> dict[str, Any]:
-    """Returns the JSON object that `content` holds.
+    """Decodes a JSON object.
 
     Raises:
-        InputError: it is not JSON, or no object.
+        InputError: the content is not JSON, or no object.
     """
     try:
         document = orjson.loads(content)
@@ -83,11 +84,11 @@ def read_json(content: bytes, example: str) -> dict[str, Any]:
     return document
 
 
-def options(parameters: Any) -> Options:
+def read_options(parameters: Any) -> Options:
     """Reads a request's parameters.
 
     Raises:
-        InputError: an unknown name or value, with the nearest known one.
+        InputError: a name or a value is unknown; the nearest known one is said.
     """
     if not isinstance(parameters, dict):
         raise InputError('parameters: give an object, for example {"format": "png16"}')
@@ -101,10 +102,10 @@ def options(parameters: Any) -> Options:
 
 
 def check_count(number: int) -> None:
-    """Refuses a request of no pictures, or of too many.
+    """Checks the number of images in a request.
 
     Raises:
-        InputError: as above.
+        InputError: there are none, or too many.
     """
     if number == 0:
         raise InputError("there is no picture in the request; give at least one")
@@ -115,11 +116,11 @@ def check_count(number: int) -> None:
         )
 
 
-def array(values: Any, name: str, spec: Spec) -> np.ndarray:
-    """Returns nested lists of numbers as an array, of whatever shape.
+def to_array(values: Any, name: str, spec: Spec) -> np.ndarray:
+    """Converts nested lists of numbers to an array of any shape.
 
     Raises:
-        InputError: rows of different lengths, or something that is no number.
+        InputError: the rows have different lengths, or hold something that is no number.
     """
     try:
         numbers = np.asarray(values)
@@ -130,19 +131,19 @@ def array(values: Any, name: str, spec: Spec) -> np.ndarray:
     return numbers
 
 
-def checked(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
-    """Returns numbers as the model takes them, if they are of its shape and range.
+def check_numbers(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
+    """Checks numbers, and converts them to the type that the model takes.
 
     Args:
         numbers: (B, H, W, 3).
-        name: what the client calls them.
+        name: the client's name for them.
         spec: what the model takes.
 
     Returns:
-        The same in the model's type.
+        The numbers in the model's type.
 
     Raises:
-        InputError: another shape, type or range.
+        InputError: the model takes another shape, type or range.
     """
     if numbers.ndim != 4 or numbers.shape[1:] != spec.shape:
         raise InputError(
@@ -159,11 +160,11 @@ def checked(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
     return numbers.astype(spec.dtype)
 
 
-def from_base64(text: Any, name: str) -> bytes:
-    """Returns the bytes that a JSON string holds.
+def decode_base64(text: Any, name: str) -> bytes:
+    """Decodes the bytes in a JSON string.
 
     Raises:
-        InputError: it is no base64.
+        InputError: the text is no base64.
     """
     try:
         return base64.b64decode(text, validate=True)
@@ -171,20 +172,20 @@ def from_base64(text: Any, name: str) -> bytes:
         raise InputError(f"{name}: not base64; give the file's bytes in base64") from error
 
 
-def pictures(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:
-    """Decodes pictures: uint8 RGB (H, W, 3) each, of any sizes, turned as their EXIF data say.
+def decode_images(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:
+    """Decodes images: uint8 RGB (H, W, 3) each, of any size, rotated as their EXIF data say.
 
     Args:
         files: the contents of JPEG, PNG, PPM, BMP or WEBP files.
-        names: what the client calls them.
+        names: the client's names for them.
 
     Raises:
-        InputError: no or too many pictures, one that is none or is damaged, or more pixels than
-            MAX_PIXELS by what their headers say: nothing is decoded then.
+        InputError: there are no or too many files, or one is damaged or no image. By their headers
+            they have more than MAX_PIXELS; then nothing is decoded.
     """
     check_count(len(files))
-    named = [_Named(*both) for both in zip(files, names, strict=True)]
-    total = sum(_pixels(file) for file in named)
+    named = [_NamedFile(*both) for both in zip(files, names, strict=True)]
+    total = sum(_count_pixels(file) for file in named)
     if total > MAX_PIXELS:
         raise InputError(
             f"{total:,} pixels in one request; give at most {MAX_PIXELS:,}, of smaller pictures or"
@@ -194,10 +195,10 @@ def pictures(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:
 
 
 def check_stackable(pictures: Sequence[np.ndarray], options: Options) -> None:
-    """Refuses pictures whose depth, each of its picture's size, would make no tensor.
+    """Checks that the depth of all images fits into one tensor.
 
     Raises:
-        InputError: as above.
+        InputError: it is to have the sizes of the images, and these differ.
     """
     if options == Options() and len({picture.shape for picture in pictures}) > 1:
         raise InputError(
@@ -205,8 +206,8 @@ def check_stackable(pictures: Sequence[np.ndarray], options: Options) -> None:
         )
 
 
-class _Named(BytesIO):
-    """A file in memory that is called by its name where an error speaks of it."""
+class _NamedFile(BytesIO):
+    """A file in memory, with a name for error messages."""
 
     def __init__(self, content: bytes, name: str):
         super().__init__(content)
@@ -216,14 +217,14 @@ class _Named(BytesIO):
         return self._name
 
 
-def _pixels(file: _Named) -> int:
-    """Returns how many pixels a picture has by its header; 0 where it has none to read."""
+def _count_pixels(file: _NamedFile) -> int:
+    """Returns the number of pixels in an image's header; 0 if that cannot be read."""
     try:
         with Image.open(file, formats=images.FORMATS) as picture:
             return picture.width * picture.height
     except Image.DecompressionBombError:
         return MAX_PIXELS + 1
     except (OSError, SyntaxError, ValueError, struct.error):
-        return 0  # the reader says what is wrong with it
+        return 0  # images.read will say what is wrong
     finally:
         file.seek(0)

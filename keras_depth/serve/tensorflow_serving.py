@@ -14,7 +14,7 @@ from keras_depth.serve.requests import MAX_INSTANCES, Options, Request, Spec
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers `Predict`; the service's other methods are for models of another kind."""
+    """Answers `Predict`; the other methods of the service are for other kinds of models."""
 
     def __init__(self, dataplane: DataPlane):
         self._dataplane = dataplane
@@ -32,7 +32,7 @@ def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
         A request whose answer is a `PredictResponse`: `depth`, float32 (B, h, w, 1), metres.
 
     Raises:
-        InputError: whatever is wrong with it.
+        InputError: the request is not valid.
     """
     if list(message.inputs) != ["image"]:
         raise InputError('inputs: give one, named "image"')
@@ -40,12 +40,12 @@ def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
     shape = [side.size for side in tensor.tensor_shape.dim]
     if tensor.dtype == tf.string.as_datatype_enum:
         names = [f"image[{index}]" for index in range(len(tensor.string_val))]
-        pictures = requests.pictures(tensor.string_val, names)
+        pictures = requests.decode_images(tensor.string_val, names)
         requests.check_stackable(pictures, Options())
-        return Request(Options(), _encode, pictures=pictures)
+        return Request(Options(), _encode, images=pictures)
     if tensor.dtype != tf.as_dtype(spec.dtype).as_datatype_enum:
         raise InputError(f"image: another type; the model takes {spec.dtype}, {spec}, or strings")
-    # The shape first: TensorFlow would make an array of whatever size a few bytes claim.
+    # The shape comes first: TensorFlow would make an array of any size that a few bytes claim.
     if len(shape) != 4 or tuple(shape[1:]) != spec.shape or not 1 <= shape[0] <= MAX_INSTANCES:
         raise InputError(
             f"image: shape {shape[:8]}; the model takes up to {MAX_INSTANCES} of {spec}"
@@ -54,7 +54,7 @@ def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
         images = tf.make_ndarray(tensor)
     except (ValueError, TypeError) as error:
         raise InputError(f"image: its content is not of shape {shape}") from error
-    return Request(Options(), _encode, tensor=requests.checked(images, "image", spec))
+    return Request(Options(), _encode, tensor=requests.check_numbers(images, "image", spec))
 
 
 def _encode(depths: Sequence[np.ndarray]) -> predict_pb2.PredictResponse:

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST form: {"instances": [...]} in, {"predictions": [...]} out."""
+"""TensorFlow Serving's REST protocol: {"instances": [...]} in, {"predictions": [...]} out."""
 
 import base64
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def decode(body: bytes, spec: Spec) -> Request:
         spec: what the model takes.
 
     Raises:
-        InputError: whatever is wrong with it.
+        InputError: the request is not valid.
     """
     document = requests.read_json(body, _EXAMPLE)
     for key in document:
@@ -38,24 +38,24 @@ def decode(body: bytes, spec: Spec) -> Request:
     form = [key for key in _ANSWERS if key in document]
     if len(form) != 1:
         raise InputError(f'give one of "instances" and "inputs"; for example {_EXAMPLE}')
-    options = requests.options(document.get("parameters", {}))
+    options = requests.read_options(document.get("parameters", {}))
     encode = partial(_encode, key=_ANSWERS[form[0]], options=options)
-    return _read(_rows(document[form[0]], form[0]), form[0], spec, options, encode)
+    return _to_request(_read_rows(document[form[0]], form[0]), form[0], spec, options, encode)
 
 
-def _rows(values: Any, key: str) -> list[Any]:
+def _read_rows(values: Any, key: str) -> list[Any]:
     """Returns the instances of either form, each a nested list or {"b64": ...}."""
     if key == "inputs":
-        values = _image(values, key)
+        values = _unwrap(values, key)
     if not isinstance(values, list):
         raise InputError(f"{key}: give a list of pictures; for example {_EXAMPLE}")
     requests.check_count(len(values))
     if key == "instances":
-        values = [_image(value, f"instances[{index}]") for index, value in enumerate(values)]
+        values = [_unwrap(value, f"instances[{index}]") for index, value in enumerate(values)]
     return values
 
 
-def _image(value: Any, name: str) -> Any:
+def _unwrap(value: Any, name: str) -> Any:
     """Returns the value of the input "image". It is the only input, so its name may be left out."""
     if not isinstance(value, dict) or "b64" in value:
         return value
@@ -64,10 +64,10 @@ def _image(value: Any, name: str) -> Any:
     return value["image"]
 
 
-def _read(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) -> Request:
+def _to_request(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) -> Request:
     encoded = [isinstance(row, dict) for row in rows]
     if not any(encoded):
-        tensor = requests.checked(requests.array(rows, key, spec), key, spec)
+        tensor = requests.check_numbers(requests.to_array(rows, key, spec), key, spec)
         return Request(options, encode, tensor=tensor)
     if not all(encoded):
         raise InputError(f"{key}: numbers beside files; send them in two requests")
@@ -76,8 +76,8 @@ def _read(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) 
     for row, name in zip(rows, names, strict=True):
         if list(row) != ["b64"]:
             raise InputError(f'{name}: give {{"b64": "..."}} alone')
-        files.append(requests.from_base64(row["b64"], name))
-    return Request(options, encode, pictures=requests.pictures(files, names))
+        files.append(requests.decode_base64(row["b64"], name))
+    return Request(options, encode, images=requests.decode_images(files, names))
 
 
 def _encode(depths: Sequence[np.ndarray], key: str, options: Options) -> bytes:

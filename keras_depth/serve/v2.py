@@ -38,12 +38,12 @@ class Tensor:
 
 @dataclass
 class Answer:
-    """What an answer repeats of its request.
+    """The parts of a request that its answer repeats or depends on.
 
     Attributes:
-        model: its name.
-        id: the client's, or a new one.
+        model: the model's name.
         options: the request's parameters.
+        id: the client's, or a new one.
         binary: write depth behind the JSON, not in it.
     """
 
@@ -66,18 +66,18 @@ def decode(body: bytes, json_size: str | None, model: str, spec: Spec) -> Reques
         A request whose answer is (body, bytes of JSON in it or None for all).
 
     Raises:
-        InputError: whatever is wrong with it.
+        InputError: the request is not valid.
     """
-    size = _whole(json_size, len(body)) if json_size is not None else len(body)
+    size = _read_size(json_size, len(body)) if json_size is not None else len(body)
     document = requests.read_json(body[:size], _EXAMPLE)
     parameters = _parameters(document)
     binary = parameters.pop("binary_data_output", False)
-    answer = Answer(model, requests.options(parameters))
+    answer = Answer(model, requests.read_options(parameters))
     if document.get("id"):
         answer.id = str(document["id"])
-    answer.binary = bool(_requested(document.get("outputs") or [], binary))
-    tensor = _json_tensor(_only(document.get("inputs")), body[size:])
-    return _read(tensor, spec, answer, partial(_encode, answer=answer))
+    answer.binary = bool(_wants_binary(document.get("outputs") or [], binary))
+    tensor = _read_tensor(_only_input(document.get("inputs")), body[size:])
+    return _to_request(tensor, spec, answer, partial(_encode, answer=answer))
 
 
 def decode_grpc(message: Any, spec: Spec) -> Request:
@@ -87,16 +87,16 @@ def decode_grpc(message: Any, spec: Spec) -> Request:
         A request whose answer is a `ModelInferResponse`, depth in `raw_output_contents`.
 
     Raises:
-        InputError: whatever is wrong with it.
+        InputError: the request is not valid.
     """
     parameters = {
         name: getattr(value, value.WhichOneof("parameter_choice") or "string_param")
         for name, value in message.parameters.items()
     }
-    answer = Answer(message.model_name, requests.options(parameters))
+    answer = Answer(message.model_name, requests.read_options(parameters))
     answer.id = message.id or answer.id
-    _requested([{"name": output.name} for output in message.outputs], False)
-    given = _only([{"name": tensor.name, "message": tensor} for tensor in message.inputs])[
+    _wants_binary([{"name": output.name} for output in message.outputs], False)
+    given = _only_input([{"name": tensor.name, "message": tensor} for tensor in message.inputs])[
         "message"
     ]
     tensor = Tensor(given.datatype, list(given.shape))
@@ -104,7 +104,7 @@ def decode_grpc(message: Any, spec: Spec) -> Request:
         tensor.raw = message.raw_input_contents[0]
     else:
         tensor.data = list(getattr(given.contents, _CONTENTS.get(given.datatype, "int_contents")))
-    return _read(tensor, spec, answer, partial(_encode_grpc, answer=answer))
+    return _to_request(tensor, spec, answer, partial(_encode_grpc, answer=answer))
 
 
 def _parameters(part: dict[str, Any]) -> dict[str, Any]:
@@ -115,8 +115,8 @@ def _parameters(part: dict[str, Any]) -> dict[str, Any]:
     return parameters or {}
 
 
-def _whole(text: Any, most: int) -> int:
-    """Returns a number of bytes that the client gave, between 0 and `most`."""
+def _read_size(text: Any, most: int) -> int:
+    """Reads a number of bytes that the client gave, between 0 and `most`."""
     try:
         number = int(text)
     except (TypeError, ValueError):
@@ -126,8 +126,8 @@ def _whole(text: Any, most: int) -> int:
     return number
 
 
-def _requested(outputs: Any, binary: Any) -> Any:
-    """Returns whether depth is wanted in binary; refuses outputs that the model has not."""
+def _wants_binary(outputs: Any, binary: Any) -> Any:
+    """Returns whether depth is wanted in binary; refuses outputs that the model does not have."""
     for output in outputs if isinstance(outputs, list) else [None]:
         if not isinstance(output, dict) or output.get("name") != "depth":
             raise InputError('outputs: the model has one, {"name": "depth"}; or leave it out')
@@ -135,8 +135,8 @@ def _requested(outputs: Any, binary: Any) -> Any:
     return binary
 
 
-def _only(inputs: Any) -> dict[str, Any]:
-    """Returns the one input there is to give."""
+def _only_input(inputs: Any) -> dict[str, Any]:
+    """Returns the input `image`; refuses any other."""
     if (
         not isinstance(inputs, list)
         or len(inputs) != 1
@@ -147,7 +147,7 @@ def _only(inputs: Any) -> dict[str, Any]:
     return inputs[0]
 
 
-def _json_tensor(given: dict[str, Any], rest: bytes) -> Tensor:
+def _read_tensor(given: dict[str, Any], rest: bytes) -> Tensor:
     tensor = Tensor(str(given.get("datatype")), given.get("shape") or [], given.get("data"))
     if not isinstance(tensor.shape, list) or not all(type(side) is int for side in tensor.shape):
         raise InputError('image: "shape" is a list of whole numbers')
@@ -155,47 +155,47 @@ def _json_tensor(given: dict[str, Any], rest: bytes) -> Tensor:
         size = _parameters(given).get("binary_data_size")
         if size is None:
             raise InputError('image: has neither "data" nor the parameter "binary_data_size"')
-        tensor.raw = rest[: _whole(size, len(rest))]
+        tensor.raw = rest[: _read_size(size, len(rest))]
     elif not isinstance(tensor.data, list):
         raise InputError('image: "data" is a list')
     elif tensor.datatype == "BYTES":
-        tensor.data = [requests.from_base64(text, "image") for text in tensor.data]
+        tensor.data = [requests.decode_base64(text, "image") for text in tensor.data]
     return tensor
 
 
-def _read(tensor: Tensor, spec: Spec, answer: Answer, encode: Any) -> Request:
+def _to_request(tensor: Tensor, spec: Spec, answer: Answer, encode: Any) -> Request:
     accepted = DATATYPES[spec.dtype]
     if tensor.datatype == "BYTES":
-        files = list(_split(tensor.raw)) if tensor.raw is not None else tensor.data
+        files = list(_split_files(tensor.raw)) if tensor.raw is not None else tensor.data
         if prod(tensor.shape) != len(files):
             raise InputError(f"image: {len(files)} files, but shape {tensor.shape}")
         names = [f"image[{index}]" for index in range(len(files))]
-        pictures = requests.pictures(files, names)
+        pictures = requests.decode_images(files, names)
         requests.check_stackable(pictures, answer.options)
-        return Request(answer.options, encode, pictures=pictures)
+        return Request(answer.options, encode, images=pictures)
     if tensor.datatype != accepted:
         raise InputError(
             f"image: datatype {tensor.datatype[:40]!r}; the model takes {accepted}, {spec}, or"
             " BYTES of JPEG or PNG files"
         )
-    # The shape first: numbers are looked at only where it is one that the model takes.
+    # The shape comes first: numbers are read only if the model takes their shape.
     if len(tensor.shape) != 4 or tuple(tensor.shape[1:]) != spec.shape:
         raise InputError(f"image: shape {tensor.shape[:8]}; the model takes [N, ...] of {spec}")
     if tensor.raw is not None:
         item = np.dtype(spec.dtype).itemsize
         numbers = np.frombuffer(tensor.raw, spec.dtype, len(tensor.raw) // item)
     else:
-        numbers = requests.array(tensor.data, "image", spec)
+        numbers = requests.to_array(tensor.data, "image", spec)
     if numbers.size != prod(tensor.shape) or tensor.shape[0] < 0:
         raise InputError(
             f"image: {numbers.size} numbers, but shape {tensor.shape} has {prod(tensor.shape)}"
         )
-    numbers = requests.checked(numbers.reshape(tensor.shape), "image", spec)
+    numbers = requests.check_numbers(numbers.reshape(tensor.shape), "image", spec)
     return Request(answer.options, encode, tensor=numbers)
 
 
-def _split(raw: bytes) -> Iterator[bytes]:
-    """Yields the elements of a BYTES tensor: each behind its length in 4 bytes, little-endian."""
+def _split_files(raw: bytes) -> Iterator[bytes]:
+    """Yields the files of a BYTES tensor: each follows its length in 4 bytes, little-endian."""
     offset = 0
     while offset < len(raw):
         if len(raw) - offset < 4:
@@ -216,7 +216,7 @@ def _output(depths: Sequence[np.ndarray], options: Options) -> tuple[str, list[i
     return "FP32", list(tensor.shape), tensor
 
 
-def _raw(content: Any) -> bytes:
+def _to_raw(content: Any) -> bytes:
     if isinstance(content, np.ndarray):
         return content.tobytes()
     return b"".join(struct.pack("<I", len(file)) + file for file in content)
@@ -227,7 +227,7 @@ def _encode(depths: Sequence[np.ndarray], answer: Answer) -> tuple[bytes, int | 
     output: dict[str, Any] = {"name": "depth", "datatype": datatype, "shape": shape}
     raw = b""
     if answer.binary:
-        raw = _raw(content)
+        raw = _to_raw(content)
         output["parameters"] = {"binary_data_size": len(raw)}
     elif datatype == "BYTES":
         output["data"] = [base64.b64encode(file).decode() for file in content]
@@ -252,5 +252,5 @@ def _encode_grpc(depths: Sequence[np.ndarray], answer: Answer) -> Any:
         id=answer.id,
         parameters={"units": pb.InferParameter(string_param=answer.options.units)},
         outputs=[{"name": "depth", "datatype": datatype, "shape": shape}],
-        raw_output_contents=[_raw(content)],
+        raw_output_contents=[_to_raw(content)],
     )
