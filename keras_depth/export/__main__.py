@@ -77,7 +77,7 @@ def _convert_by_tftrt(folder: Path, precision: str) -> int:
 
 def _build_engine(written: list["exporter.Written"], prepared: "exporter.Prepared") -> int:
     """Builds the engine where TensorRT is installed; else writes and prints how to."""
-    from keras_depth.export import details, tensorrt
+    from keras_depth.export import export_json, tensorrt
     from keras_depth.files import write_text
 
     fp32, fp16 = written[0].folder, written[1].folder if len(written) > 1 else None
@@ -87,7 +87,7 @@ def _build_engine(written: list["exporter.Written"], prepared: "exporter.Prepare
         write_text(fp32 / "BUILD.txt", text + "\n")
         print(f"\nno TensorRT here, so no engine was built (see {fp32 / 'BUILD.txt'}).\n{text}")
         return 0
-    details.write(fp32, {**written[0].details, "engine": asdict(engine)})
+    export_json.write(fp32, {**written[0].details, "engine": asdict(engine)})
     time = "not timed" if engine.milliseconds is None else f"{engine.milliseconds} ms"
     print(f"engine      {fp32 / tensorrt.ENGINE}: TensorRT {engine.tensorrt}, {time}")
     if engine.parity is None:

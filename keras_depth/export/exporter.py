@@ -16,7 +16,7 @@ import numpy as np
 from keras_depth import images
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.export import details, litert, network, onnx, parity, saved_model, tftrt
+from keras_depth.export import export_json, litert, network, onnx, parity, saved_model, tftrt
 from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
@@ -116,10 +116,10 @@ def prepare(request: Request) -> Prepared:
     return Prepared(
         exported,
         {
-            **details.describe_tensors(exported, request),
-            "model": details.describe_model(model, request, encoding, focal_baseline),
+            **export_json.describe_tensors(exported, request),
+            "model": export_json.describe_model(model, request, encoding, focal_baseline),
             "resize": request.resize,
-            "versions": details.versions(),
+            "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
         parity.compute_reference(float32, encoding, focal_baseline, rooms, request.output_size),
@@ -139,27 +139,27 @@ def write(prepared: Prepared, request: Request) -> list[Written]:
         for artifact in artifacts:
             target = artifact.folder / version
             folder = stack.enter_context(_replacing_folder(target))
-            said, compared = _write_one(artifact, folder, prepared, request)
-            written.append(Written(target, said, compared))
+            written.append(Written(target, *_write_one(artifact, folder, prepared, request)))
     return written
 
 
 def describe(written: Written) -> str:
     """Describes what was written and how far it is from the Keras model, an aspect a line."""
-    said = written.details
-    image, depth, latency = said["input"], said["output"], said["latency"]
-    size = sum(file["bytes"] for file in said["files"].values())
+    details = written.details
+    image, depth, latency = details["input"], details["output"], details["latency"]
+    size = sum(file["bytes"] for file in details["files"].values())
     lines = {
-        "written": f"{written.folder}: {said['format']}, {said['precision']}, {size / 1e6:.1f} MB",
+        "written": f"{written.folder}: {details['format']}, {details['precision']},"
+        f" {size / 1e6:.1f} MB",
         "in": f"{image['name']}: {image['dtype']} {_shape(image)}, {image['units']}",
         "out": f"{depth['name']}: {depth['dtype']} {_shape(depth)}, {depth['units']}",
         "difference": str(written.parity),
         "time": f"{latency['milliseconds']:.1f} ms a call here, batch {latency['batch']}; peak"
         f" memory {latency['peak_memory'] / 1e6:,.0f} MB",
     }
-    if "transposes" in said:
+    if "transposes" in details:
         lines["graph"] = (
-            f"{said['nodes']} nodes of opset {said['opset']}, {said['transposes']} of them"
+            f"{details['nodes']} nodes of opset {details['opset']}, {details['transposes']} of them"
             " Transpose"
         )
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
@@ -240,10 +240,10 @@ def _write_one(
     artifact: _Artifact, folder: Path, prepared: Prepared, request: Request
 ) -> tuple[dict[str, Any], Parity]:
     """Writes an artifact into a folder and checks it; returns its export.json and its parity."""
-    said = {"format": request.format, "precision": artifact.precision, **prepared.details}
-    said |= artifact.write(folder) or {}
-    said["files"] = details.describe_files(folder)
-    details.write(folder, said)  # the fresh process reads it
+    details = {"format": request.format, "precision": artifact.precision, **prepared.details}
+    details |= artifact.write(folder) or {}
+    details["files"] = export_json.describe_files(folder)
+    export_json.write(folder, details)  # the fresh process reads it
     run = parity.run_alone(folder, prepared.images)
     compared = parity.compare(prepared.depth, run.depth, artifact.precision, request.limit)
     if not compared.passed:
@@ -251,14 +251,14 @@ def _write_one(
             f"{request.output}: the {request.format} in {artifact.precision} differs from the Keras"
             f" model and was not kept: {compared}. Give --limit a larger difference to accept it"
         )
-    said["parity"] = asdict(compared)
-    said["latency"] = {
+    details["parity"] = asdict(compared)
+    details["latency"] = {
         "batch": request.batch or 1,
         "milliseconds": run.milliseconds,
         "peak_memory": run.peak_memory,
     }
-    details.write(folder, said)
-    return said, compared
+    export_json.write(folder, details)
+    return details, compared
 
 
 def _next_version(format: str, folders: list[Path]) -> int:

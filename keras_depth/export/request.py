@@ -64,7 +64,7 @@ class Request:
                 f" {', '.join(PRECISIONS[self.format])}; choose one of these"
             )
         if self.focal_baseline is not None and not self.focal_baseline > 0:
-            raise InputError(f"focal-baseline {self.focal_baseline}: give a number above 0")
+            raise InputError(f"focal_baseline {self.focal_baseline}: give a number above 0")
         if self.precision == "int8" and self.calibration is None:
             raise InputError(
                 "int8 takes its scales from images: give --calibration a folder of images like"

@@ -4,13 +4,12 @@ import json
 import sys
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_depth import command
 from keras_depth.benchmark import __main__ as benchmark
-from keras_depth.benchmark import measure, timing
+from keras_depth.benchmark import compare_runtimes, measure, timing
 
 LITE = ["--arch", "lite_basic_interl_t"]
 
@@ -56,15 +55,6 @@ def test_table_and_file(run_folder, tmp_path, capsys):
     assert f"TensorFlow {tf.__version__}, Keras {keras.__version__}" in printed
 
 
-def test_times_in_milliseconds(run_folder, monkeypatch):
-    seconds = np.linspace(0.1, 0.2, 11)
-    monkeypatch.setattr(timing, "seconds", lambda functions, _: dict.fromkeys(functions, seconds))
-    model = keras.saving.load_model(run_folder / "model.keras", compile=False)
-    text = measure.report(measure.measure(model, batch=3, repeats=11))
-    assert "150.0 ms (110.0 to 190.0), 20.0 images/s" in text
-    assert "training step" not in text
-
-
 def test_a_keras_file(run_folder, capsys):
     assert call([run_folder / "model.keras", "--repeats", 1]) == 0
     assert "8x12, batch 1\n" in capsys.readouterr().out
@@ -76,37 +66,6 @@ def test_random_weights_at_a_size_with_an_option(capsys):
     printed = capsys.readouterr().out
     assert "128x128, batch 1\n" in printed and "9,162,766 (9,162,766 trainable)\n" in printed
     assert "0.641 GMAC\n" in printed, "5.129 at 256x512, eight times the size"
-
-
-def test_pairs_where_the_recipe_trains_on_them():
-    image = keras.Input((8, 16, 3))
-    disparity = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(image)
-    model = keras.Model(image, disparity, name="optidepthnet_vgg")
-    result = measure.measure(model, batch=2, repeats=1, training=True)
-    assert result["training"]["loss"] == "stereo"
-
-
-@pytest.mark.slow
-def test_two_networks_by_three_runtimes(tmp_path, capsys):
-    """Exported, and each timed in a process of its own; the memory is that process's."""
-    arguments = ["--arch", "squeezenet_unet", "--arch", "optidepthnet_vgg", "--size", "128x128"]
-    runtimes = ["tensorflow", "onnxruntime", "litert"]
-    file = tmp_path / "runtimes.json"
-    options = ["--runtime", ",".join(runtimes), "--repeats", 3, "--json", file]
-    assert call([*arguments, *options]) == 0
-    printed = capsys.readouterr().out
-    written = json.loads(file.read_text())
-    assert [(row["architecture"], row["runtime"]) for row in written["rows"]] == [
-        (name, runtime) for name in arguments[1:4:2] for runtime in runtimes
-    ]
-    for row in written["rows"]:
-        assert 0 < row["median"] <= row["percentile_95"]
-        assert row["images_per_second"] == pytest.approx(1000 / row["median"])
-        if row["runtime"] != "tensorflow":  # which takes more, and is in none of the others
-            assert 30e6 < row["peak_memory"] < written["rows"][0]["peak_memory"]
-        line = f"| `{row['architecture']}` | 128x128 | {row['parameters'] / 1e6:.2f} M |"
-        assert line in printed
-    assert "fp32, batch 1, on CPU:0 with" in printed and "3 calls of each, in turn" in printed
 
 
 REFUSED = {
@@ -147,6 +106,15 @@ def test_refused(tmp_path, monkeypatch, capsys, run_folder, arguments, message):
     error = capsys.readouterr().err
     assert message in error.splitlines()[-1]
     assert "Traceback" not in error
+
+
+def test_a_runtime(run_folder, tmp_path, capsys):
+    file = tmp_path / "runtimes.json"
+    arguments = [run_folder, "--runtime", "litert", "--batch", 2, "--repeats", 3, "--json", file]
+    assert call(arguments) == 0
+    printed, values = capsys.readouterr().out, json.loads(file.read_text())
+    assert printed == compare_runtimes.report(values) + "\n"
+    assert values["batch"] == 2 and [row["runtime"] for row in values["rows"]] == ["litert"]
 
 
 def test_a_batch_that_does_not_fit(run_folder, monkeypatch, capsys):

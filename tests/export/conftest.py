@@ -1,4 +1,4 @@
-"""Older TensorFlows, which exported networks must run in: each in an environment of its own."""
+"""A run to export; and older TensorFlows, each in an environment of its own."""
 
 import fcntl
 import os
@@ -8,7 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from keras_depth.export import parity
+from keras_depth.predict.exported import Exported
+from tests.helpers.exporting import bright_is_far
 
 # Which Pythons a TensorFlow's wheels are for, and what it needs besides to be importable today.
 WHEELS = {
@@ -18,6 +23,27 @@ WHEELS = {
     "2.5.3": ("3.9", "3.8", "3.7", "3.6"),
 }
 NEEDS = {"2.7.4": ["protobuf<3.21", "numpy<1.24"], "2.5.3": ["protobuf<3.21", "numpy<1.20"]}
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    bright_is_far().save(folder / "model.keras")
+    return folder
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Runs what was written in this process: a fresh one takes ten seconds."""
+
+    def run_here(folder, images):
+        exported = Exported(folder)
+        batch = exported.batch or len(images)
+        groups = [exported(images[i : i + batch]) for i in range(0, len(images), batch)]
+        return parity.Run(np.concatenate(groups), milliseconds=2.5, peak_memory=3_000_000)
+
+    monkeypatch.setattr(parity, "run_alone", run_here)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def test_a_failing_request_is_quoted(exported):
 
 def test_a_network_that_does_not_load(exported, tmp_path):
     with (
-        pytest.raises(InputError, match="fails in a fresh process: .*: no exported network"),
+        pytest.raises(InputError, match="fails in a fresh process: .*give an exported network"),
         worker.start(tmp_path),
     ):
         pass

@@ -1,0 +1,178 @@
+"""The exporter: versions, sizes, precisions and cameras, each compared with the Keras model."""
+
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+from keras_depth.errors import InputError
+from keras_depth.evaluate import evaluator
+from keras_depth.export import exporter, network, parity, saved_model
+from keras_depth.export.request import Request
+from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.predict.loading import load_exported
+from keras_depth.run_folder import RunFolder
+from tests.helpers.exporting import SIZE, bright_is_far, call
+from tests.helpers.lively import lively
+
+
+def test_versions_count_up_and_formats_do_not_mix(run, tmp_path, here):
+    output = tmp_path / "exported"
+    request = Request(run, "onnx", output)
+    folders = [written.folder for _ in range(2) for written in exporter.export(request)]
+    assert [folder.name for folder in folders] == ["1", "2"]
+    assert load_exported(output / "lite_basic_interl_t").folder.name == "2", "the highest counts"
+    with pytest.raises(InputError, match="contains onnx.*its own --output"):
+        exporter.export(Request(run, "litert", output, batch=1))
+    assert len(list((output / "lite_basic_interl_t").iterdir())) == 2
+
+
+def test_what_is_not_the_keras_model_is_not_kept(run, tmp_path, here, monkeypatch):
+    other = bright_is_far()
+    other.set_weights([1.001 * weight for weight in other.get_weights()])
+    wrong = network.build(other, "metric")
+    write = saved_model.write_frozen
+    monkeypatch.setattr(saved_model, "write_frozen", lambda model, folder: write(wrong, folder))
+    request = Request(run, "saved_model", tmp_path / "exported")
+    with pytest.raises(InputError, match="from the Keras model and was not kept: .*0.001 of"):
+        exporter.export(request)
+    assert not list((tmp_path / "exported").rglob("saved_model.pb")), "its good twin neither"
+    exporter.export(Request(run, "saved_model", tmp_path / "exported", limit=0.01))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("output_size, wanted", [("network", (16, 24)), ("input", (60, 40))])
+def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted):
+    """Resized within the graph as DepthEstimator resizes them: one side shrinks, one grows."""
+    request = Request(
+        run,
+        "onnx",
+        tmp_path / "out",
+        size=(60, 40),
+        batch=2,
+        dtype=dtype,
+        output_size=output_size,
+        layout="NCHW",
+        opset=17,
+    )
+    (written,) = exporter.export(request)
+    folder, details = written.folder, written.details
+    assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == 17
+    assert details["output"]["shape"] == [2, *wanted, 1]
+    assert details["parity"]["max_rel"] < 1e-5
+    exported = load_exported(folder)
+    assert exported.input_size == (60, 40) and exported.batch == 2
+    pictures = parity.render_images((60, 40), 3)
+    estimator = DepthEstimator.load(folder)
+    depth = estimator(pictures)
+    assert depth.shape == (3, 60, 40), "in twos, the last one twice"
+    expected = DepthEstimator(bright_is_far())(pictures / np.float32(255))
+    np.testing.assert_allclose(depth.mean(), expected.mean(), rtol=1e-3)
+
+
+def test_half_precision(run, tmp_path, here):
+    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out", precision="fp16"))
+    folder, details = written.folder, written.details
+    assert details["precision"] == "fp16"
+    assert 0 < details["parity"]["mean_rel"] < 1e-2, "rounded, and not much"
+    import onnx
+
+    model = onnx.load(folder / "model.onnx")
+    types = {x.data_type for x in model.graph.initializer if list(x.dims) == [1, 3, 1, 1]}
+    assert types == {onnx.TensorProto.FLOAT16}
+    (output,) = model.graph.output
+    assert output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+
+
+def test_disparity_in_half_precision_stays_finite(tmp_path, here):
+    """The sky's 540 km are beyond float16."""
+    image = keras.Input((*SIZE, 3))
+    disparity = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros")(image)
+    keras.Model(image, disparity, name="optidepthnet_vgg").save(tmp_path / "model.keras")
+    RunFolder(tmp_path).write_camera(26.0)
+    (written,) = exporter.export(Request(tmp_path, "onnx", tmp_path / "out", precision="fp16"))
+    depth = load_exported(written.folder)(np.zeros((1, *SIZE, 3), np.uint8))
+    np.testing.assert_allclose(depth, 26.0 / 48 / 1e-6, rtol=1e-3)
+
+
+def test_the_camera_of_a_disparity(tmp_path, here, capsys):
+    image = keras.Input((*SIZE, 3))
+    disparity = keras.layers.Conv2D(1, 1, bias_initializer=keras.initializers.Constant(0.01))(image)
+    keras.Model(image, disparity * 0 + 0.01, name="optidepthnet_vgg").save(tmp_path / "model.keras")
+    assert call(tmp_path, "--format", "onnx", "--output", tmp_path / "out") == 2
+    assert "give --focal-baseline" in capsys.readouterr().err
+    RunFolder(tmp_path).write_camera(48.0)
+    for given, metres in ((None, 100.0), (24.0, 50.0)):
+        # Twice as wide: a pixel is half the angle, and the disparity twice the pixels.
+        (written,) = exporter.export(
+            Request(
+                tmp_path,
+                "onnx",
+                tmp_path / "out",
+                size=(64, 96),
+                output_size="input",
+                focal_baseline=given,
+            )
+        )
+        assert written.details["model"]["focal_baseline"] == (given or 48.0)
+        depth = load_exported(written.folder)(np.zeros((1, 64, 96, 3), np.uint8))
+        np.testing.assert_allclose(depth, metres, rtol=1e-4)
+
+
+def test_an_exported_network_is_scored(run, tmp_path, here):
+    """As the run is: what rounding costs is a score."""
+    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out"))
+    scores = []
+    for scored in (run / "model.keras", written.folder):
+        report, _ = evaluator.evaluate_run(
+            scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
+        )
+        scores.append(report.scores["model"]["image"]["abs_rel"])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"
+
+
+def test_half_precision_of_litert(run, tmp_path, here):
+    request = Request(run, "litert", tmp_path / "out", batch=2, precision="fp16")
+    (written,) = exporter.export(request)
+    assert written.details["input"]["shape"][0] == 2
+
+
+LOAD = """
+import sys
+import numpy as np
+import tensorflow as tf
+if tf.__version__ == "2.5.3" and "msfnet" in sys.argv[1]:
+    # It cannot fuse an activation with a grouped convolution on a CPU: docs/jetson.md.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+loaded = tf.saved_model.load(sys.argv[1])
+image = np.load(sys.argv[2])
+depth = loaded.signatures["serving_default"](image=tf.constant(image))["depth"].numpy()
+np.save(sys.argv[3], depth)
+print(tf.__version__)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["2.17.1", "2.12.1", "2.5.3"])
+def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, tmp_path, here):
+    """2.5 is JetPack 4's, 2.12 to 2.17 those of JetPack 5 and 6. Of each decoder one network."""
+    python = old_tensorflow(version)
+    for name in ("lite_basic_interl_t", "optidepthnet_vgg", "vgg19_unet", "msfnet"):
+        model = lively(name)
+        model.save(tmp_path / "model.keras")
+        stereo = 64.0 if name == "optidepthnet_vgg" else None
+        request = Request(tmp_path, "saved_model", tmp_path / name, focal_baseline=stereo)
+        prepared = exporter.prepare(request)
+        folder = exporter.write(prepared, request)[1].folder
+        assert folder.parents[1].name == "frozen"
+        np.save(tmp_path / "image.npy", prepared.images)
+        done = subprocess.run(
+            [python, "-c", LOAD, folder, tmp_path / "image.npy", tmp_path / "depth.npy"],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip() == version
+        depth = np.load(tmp_path / "depth.npy")
+        assert parity.compare(prepared.depth, depth, "fp32").passed

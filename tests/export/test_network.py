@@ -1,0 +1,37 @@
+"""The network that is exported: in float32, its resizing by matrix products."""
+
+import pytest
+
+from keras_depth.encodings import ENCODINGS
+from keras_depth.export import exporter, network, parity
+from keras_depth.export.request import Request
+from keras_depth.predict.estimator import encoding_of
+from tests.helpers.exporting import bright_is_far
+from tests.helpers.lively import lively
+
+
+def test_a_network_trained_in_half_precision_computes_in_float32(tmp_path, here):
+    model = bright_is_far(dtype="mixed_float16")
+    assert model.layers[-1].compute_dtype == "float16"
+    model.save(tmp_path / "model.keras")
+    (written,) = exporter.export(Request(tmp_path, "onnx", tmp_path / "out"))
+    assert written.parity.max_rel < 1e-6
+
+
+@pytest.mark.parametrize("name", ["vgg19_unet", "msfnet", "mobilenet_v2_unet"])
+def test_bilinear_resizing_by_matmul(name):
+    """The option for TF-TRT: no resizing operator is left, and depth is the same."""
+    model = lively(name)
+    encoding = ENCODINGS[encoding_of(model)].name
+    images = parity.render_images(model.inputs[0].shape[1:3], 2)
+    expected = parity.compute_reference(network.to_float32(model), encoding, None, images, "input")
+    written = {}
+    for matmul in (False, True):
+        deployed = network.build(
+            network.to_float32(model), encoding, output_size="input", matmul=matmul
+        )
+        function = network.freeze(deployed).get_concrete_function()
+        written[matmul] = {op.type for op in function.graph.get_operations()}
+        depth = network.freeze(deployed)(images)["depth"].numpy()
+        assert parity.compare(expected, depth, "fp32").passed
+    assert "ResizeBilinear" in written[False] and "ResizeBilinear" not in written[True]

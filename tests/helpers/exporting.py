@@ -1,0 +1,29 @@
+"""What the tests of exporting share: the command, and a network whose depth is known."""
+
+import sys
+
+import keras
+import pytest
+
+from keras_depth import command
+from keras_depth.export import __main__ as export
+
+SIZE = (32, 48)
+
+
+def call(*arguments):
+    """Runs the command in this process; returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["export", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            command.run(export.main)
+    return exit.value.code
+
+
+def bright_is_far(name="lite_basic_interl_t", size=SIZE, dtype=None):
+    """A network whose depth is known: 10 m times the mean of R, G and B, at half the size."""
+    image = keras.Input((*size, 3), name="image")
+    x = keras.layers.AveragePooling2D(2, dtype=dtype)(image)
+    weights = keras.initializers.Constant(10 / 3)
+    depth = keras.layers.Conv2D(1, 1, kernel_initializer=weights, dtype=dtype)(x)
+    return keras.Model(image, depth, name=name)
