@@ -153,6 +153,7 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
     ],
 )
 def test_a_paper_of_several_data_sets(network, data, row):
+    assert recipes.usual(network, data) == f"msfnet/{row}"
     recipe = train.read_recipe(train.parse(["--arch", network, "--data", data]))
     assert recipe == recipes.load(f"msfnet/{row}", architecture=network)
 
