@@ -1,4 +1,4 @@
-"""The report's charts: published and measured numbers, row by row."""
+"""Draws the report's charts: published and measured numbers, row by row."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,20 +12,20 @@ def errors(
     names: Sequence[str],
     published: Sequence[float | None],
     here: Sequence[float | None],
-    here_is: str,
+    scope: str,
     path: Path,
 ) -> None:
     """Draws REL of each row, published and measured.
 
     Args:
-        names: of the rows, from the top.
+        names: the rows' names, from the top.
         published, here: linear REL; None is not drawn.
-        here_is: what was scored here, for the legend.
+        scope: what was scored here, for the legend.
         path: a .png file.
     """
     _dots(
         names,
-        {"published": (published, _PUBLISHED, "o"), f"here, {here_is}": (here, _HERE, "D")},
+        {"published": (published, _PUBLISHED, "o"), f"here, {scope}": (here, _HERE, "D")},
         "REL, mean |error| / depth",
         path,
     )
@@ -37,18 +37,18 @@ def times(
     here: Sequence[float | None],
     path: Path,
 ) -> None:
-    """Draws the time of each row by that of the row it is compared with.
+    """Draws the ratio of each row's time to that of the row it is compared with.
 
     Args:
-        names: of the rows, from the top.
-        published: by device, ratios; None is not drawn.
-        here: the same, measured here.
+        names: the rows' names, from the top.
+        published: device -> the published ratios; None is not drawn.
+        here: the ratios measured here.
         path: a .png file.
     """
-    colours = (_PUBLISHED, "#4c9f70", "#8d6cab")
+    colors = (_PUBLISHED, "#4c9f70", "#8d6cab")
     series = {
-        f"published, {device}": (ratios, colour, "o")
-        for (device, ratios), colour in zip(published.items(), colours, strict=False)
+        f"published, {device}": (ratios, color, "o")
+        for (device, ratios), color in zip(published.items(), colors, strict=False)
     }
     _dots(
         names,
@@ -61,11 +61,11 @@ def times(
 def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:
     figure = Figure(figsize=(8, 1.2 + 0.34 * len(names)), layout="constrained")
     axes = figure.subplots()
-    for name, (values, colour, marker) in series.items():
+    for name, (values, color, marker) in series.items():
         known = [(value, at) for at, value in enumerate(values) if value is not None]
         if known:
             axes.scatter(
-                *zip(*known, strict=True), color=colour, marker=marker, label=name, zorder=3
+                *zip(*known, strict=True), color=color, marker=marker, label=name, zorder=3
             )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)

@@ -1,4 +1,4 @@
-"""Which rows of a paper are reproduced, on which frames, and where their results lie."""
+"""Plans how each row of a paper is reproduced: recipe, frames, and folder of its results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,28 +11,28 @@ from keras_depth.errors import InputError
 from keras_depth.published import Row
 from keras_depth.recipes import Recipe
 
-_RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # what stands in for a data set
+_RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # data set -> rendered frames in its place
 
 
 @dataclass(frozen=True)
 class RowPlan:
-    """One row, and how it is to be had again.
+    """How one row is reproduced.
 
     Attributes:
         row: the published row.
-        folder: where its results lie: `counts.json`, `time.json`, and with `settings.json` `run/`,
+        folder: the folder of its results: `counts.json`, `time.json`, `settings.json`, `run/`,
             `paper/` and `standard/`.
-        network: the recipe of the published row, for the network as the paper has it.
-        recipe: what is trained and scored: that recipe on the data set, or the one of rendered
-            frames.
-        run: a run that was trained before, in place of training; None: `folder / "run"`.
+        paper_recipe: the recipe of the published row, which builds the paper's model.
+        recipe: the recipe that is trained and scored: the paper's on its data set, or that of
+            rendered frames.
+        run: an earlier run to score instead of training; None: train in `folder / "run"`.
         standard: the protocol that most papers score this data set under.
-        settings: what its results depend on, in JSON's types.
+        settings: the settings that its results depend on, in JSON's types.
     """
 
     row: Row
     folder: Path
-    network: Recipe
+    paper_recipe: Recipe
     recipe: Recipe
     run: Path | None
     standard: str
@@ -56,19 +56,20 @@ def plan(
     steps: int | None = None,
     changes: Sequence[str] = (),
 ) -> list[RowPlan]:
-    """Says how each row of a paper is to be reproduced.
+    """Plans how each row of a paper is reproduced.
 
     Args:
         paper: a name of `published.papers()`.
-        output: folder of all results.
-        folders: of the data sets, by their names ("nyu", "kitti"). A row whose data set is not
+        output: the folder of all results.
+        folders: name of a data set ("nyu", "kitti") -> its folder. A row whose data set is not
             among them is trained on rendered frames.
-        runs: trained runs by row, which are scored in place of training.
+        runs: row -> a trained run, which is scored instead of training.
         steps: training steps; None: those of the recipes. 0 trains nothing.
-        changes: of every trained recipe, as `recipes.load` takes them.
+        changes: changes of every trained recipe, as `recipes.load` takes them.
 
     Raises:
-        InputError: no such paper or row, what a recipe does not take, or a run of something else.
+        InputError: an unknown paper or row, a change that a recipe refuses, or a run of another
+            architecture or data set.
     """
     folders, runs = folders or {}, runs or {}
     for number in runs:
@@ -87,8 +88,8 @@ def _plan_row(
     steps: int | None,
     changes: Sequence[str],
 ) -> RowPlan:
-    network = recipes.load(row.recipe)
-    data = network.data["name"]
+    paper_recipe = recipes.load(row.recipe)
+    data = paper_recipe.data["name"]
     trained = _trained(run, row) if run else None
     asked = {"run": str(run)} if run else {"run": None, "steps": steps, "set": list(changes)}
     if steps:
@@ -103,7 +104,7 @@ def _plan_row(
     return RowPlan(
         row=row,
         folder=output / f"row{row.row:02}",
-        network=network,
+        paper_recipe=paper_recipe,
         recipe=recipe,
         run=run,
         standard=protocols.usual(data),
@@ -112,32 +113,33 @@ def _plan_row(
 
 
 def _trained(run: Path, row: Row) -> Recipe | None:
-    """The recipe of a run that was given; None of a file, or of an exported network."""
+    """Returns the recipe of a run; None for a file or an exported model, which have none."""
     file = run / "recipe.yaml"
     if not file.is_file():
         return None
     recipe = recipes.load(str(file))
     if recipe.architecture != row.architecture:
         raise InputError(
-            f"--run {row.row}={run}: holds {recipe.architecture}, and row {row.row} of {row.paper}"
-            f" is {row.architecture}"
+            f"--run {row.row}={run}: holds {recipe.architecture}, but row {row.row} of {row.paper}"
+            f" is {row.architecture}; give a run of that"
         )
     return recipe
 
 
 def _on_its_own_data(trained: Recipe, data: str, run: Path | None) -> Recipe:
+    """Returns the run's own recipe, if it was trained on the row's data set."""
     if trained.data["name"] != data:
         raise InputError(
-            f"{run}: was trained on {trained.data['name']}, and is to be scored on {data}: give its"
-            " folder with --data-dir"
+            f"{run}: was trained on {trained.data['name']}, but its row is scored on {data}; give"
+            f" the folder of {data} with --data-dir"
         )
     return trained
 
 
 def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
-    """The paper's recipe of rendered frames with the row's network, encoding and loss.
+    """Returns the paper's recipe for rendered frames, with the row's architecture and loss.
 
-    Of drives where the row's frames are streets.
+    The frames are drives for a row of KITTI, otherwise rooms.
     """
     name = f"{row.paper}/{'drives' if _RENDERED[data] == 'drives' else 'rooms'}"
     return recipes.load(
@@ -146,7 +148,7 @@ def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
 
 
 def choose(paper: str, text: str) -> list[int]:
-    """Reads which rows are meant: "5,7-9".
+    """Reads a choice of rows such as "5,7-9".
 
     Raises:
         InputError: it is not written so, or the paper's table has no such row.

@@ -1,4 +1,4 @@
-"""The report of a reproduction: published and measured numbers side by side."""
+"""Writes the report of a reproduction: published and measured numbers side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,20 +15,20 @@ from keras_depth.reproduce.plan import RowPlan
 from keras_depth.reproduce.results import Result, read
 
 _RENDERED = (
-    "**Rendered frames**, drawn by a program: the measured errors show that the networks learn, and"
-    " say nothing about NYU Depth v2 or KITTI. What was trained for them, at a smaller size and"
-    " sometimes with fewer layers, stands with the pictures. Parameters, multiplications and times"
-    " are those of the networks at the paper's sizes."
+    "**Rendered frames**, drawn by a program: the measured errors show that the models learn, and"
+    " say nothing about NYU Depth v2 or KITTI. The models trained on them are smaller, some with"
+    " fewer layers; the section with the images describes them. Parameters, multiplications and"
+    " times are those of the models at the paper's sizes."
 )
 
 
 def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
-    """Writes `report.md` and `report.html` of what the folder holds by now.
+    """Writes `report.md` and `report.html` of the results so far.
 
     Args:
-        plans: of all rows of one paper.
+        plans: the plans of all rows of a paper.
         output: the folder of the results.
-        command: what made the latest of them, for the reader.
+        command: the command that made the latest of them, for the reader.
 
     Raises:
         InputError: a file of the results is damaged.
@@ -42,18 +42,18 @@ def write(plans: Sequence[RowPlan], output: Path, command: str) -> None:
             *tables.errors(results, output),
             *tables.standard(results),
             *tables.times(results, output),
-            *_pictures(results, output),
+            *_images(results, output),
             *_quoted(content),
-            *_apart(content),
+            *_limits(content),
         ]
     )
     write_text(output / "report.md", text + "\n")
-    title = f"{content['paper']}: {tables.where(results)}"
+    title = f"{content['paper']}: {tables.scope(results)}"
     write_text(output / "report.html", to_html(text, title, output))
 
 
 def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -> list[str]:
-    lines = [f"# {content['paper']}, published and here: {tables.where(results)}", ""]
+    lines = [f"# {content['paper']}, published and here: {tables.scope(results)}", ""]
     if any(result.rendered for result in results):
         lines += [_RENDERED, ""]
     scored = sum(bool(result.frames) for result in results)
@@ -71,28 +71,28 @@ def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -
     return [*lines, *table(["", ""], facts.items(), "ll"), ""]
 
 
-def _pictures(results: Sequence[Result], output: Path) -> list[str]:
+def _images(results: Sequence[Result], output: Path) -> list[str]:
     lines: list[str] = []
     for result in results:
-        if result.picture is None or "paper" not in result.scores:
+        if result.figure is None or "paper" not in result.scores:
             continue
         changed = ", ".join(f"`{change}`" for change in result.changed)
         lines += [
             f"### Row {result.row.row}, {result.row.name}, on {result.frames}",
             "",
-            f"![Picture, true depth, predicted depth, error; {result.frames}]"
-            f"({result.picture.relative_to(output)})",
+            f"![Image, true depth, predicted depth, error; {result.frames}]"
+            f"({result.figure.relative_to(output)})",
             "",
             f"- Trained: {result.trained}.",
-            *([f"- Changed of its recipe: {changed}."] if changed else []),
+            *([f"- Changed in its recipe: {changed}."] if changed else []),
             f"- Scored: {result.scores['paper']['data']}.",
             "",
         ]
-    return [f"## Pictures ({tables.where(results)})", "", *lines] if lines else []
+    return [f"## Images ({tables.scope(results)})", "", *lines] if lines else []
 
 
 def _quoted(content: dict[str, Any]) -> list[str]:
-    """What the paper compares itself with; nothing of it is measured here."""
+    """Lists the rows that the paper quotes from others, of which none is measured here."""
     quoted = content.get("quoted", [])
     if not quoted:
         return []
@@ -116,7 +116,8 @@ def _size(size: list[int] | None) -> str:
     return "x".join(map(str, size or []))
 
 
-def _apart(content: dict[str, Any]) -> list[str]:
+def _limits(content: dict[str, Any]) -> list[str]:
+    """Says what of the paper can be reproduced, and lists its contradictions."""
     notes = [row for row in content["rows"] if row.get("note")]
     return [
         "## What can be reproduced, and what cannot",

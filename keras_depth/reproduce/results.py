@@ -1,4 +1,4 @@
-"""What the folder of a reproduction holds by now, row by row, whatever is asked for next."""
+"""Reads the results of a reproduction, row by row, as far as they exist."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,24 +24,25 @@ _PROTOCOLS = ("paper", "standard")
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of one row.
+    """The results of one row.
 
     Attributes:
-        row: the published one.
-        network: its architecture, with the options that the recipe gives it.
-        counts, time: what `row.count` and `row.time` wrote.
-        scores: `report.json` of "paper" and "standard", as far as they are there.
-        seen: how many of the scored frames the network was trained on; None: not known.
-        unscored: why one of them is not there.
-        frames: what was scored, for people; "" where nothing was.
-        trained: what was trained, on what and for how long; on rendered frames it may be smaller.
-        changed: what was changed of its recipe.
-        steps: how long it was trained; None where no run folder says so.
-        picture: the figure of the paper's protocol.
+        row: the published row.
+        model: its architecture, with the options that the recipe gives it.
+        counts, time: what `row.count` and `row.measure_time` wrote; None: not yet.
+        scores: "paper" and "standard" -> their `report.json`, if it exists.
+        seen: the same -> how many of the scored frames the model was trained on; None: unknown.
+        unscored: the same -> why there is no score.
+        frames: the scored frames, for people; "" if nothing was scored.
+        trained: the model, frames and steps that were trained; on rendered frames the model may
+            be smaller than the paper's.
+        changed: the changes of the recipe.
+        steps: training steps; None: no run folder tells.
+        figure: the sample figure under the paper's protocol; None: there is none.
     """
 
     row: Row
-    network: str
+    model: str
     counts: dict[str, Any] | None
     time: dict[str, Any] | None
     scores: dict[str, dict[str, Any]]
@@ -51,7 +52,7 @@ class Result:
     trained: str
     changed: list[str]
     steps: int | None
-    picture: Path | None
+    figure: Path | None
 
     @property
     def rendered(self) -> bool:
@@ -59,22 +60,22 @@ class Result:
 
 
 def read(plan: RowPlan) -> Result:
-    """Reads what is there of a row.
+    """Reads the results of a row.
 
     Raises:
         InputError: a file is damaged.
     """
     folder = plan.folder
-    done = settings.of(folder) or {}
+    done = settings.read(folder) or {}
     run = RunFolder(done.get("run") or folder / "run")
-    scores = _found(folder, "report.json")
-    seen = {name: values["frames"] for name, values in _found(folder, SEEN).items()}
+    scores = _read_both(folder, "report.json")
+    seen = {name: values["frames"] for name, values in _read_both(folder, SEEN).items()}
     steps = _steps(run)
     sentences = {name: folder / name / "not_scored.txt" for name in _PROTOCOLS}
-    picture = folder / "paper" / "figures" / "samples.png"
+    figure = folder / "paper" / "figures" / "samples.png"
     return Result(
         row=plan.row,
-        network=_network(plan.network),
+        model=_describe_model(plan.paper_recipe),
         counts=_json(folder / "counts.json"),
         time=_json(folder / "time.json"),
         scores=scores,
@@ -85,24 +86,24 @@ def read(plan: RowPlan) -> Result:
             if file.exists() and name not in scores
         },
         frames=_FRAMES.get(done.get("data", ""), "unknown frames") if scores else "",
-        trained=_trained(run, steps),
+        trained=_describe_training(run, steps),
         changed=done.get("set", []),
         steps=steps,
-        picture=picture if picture.exists() else None,
+        figure=figure if figure.exists() else None,
     )
 
 
-def _trained(run: RunFolder, steps: int | None) -> str:
+def _describe_training(run: RunFolder, steps: int | None) -> str:
     if not run.recipe_file.is_file():
-        return f"{run.path}, which does not say how"
+        return f"{run.path}; how is not known"
     recipe = recipes.load(str(run.recipe_file))
     frames = _FRAMES.get(recipe.data["name"], recipe.data["name"])
     size = "x".join(map(str, recipe.size))
-    long = f", {steps:,} steps" if steps else ""
-    return f"`{_network(recipe)}`, {frames} of {size}, batch {recipe.batch_size}{long}"
+    duration = f", {steps:,} steps" if steps else ""
+    return f"`{_describe_model(recipe)}`, {frames} of {size}, batch {recipe.batch_size}{duration}"
 
 
-def _network(recipe: Recipe) -> str:
+def _describe_model(recipe: Recipe) -> str:
     options = ", ".join(f"{key}={value}" for key, value in recipe.options.items())
     return recipe.architecture + (f" ({options})" if options else "")
 
@@ -112,8 +113,8 @@ def _steps(run: RunFolder) -> int | None:
     return rows[-1]["step"] if rows else None
 
 
-def _found(folder: Path, name: str) -> dict[str, dict[str, Any]]:
-    """The files of that name of the two protocols, as far as they are there."""
+def _read_both(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Reads the file of that name of both protocols, without those that do not exist."""
     files = {protocol: _json(folder / protocol / name) for protocol in _PROTOCOLS}
     return {protocol: values for protocol, values in files.items() if values is not None}
 

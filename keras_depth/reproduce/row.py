@@ -1,4 +1,4 @@
-"""One row: counted, trained, scored and timed; each part is kept as a file, and done once."""
+"""Counts, trains, scores and times one row. Each result is a file, and is computed once."""
 
 import dataclasses
 import gc
@@ -22,39 +22,39 @@ from keras_depth.reproduce.plan import RowPlan
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 
-SEEN = "seen.json"  # of a score: which of its frames the network was trained on
-REPEATS = 9  # timed calls of a network
-# Frames that the standard protocols are meant for.
+SEEN = "seen.json"  # beside a score: which of its frames the model was trained on
+REPEATS = 9  # timed calls of a model
+# Data set -> the list of frames that its standard protocol is meant for.
 _STANDARD_FRAMES = {"nyu": "official", "kitti": "eigen"}
 
 
 def count(plan: RowPlan) -> dict[str, Any]:
-    """Counts the row's network, as the paper has it: parameters, and multiplications a picture."""
-    return _once(plan.folder / "counts.json", lambda: _counts(_network(plan)))
+    """Counts the parameters of the row's model, and its multiplications for one image."""
+    return _once(plan.folder / "counts.json", lambda: _count(_paper_model(plan)))
 
 
 def train(plan: RowPlan) -> None:
-    """Trains the row's recipe, from where it was stopped; a run that was given is taken as it is.
+    """Trains the row's recipe, or continues; a run that the plan names is not trained again.
 
     Raises:
         InputError: see `loop.train`.
     """
-    settings.keep(plan)
+    settings.write(plan)
     if plan.run is None and not (plan.folder / "paper" / "report.json").exists():
         loop.train(plan.recipe, RunFolder(plan.run_folder))
 
 
 def score(plan: RowPlan) -> None:
-    """Scores the run under the paper's protocol, in `paper/`, and the standard one, `standard/`.
+    """Scores the run under the paper's protocol (`paper/`) and the standard one (`standard/`).
 
-    Where the frames of one are not there, its folder says so, and is tried again next time.
+    If the frames of one are missing, its folder says so, and the next call tries again.
 
     Raises:
         InputError: neither could be scored.
     """
     real = not plan.rendered
     own_list = plan.recipe.data.get("list")
-    usual = _STANDARD_FRAMES[plan.network.data["name"]]
+    usual = _STANDARD_FRAMES[plan.paper_recipe.data["name"]]
     elsewhere = real and own_list not in (None, usual)
     frames = {
         "paper": (plan.row.protocol, dict(plan.row.frames) if real else {}),
@@ -72,7 +72,7 @@ def score(plan: RowPlan) -> None:
 def _score(
     plan: RowPlan, folder: Path, protocol: str, options: Mapping[str, Any]
 ) -> InputError | None:
-    """Scores under one protocol, once; returns why it cannot."""
+    """Scores under one protocol, once; returns the error if it cannot."""
     if (folder / SEEN).exists():  # written last
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,13 +96,13 @@ def _score(
 
 
 def _trained_on(plan: RowPlan) -> set[str] | None:
-    """The names of the frames that the run was trained on; None where that is not known."""
+    """Returns the names of the frames that the run was trained on; None: unknown."""
     run = RunFolder(plan.run_folder)
     if not run.recipe_file.exists():
         return None
     recipe = run.recipe()
     if recipe.data["name"] == plan.recipe.data["name"] and not plan.rendered:
-        where = {"dir": plan.recipe.data["dir"]}  # which may be another place by now
+        where = {"dir": plan.recipe.data["dir"]}  # the data set may have moved
         recipe = dataclasses.replace(recipe, data={**recipe.data, **where})
     try:
         frames = recipes.open_data(recipe, "train")
@@ -111,27 +111,27 @@ def _trained_on(plan: RowPlan) -> set[str] | None:
     return {frames.name(index) for index in range(len(frames))}
 
 
-def time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
-    """Times the row's network and the one that it is compared with, in turn, batch 1."""
-    return _once(plan.folder / "time.json", lambda: _times(plan, reference))
+def measure_time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
+    """Times the row's model and its reference row's in turn, with batch 1."""
+    return _once(plan.folder / "time.json", lambda: _measure_time(plan, reference))
 
 
-def _counts(model: keras.Model) -> dict[str, Any]:
+def _count(model: keras.Model) -> dict[str, Any]:
     parameters = macs.parameters(model)
     return {
         "parameters": parameters["all"],
         "trainable": parameters["trainable"],
-        "multiplications": macs.count(model),
+        "macs": macs.count(model),
     }
 
 
-def _times(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
+def _measure_time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
     functions = {
-        name: timing.inference(reparameterize.for_inference(_network(each)), batch=1)
+        name: timing.inference(reparameterize.for_inference(_paper_model(each)), batch=1)
         for name, each in (("reference", reference), ("row", plan))
     }
     seconds = timing.seconds(functions, REPEATS)
-    # Of calls one after the other: what else the machine does meets both.
+    # Of calls one after the other, so that other load on the machine slows both.
     ratios = seconds["row"] / seconds["reference"]
     return {
         "reference": reference.row.row,
@@ -143,17 +143,17 @@ def _times(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
     }
 
 
-def _network(plan: RowPlan) -> keras.Model:
-    recipe = plan.network
+def _paper_model(plan: RowPlan) -> keras.Model:
+    recipe = plan.paper_recipe
     return create_model(recipe.architecture, (*plan.row.input_size, 3), **recipe.options)
 
 
 def _once(file: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Returns what the file holds; computes and writes it where it is not there."""
+    """Reads a result; computes and writes it first if the file does not exist."""
     if not file.exists():
         values = compute()
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(values, indent=2) + "\n")
         keras.backend.clear_session()
-        gc.collect()  # a network is a cycle of references
+        gc.collect()  # a model is a cycle of references
     return read_json(file)

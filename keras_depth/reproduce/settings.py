@@ -1,4 +1,4 @@
-"""What each row was done with, kept beside its results, so that no other settings mix in."""
+"""Stores the settings of each row beside its results, so that results of others do not mix in."""
 
 import json
 from collections.abc import Iterable
@@ -6,69 +6,63 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.errors import InputError
-from keras_depth.files import read_json, write_text
+from keras_depth.files import make_folder, read_json, write_text
 from keras_depth.reproduce.plan import RowPlan
 
 _FILE = "settings.json"
-# A row that has one of these cannot take other settings.
+# A row that has one of these refuses other settings.
 _RESULTS = ("run/checkpoints", "paper/report.json", "standard/report.json")
 
 
-def begin(output: Path, paper: str) -> None:
-    """Makes the folder of a paper's results, or takes up what is in it.
+def prepare_folder(output: Path, paper: str) -> None:
+    """Makes the folder of a paper's results, or continues in the one that exists.
 
     Raises:
-        InputError: it holds something else, or another paper's results; nothing is touched.
+        InputError: it holds something else, or another paper's results; nothing is changed.
     """
     file = output / _FILE
     if file.exists():
-        there = read_json(file).get("paper")
-        if there != paper:
-            raise InputError(f"{output}: holds {there}'s results; give --output another folder")
+        stored = read_json(file).get("paper")
+        if stored != paper:
+            raise InputError(f"{output}: holds {stored}'s results; give --output another folder")
         return
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: holds something else (no {_FILE}); give --output a new folder")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"paper": paper}) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written ({error.strerror}); give --output a folder of your own"
-        ) from error
+    make_folder(output)
+    write_text(file, json.dumps({"paper": paper}) + "\n")
 
 
 def check(plans: Iterable[RowPlan]) -> None:
-    """Compares what rows are to be done with to what their results were had with.
+    """Checks that each row's requested settings match those its stored results were made with.
 
     Raises:
-        InputError: they differ; nothing is touched.
+        InputError: they differ; nothing is changed.
     """
     for plan in plans:
-        there = of(plan.folder)
-        if there is None or not any((plan.folder / each).exists() for each in _RESULTS):
+        stored = read(plan.folder)
+        if stored is None or not any((plan.folder / each).exists() for each in _RESULTS):
             continue
         different = [
-            f"{key} ({there.get(key)!r} there, {value!r} now)"
+            f"{key} (stored {stored.get(key)!r}, now {value!r})"
             for key, value in plan.settings.items()
-            if there.get(key) != value
+            if stored.get(key) != value
         ]
         if different:
             raise InputError(
-                f"{plan.folder}: holds results of other settings: {'; '.join(different)}; give the"
-                " same ones to go on, or --output another folder, or remove this one to do the row"
-                " anew"
+                f"{plan.folder}: holds results of other settings: {'; '.join(different)}; repeat"
+                " the stored ones to continue, give --output another folder, or delete this one to"
+                " do the row again"
             )
 
 
-def keep(plan: RowPlan) -> None:
-    """Writes what a row is done with."""
-    if of(plan.folder) == plan.settings:
-        return
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    write_text(plan.folder / _FILE, json.dumps(plan.settings, indent=2) + "\n")
+def write(plan: RowPlan) -> None:
+    """Stores a row's settings."""
+    if read(plan.folder) != plan.settings:
+        make_folder(plan.folder)
+        write_text(plan.folder / _FILE, json.dumps(plan.settings, indent=2) + "\n")
 
 
-def of(folder: Path) -> dict[str, Any] | None:
-    """Reads what a row was done with; None where it has not been begun."""
+def read(folder: Path) -> dict[str, Any] | None:
+    """Reads the settings of a row's results; None if the row was not begun."""
     file = folder / _FILE
     return read_json(file) if file.exists() else None

@@ -1,4 +1,4 @@
-"""Published beside measured: counts, errors and times of a paper's rows, parts of the report."""
+"""Sections of the report: published and measured counts, errors and times of a paper's rows."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,40 +12,40 @@ from keras_depth.reproduce import charts
 from keras_depth.reproduce.results import Result
 
 _STANDARD = ("abs_rel", "rmse", "log10", "delta1", "delta2", "delta3")
-_FROZEN = 0.9  # of the parameters: where fewer are trained, it is said how many
-_SMALL = 5e-3  # relative: parameters that differ by less agree but for a detail
+_FROZEN = 0.9  # if a smaller share of the parameters is trained, the table says how many
+_SMALL = 5e-3  # counts that differ by a smaller share agree but for a detail
 
 
-def where(results: Iterable[Result]) -> str:
-    """What was scored, for a heading: every one says so where frames are rendered."""
+def scope(results: Iterable[Result]) -> str:
+    """Says what was scored, for a heading, so that no number of rendered frames stands alone."""
     frames = dict.fromkeys(result.frames for result in results if result.frames)
     return f"errors on {' and '.join(frames)}" if frames else "nothing trained yet"
 
 
 def counts(results: Sequence[Result]) -> list[str]:
-    """Parameters and multiplications, and by the published times the speed that these make."""
+    """Lists parameters and multiplications, and the speed that the published times imply."""
     devices = _devices(results)
-    head = ["row", "name", "network here", "published", "", "parameters", "of them trained"]
+    head = ["row", "name", "model here", "published", "", "parameters", "of them trained"]
     head += ["input, h x w", "GMAC", *(f"GMAC/s, {device}" for device in devices)]
     rows = []
     for result in results:
         row, values = result.row, result.counts
         if values is None:
             continue
-        parameters, products = values["parameters"], values["multiplications"]
+        parameters, macs = values["parameters"], values["macs"]
         frozen = values["trainable"] < _FROZEN * parameters
         rows.append(
-            [row.row, row.name, f"`{result.network}`"]
+            [row.row, row.name, f"`{result.model}`"]
             + [
                 f"{row.parameters:g} M" if row.parameters else "",
                 agreement(row.parameters, parameters),
             ]
             + [f"{parameters:,}", f"{values['trainable']:,}" if frozen else ""]
-            + ["x".join(map(str, row.input_size)), f"{products / 1e9:.2f}"]
-            + [_speed(products, row.seconds.get(device)) for device in devices]
+            + ["x".join(map(str, row.input_size)), f"{macs / 1e9:.2f}"]
+            + [_speed(macs, row.seconds.get(device)) for device in devices]
         )
     return [
-        f"## Parameters and multiplications ({where(results)})",
+        f"## Parameters and multiplications ({scope(results)})",
         "",
         _how_counted(any(result.row.parameters for result in results), devices),
         "",
@@ -56,20 +56,20 @@ def counts(results: Sequence[Result]) -> list[str]:
 
 def _how_counted(published: bool, devices: Sequence[str]) -> str:
     text = (
-        "Counted in the networks at the paper's sizes, whatever they are trained on; GMAC: 10^9"
-        " multiplications of one picture, each with its addition. The paper gives"
+        "Counted in the models at the paper's sizes, whatever they are trained on. GMAC: 10^9"
+        " multiplications, each with its addition, for one image. The paper publishes"
         f" {'no multiplications' if published else 'none of these numbers'}."
     )
     if devices:
         text += (
-            " GMAC/s: by the published times. Much the same speed in most rows says that these are"
-            " about the networks that were timed; one that stands out says that a row is not."
+            " GMAC/s: from the published times. Similar GMAC/s across rows suggest that our models"
+            " match those the paper timed; an outlier suggests a mismatch."
         )
     return text
 
 
 def agreement(published: float | None, here: int) -> str:
-    """Whether a count fits what is printed in millions, rounded or cut off."""
+    """Compares a count with a published one in millions, which may be rounded or cut off."""
     if published is None:
         return ""
     digits = len(f"{published:g}".partition(".")[2])
@@ -84,11 +84,11 @@ def agreement(published: float | None, here: int) -> str:
 
 
 def errors(results: Sequence[Result], output: Path) -> list[str]:
-    """The errors under the paper's protocol, below those of the paper, and a chart of REL."""
+    """Lists published errors, ours under the paper's protocol below them, and a chart of REL."""
     keys = list(dict.fromkeys(key for result in results for key in result.row.metrics))
     rows = [cells for result in results for cells in _error_rows(result, keys)]
     scored = any("paper" in result.scores for result in results)
-    lines = [f"## Scored as the paper does ({where(results)})", ""]
+    lines = [f"## Scored as the paper does ({scope(results)})", ""]
     lines += [*_protocol_lines(results, "paper"), ""]
     lines += table(["row", "name", "loss", "", *keys], rows, "llll" + "r" * len(keys))
     lines += ["", "; ".join(f"{key}: {metrics.describe(key)}" for key in keys) + ".", ""]
@@ -97,7 +97,7 @@ def errors(results: Sequence[Result], output: Path) -> list[str]:
             [f"{result.row.row}  {result.row.name}" for result in results],
             [result.row.metrics.get("abs_rel") for result in results],
             [_score(result, "paper", "abs_rel") for result in results],
-            where(result for result in results if "paper" in result.scores),
+            scope(result for result in results if "paper" in result.scores),
             output / "figures" / "errors.png",
         )
         lines += ["![REL of each row, published and here](figures/errors.png)", ""]
@@ -122,7 +122,7 @@ def _error_rows(result: Result, keys: Sequence[str]) -> list[list[Any]]:
 
 
 def standard(results: Sequence[Result]) -> list[str]:
-    """The errors under the protocol that most papers use, where there are any."""
+    """Lists the errors under the protocol that most papers use, if there are any."""
     rows: list[list[Any]] = []
     for result in results:
         row = result.row
@@ -136,7 +136,7 @@ def standard(results: Sequence[Result]) -> list[str]:
     if not rows:
         return []
     return [
-        f"## Scored as most papers do ({where(results)})",
+        f"## Scored as most papers do ({scope(results)})",
         "",
         *_protocol_lines(results, "standard"),
         "",
@@ -146,7 +146,7 @@ def standard(results: Sequence[Result]) -> list[str]:
 
 
 def times(results: Sequence[Result], output: Path) -> list[str]:
-    """The ratios of times, published and here, where any row was timed."""
+    """Lists ratios of times, published and here, if a row was timed."""
     by_row = {result.row.row: result for result in results}
     timed = [
         (result, by_row[result.time["reference"]], result.time) for result in results if result.time
@@ -158,7 +158,7 @@ def times(results: Sequence[Result], output: Path) -> list[str]:
     head += [*(f"{device}, ratio" for device in devices), "GMAC, ratio", "here, ratio"]
     head += [f"here / {device}" for device in devices]
     rows = [_time_row(*each, devices) for each in timed]
-    lines = [f"## Times ({where(results)})", "", _how_timed(timed[0][2], devices), ""]
+    lines = [f"## Times ({scope(results)})", "", _how_timed(timed[0][2], devices), ""]
     lines += [*table(head, rows, "lll" + "r" * (len(head) - 3)), ""]
     if len(timed) > 1:
         charts.times(
@@ -180,7 +180,7 @@ def _time_row(
         [result.row.row, result.row.name, reference.row.row]
         + [_or_empty(result.row.seconds.get(device), "{:.3f}") for device in devices]
         + [f"{1000 * time['seconds']:.0f} / {1000 * time['reference_seconds']:.0f}"]
-        + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _products(result, reference))]
+        + [_or_empty(ratio, "{:.2f}") for ratio in (*ratios, _ratio_of_macs(result, reference))]
         + [f"{bold(f'{here:.2f}')} ({low:.2f} to {high:.2f})"]
         + [_or_empty(_ratio(here, ratio), "{:.2f}") for ratio in ratios]
     )
@@ -193,15 +193,15 @@ def _published(result: Result, reference: Result, device: str) -> float | None:
 def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
     machines = environment.devices(time["environment"])
     text = (
-        "A network and the one of the row that it is compared with run in turn in one process, at"
-        f" the paper's size, batch 1, batch norm folded, on {machines}; medians, and the range of"
-        " the single ratios. A wide one says that the machine was busy: delete `time.json` of the"
-        " row, and it is timed again. Milliseconds are this machine's alone, and ratios are not"
-        " free of it either."
+        "Each row's model and that of the row it is compared with run in turn in one process, at"
+        f" the paper's size, batch 1, batch norm folded, on {machines}. The table has medians, and"
+        " the range of the single ratios. If the range is wide, the machine was busy: delete the"
+        " row's `time.json` to time it again. Milliseconds hold for this machine only, and even"
+        " the ratios depend on it."
     )
     if devices:
-        return f'{text} "here / {devices[0]}": the ratio here by the paper\'s.'
-    return f"{text} The paper gives no times of single rows: the ratio here stands alone."
+        return f'{text} "here / {devices[0]}": the ratio here divided by the paper\'s.'
+    return f"{text} The paper publishes no times of single rows to compare with."
 
 
 def _protocol_lines(results: Iterable[Result], which: str) -> list[str]:
@@ -214,7 +214,7 @@ def _why_not(result: Result, which: str) -> str:
 
 
 def _seen(result: Result, which: str) -> str:
-    """A warning: an error on frames of the training is no error."""
+    """Warns of scored frames that the model was trained on."""
     seen, scored = result.seen.get(which), len(result.scores[which]["frames"])
     if seen is None:
         return "; whether it was trained on them is not known"
@@ -233,19 +233,19 @@ def _score(result: Result, which: str, key: str, predictor: str = MODEL) -> floa
     return report["scores"].get(predictor, {}).get(reduction, {}).get(key)
 
 
-def _products(result: Result, reference: Result) -> float | None:
+def _ratio_of_macs(result: Result, reference: Result) -> float | None:
     if not result.counts or not reference.counts:
         return None
-    return _ratio(result.counts["multiplications"], reference.counts["multiplications"])
+    return _ratio(result.counts["macs"], reference.counts["macs"])
 
 
 def _devices(results: Iterable[Result]) -> list[str]:
-    """The devices that the paper has times of."""
+    """Returns the devices that the paper publishes times of."""
     return list(dict.fromkeys(name for result in results for name in result.row.seconds))
 
 
-def _speed(multiplications: int, seconds: float | None) -> str:
-    return f"{multiplications / 1e9 / seconds:.0f}" if seconds else ""
+def _speed(macs: int, seconds: float | None) -> str:
+    return f"{macs / 1e9 / seconds:.0f}" if seconds else ""
 
 
 def _ratio(value: float | None, by: float | None) -> float | None:

@@ -56,10 +56,10 @@ def cells(text, heading):
 def test_without_data_rows_are_trained_on_rendered_frames(paper, tmp_path):
     for plan in planning.plan(paper, tmp_path):
         assert plan.rendered and plan.recipe.data["name"] in ("synthetic", "drives")
-        assert plan.recipe.architecture == plan.row.architecture == plan.network.architecture
-        assert plan.recipe.loss["name"] == plan.network.loss["name"]
+        assert plan.recipe.architecture == plan.row.architecture == plan.paper_recipe.architecture
+        assert plan.recipe.loss["name"] == plan.paper_recipe.loss["name"]
         assert plan.recipe.weights == "none" and plan.recipe.protocol == plan.row.protocol
-        assert plan.network.published == {"paper": paper, "row": plan.row.row}
+        assert plan.paper_recipe.published == {"paper": paper, "row": plan.row.row}
 
 
 def test_what_sets_rows_apart_stays(tmp_path):
@@ -96,11 +96,11 @@ def test_a_run_is_scored_on_the_data_set_it_was_trained_on(tmp_path):
     here = planning.plan("jetson_fcnn", tmp_path, runs={16: run}, folders={"nyu": tmp_path})[-1]
     assert here.recipe.data["dir"] == str(tmp_path) and here.run == run
 
-    with pytest.raises(InputError, match="holds lite_basic_interl_t, and row 5 of jetson_fcnn is"):
+    with pytest.raises(InputError, match="holds lite_basic_interl_t, but row 5 of jetson_fcnn is"):
         planning.plan("jetson_fcnn", tmp_path, runs={5: run})
     own = recipe.to_yaml().replace("name: nyu", "name: prepared")
     (run / "recipe.yaml").write_text(own)
-    with pytest.raises(InputError, match="trained on prepared, and is to be scored on nyu: give"):
+    with pytest.raises(InputError, match="trained on prepared, but its row is scored on nyu; give"):
         planning.plan("jetson_fcnn", tmp_path, runs={16: run})
 
 
@@ -114,32 +114,32 @@ def test_chosen_rows():
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
-    settings.begin(tmp_path / "out", "msfnet")
-    settings.begin(tmp_path / "out", "msfnet")
+    settings.prepare_folder(tmp_path / "out", "msfnet")
+    settings.prepare_folder(tmp_path / "out", "msfnet")
     with pytest.raises(InputError, match="out: holds msfnet's results"):
-        settings.begin(tmp_path / "out", "irv2_unet")
+        settings.prepare_folder(tmp_path / "out", "irv2_unet")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "diary.txt").write_text("mine")
     with pytest.raises(InputError, match="own: holds something else"):
-        settings.begin(tmp_path / "own", "msfnet")
+        settings.prepare_folder(tmp_path / "own", "msfnet")
 
 
 def test_a_row_with_results_takes_no_other_settings(tmp_path):
     def plans(**changed):
         return planning.plan("irv2_unet", tmp_path, **changed)[:1]
 
-    settings.keep(*plans(steps=2))
+    settings.write(*plans(steps=2))
     settings.check(plans(steps=3))  # nothing came of it
     (tmp_path / "row01" / "run" / "checkpoints").mkdir(parents=True)
     settings.check(plans(steps=2))
     for changed, sentence in (
         (
             {"steps": 3},
-            r"row01: holds results of other settings: steps \(2 there, 3 now\); give the",
+            r"row01: holds results of other settings: steps \(stored 2, now 3\); repeat the",
         ),
-        ({"steps": 2, "changes": ["seed=1"]}, r"set \(\[\] there, \['seed=1'\] now\)"),
-        ({"steps": 2, "folders": {"nyu": tmp_path}}, "data \\('synthetic' there, 'nyu' now\\)"),
-        ({"runs": {1: tmp_path}}, "run \\(None there"),
+        ({"steps": 2, "changes": ["seed=1"]}, r"set \(stored \[\], now \['seed=1'\]\)"),
+        ({"steps": 2, "folders": {"nyu": tmp_path}}, "data \\(stored 'synthetic', now 'nyu'\\)"),
+        ({"runs": {1: tmp_path}}, "run \\(stored None"),
     ):
         with pytest.raises(InputError, match=sentence):
             settings.check(plans(**changed))
@@ -197,8 +197,8 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
 
     run = tmp_path / "out" / "row02" / "run"
     for changed, sentence in (
-        ([*arguments[:4], 3, *arguments[5:]], "steps (2 there, 3 now)"),
-        ([*arguments, "--run", f"2={run}"], f"run (None there, '{run}' now)"),
+        ([*arguments[:4], 3, *arguments[5:]], "steps (stored 2, now 3)"),
+        ([*arguments, "--run", f"2={run}"], f"run (stored None, now '{run}')"),
     ):
         other = command(*changed)
         assert other.returncode == 2 and sentence in other.stderr
