@@ -18,6 +18,7 @@ import numpy as np
 
 from keras_depth.encodings import ENCODINGS
 from keras_depth.evaluate import evaluator
+from keras_depth.evaluate.frames import Frames
 from keras_depth.run_folder import RunFolder
 
 PROTOCOLS = {
@@ -48,10 +49,9 @@ def main() -> None:
                 add(rows, f"network, {name}", report.scores["model"])
                 if name == "unit":
                     mean = report.scores["mean training depth"]
-                report, _ = evaluator.evaluate_predictions(
+                report, _ = evaluator.evaluate_depth_maps(
                     perfect(name, runs.unit, Path(folder)),
-                    data="synthetic",
-                    data_options={"size": RunFolder(runs.unit).recipe().size},
+                    Frames("synthetic", options={"size": RunFolder(runs.unit).recipe().size}),
                     protocol=protocol,
                     changes=changes,
                     output=output,
@@ -74,7 +74,7 @@ def perfect(name: str, run: Path, folder: Path) -> Path:
     """Writes the depth maps of a network that fits its target without error; returns the file."""
     encoding = ENCODINGS[name]
     size = RunFolder(run).recipe().size
-    reader = evaluator.open_frames("synthetic", split="test", options={"size": size})
+    reader = Frames("synthetic", split="test", options={"size": size}).open()
     depth = np.stack([reader[index]["depth"][..., None] for index in range(len(reader))])
     file = folder / f"{name}.npy"
     np.save(file, np.array(encoding.decode(encoding.encode(depth)))[..., 0])

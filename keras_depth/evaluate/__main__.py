@@ -1,11 +1,10 @@
-"""python -m keras_depth.evaluate: scores a network, or other programs' depth, under a protocol."""
+"""python -m keras_depth.evaluate: scores a model, or other programs' depth, under a protocol."""
 
 import argparse
 from pathlib import Path
 
 from keras_depth import depth_png
 from keras_depth.command import load_tensorflow, program, run, setting
-from keras_depth.data import Reader
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -14,12 +13,13 @@ examples:
   python -m keras_depth.evaluate runs/lite_basic_interl_t-synthetic
   # on NYU Depth v2, in any of its layouts, as most papers score it
   python -m keras_depth.evaluate runs/lite --data nyu --data-dir ~/nyu --protocol nyu_eigen
-  # on KITTI's annotated depth, predictions aligned to it as without a metric scale
+  # on KITTI's annotated depth, each prediction aligned to it by the median, as for a model
+  # without a metric scale
   python -m keras_depth.evaluate runs/lite --data kitti --data-dir ~/kitti \\
       --data-option list=eigen_benchmark --data-option depth=annotated --set alignment=median
-  # what any program predicted, .npy or 16-bit PNG
+  # depth maps of any program, .npy or 16-bit PNG
   python -m keras_depth.evaluate --predictions maps --data kitti --data-dir ~/kitti
-  # true depth as files, named as --predictions wants them
+  # write the true depth as files, named as --predictions expects them
   python -m keras_depth.evaluate --ground-truth truth --data kitti --data-dir ~/kitti"""
 
 
@@ -28,37 +28,31 @@ def main() -> int:
     _check(arguments)
     load_tensorflow()
     from keras_depth.evaluate import evaluator
+    from keras_depth.evaluate.depth_maps import write_ground_truth
+    from keras_depth.evaluate.frames import Frames
 
     options = dict(arguments.data_option)
+    frames = Frames(arguments.data, arguments.data_dir, arguments.split, options)
     if arguments.ground_truth:
-        frames = (arguments.data, arguments.data_dir, arguments.split, options)
-        print(_write(evaluator.open_frames(*frames), arguments.ground_truth))
+        reader = frames.open()
+        write_ground_truth(reader, arguments.ground_truth)
+        print(f"{arguments.ground_truth}: depth of {reader.description}; 16-bit PNG, metres * 256")
         return 0
     how = {
-        "data": arguments.data,
-        "data_dir": arguments.data_dir,
-        "split": arguments.split,
-        "data_options": options,
         "protocol": arguments.protocol,
         "changes": dict(arguments.set),
         "output": arguments.output,
     }
     if arguments.predictions:
-        report, folder = evaluator.evaluate_predictions(
-            arguments.predictions, png_units=arguments.png_units or depth_png.KITTI, **how
+        units = arguments.png_units or depth_png.KITTI
+        report, folder = evaluator.evaluate_depth_maps(
+            arguments.predictions, frames, png_units=units, **how
         )
     else:
-        report, folder = evaluator.evaluate_run(arguments.run, **how)
+        report, folder = evaluator.evaluate_run(arguments.run, frames, **how)
     print(report.summary())
     print(f"report: {folder / 'report.md'}")
     return 0
-
-
-def _write(reader: Reader, folder: Path) -> str:
-    from keras_depth.evaluate.depth_maps import write_ground_truth
-
-    write_ground_truth(reader, folder)
-    return f"{folder}: depth of {reader.description}; 16-bit PNG, metres * 256"
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -68,17 +62,17 @@ def _check(arguments: argparse.Namespace) -> None:
             "give one of RUN, --predictions and --ground-truth; --help shows an example of each"
         )
     if arguments.run is None and arguments.data is None:
-        raise InputError("files alone name no frames; give --data and its --data-dir")
+        raise InputError("nothing says which frames are meant; give --data and its --data-dir")
     if arguments.ground_truth and (arguments.protocol or arguments.set or arguments.output):
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
     if arguments.png_units is not None and arguments.predictions is None:
-        raise InputError("--png-units is the unit of --predictions; leave it out")
+        raise InputError("--png-units is the unit of --predictions; give both, or neither")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program("evaluate"),
-        description="Scores a trained network, or depth maps of any program, on frames with known"
+        description="Scores a trained model, or depth maps of any program, on frames with known"
         " depth.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -89,25 +83,25 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=Path,
         metavar="RUN",
-        help="run folder, .keras file or exported network",
+        help="run folder, .keras file or exported model",
     )
     add(
         "--predictions",
         type=Path,
         metavar="PATH",
-        help="in place of RUN: a folder of depth maps, or one .npy file of (frames, height, width)",
+        help="instead of RUN: a folder of depth maps, or one .npy file of (frames, height, width)",
     )
     add(
         "--png-units",
         type=float,
         metavar="N",
-        help="units of a predicted PNG per metre (256, KITTI's; 1000 for millimetres)",
+        help="units per metre of PNGs in --predictions (256, KITTI's; 1000 for millimetres)",
     )
     add(
         "--ground-truth",
         type=Path,
         metavar="DIR",
-        help="in place of RUN: write each frame's true depth there, 16-bit PNG, metres * 256",
+        help="instead of RUN: write each frame's true depth there, 16-bit PNG, metres * 256",
     )
     add("--data", metavar="NAME", help="synthetic, drives, nyu, kitti ... (the run's own)")
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
@@ -122,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--split",
         metavar="NAME",
-        help="train, validation or test (test; of a run's own data set without test frames,"
-        " validation)",
+        help="train, validation or test (test; validation if the run's own data set has no test"
+        " frames)",
     )
     add("--protocol", metavar="NAME", help="how to score, for example nyu_eigen")
     add(

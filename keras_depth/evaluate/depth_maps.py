@@ -1,4 +1,4 @@
-"""Depth maps and other programs: theirs to be scored here, and true ones for them to score by."""
+"""Reads other programs' depth maps to score them here, and writes ours for them to score by."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,21 +14,21 @@ from keras_depth.files import make_folder, write_bytes
 _ENDINGS = (".npy", ".png")
 
 
-class Predictions(Sequence):
-    """One depth map for every frame of a reader, from files.
+class DepthMaps(Sequence):
+    """Reads one depth map for every frame of a reader from files.
 
-    `predictions[i]`: float32 (h, w), metres, of frame i.
+    `depth_maps[i]`: float32 (h, w), metres, of frame i.
 
     Args:
-        path: a folder, or a .npy file of (N, h, w) in the frames' order. In a folder frame i is
-            KEY.npy or KEY.png, KEY being `reader.key(i)`, or that with "_" for "/"; or, where no
-            file is named by a key, its number i from 0, with any number of leading zeros.
-            .npy: floating metres, (h, w) or (h, w, 1). PNG: 16 bit, one channel.
+        path: a folder, or a .npy file of (N, h, w) in the frames' order. The folder holds KEY.npy
+            or KEY.png for frame i, where KEY is `reader.key(i)`, or that with "_" for "/". If no
+            file is named by a key, it holds the frame's number i from 0, with any number of leading
+            zeros. .npy: floating metres, (h, w) or (h, w, 1). PNG: 16 bit, one channel.
         reader: the frames.
         png_units: units of a PNG per metre; 256 (KITTI's) or 1000 (NYU's millimetres).
 
     Raises:
-        InputError: a file is missing, is one of two for its frame, or holds no such depth map.
+        InputError: a frame has no file or two, or a file holds no such depth map.
     """
 
     def __init__(self, path: str | Path, reader: Reader, png_units: float = depth_png.KITTI):
@@ -57,13 +57,13 @@ class Predictions(Sequence):
 
 
 def write_ground_truth(reader: Reader, folder: str | Path) -> None:
-    """Writes the true depth of every frame, as `Predictions` reads it.
+    """Writes the true depth of every frame, as `DepthMaps` reads it.
 
-    FOLDER/KEY.png, KEY being `reader.key(i)`: 16 bit, metres * 256 (KITTI's convention, rounded to
-    steps of 3.9 mm), 0 = not measured. A file is written whole or not at all.
+    A frame's file is FOLDER/KEY.png, where KEY is `reader.key(i)`: 16 bit, metres * 256 (KITTI's
+    convention, rounded to steps of 3.9 mm), 0 = not measured. It is written whole or not at all.
 
     Raises:
-        InputError: a frame has no depth, or one that 16 bits cannot hold, or the folder cannot be
+        InputError: a frame has no depth, or depth that 16 bits cannot hold, or the folder cannot be
             written.
     """
     for index in tqdm(range(len(reader)), unit="frame", desc="write"):
@@ -71,7 +71,7 @@ def write_ground_truth(reader: Reader, folder: str | Path) -> None:
         name = reader.name(index)
         if not depth.any():
             raise InputError(
-                f"{name}: no pixel of it was measured, so there is no truth to write; choose other"
+                f"{name}: no pixel was measured, so there is no true depth to write; choose other"
                 " depth (--data-option depth=...) or another split"
             )
         farthest = depth_png.farthest(depth_png.KITTI)
@@ -100,16 +100,16 @@ def _find(folder: Path, reader: Reader) -> list[Path]:
 
 
 def _only(stems: Sequence[Path]) -> Path | None:
-    """The one file of these names and any ending, None for none; InputError for several."""
+    """Returns the file with one of these stems; None if there is none, InputError for several."""
     files = [Path(f"{stem}{ending}") for stem in dict.fromkeys(stems) for ending in _ENDINGS]
     files = [file for file in files if file.is_file()]
     if len(files) > 1:
-        raise InputError(f"{files[0]} and {files[1]} are of one frame; keep one")
+        raise InputError(f"{files[0]} and {files[1]} are of the same frame; keep one")
     return files[0] if files else None
 
 
 def _by_number(folder: Path, reader: Reader) -> list[Path | None]:
-    """The files named 0, 1, 2 ..., in this order; none where no file is a number."""
+    """Returns the files named 0, 1, 2 ..., in this order; none if no file is named by a number."""
     files = [path for path in folder.iterdir() if path.suffix in _ENDINGS and path.stem.isdecimal()]
     numbered = {int(file.stem): file for file in files}
     if files and (len(files) != len(numbered) or set(numbered) != set(range(len(reader)))):

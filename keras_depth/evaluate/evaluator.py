@@ -1,4 +1,4 @@
-"""Scoring a network, or any program's depth maps: predictions + data + protocol -> report."""
+"""Scores a model, or any program's depth maps, on frames with known depth, and writes a report."""
 
 import dataclasses
 import math
@@ -11,91 +11,83 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import depth_png, protocols, published, recipes
-from keras_depth.data import RENDERED, Reader, Sample, open_reader, reader_options
+from keras_depth import depth_png, protocols, published
+from keras_depth.data import Reader, Sample
 from keras_depth.data.reader import spread
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, cannot_write
 from keras_depth.evaluate import figures
-from keras_depth.evaluate.depth_maps import Predictions
+from keras_depth.evaluate.depth_maps import DepthMaps
+from keras_depth.evaluate.frames import Frames
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored, Scorer
+from keras_depth.files import make_folder
 from keras_depth.images import to_uint8
 from keras_depth.predict import loading
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.protocols import Protocol
-from keras_depth.recipes import Recipe
 
-_SHOWN = 4  # frames in the figure
+_EXAMPLES = 4  # frames in the figure
 
 
 def evaluate_run(
     run: Path,
+    frames: Frames | None = None,
     *,
-    data: str | None = None,
-    data_dir: str | Path | None = None,
-    split: str | None = None,
-    data_options: Mapping[str, Any] | None = None,
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
 ) -> tuple[Report, Path]:
-    """Scores a trained network, by default on its recipe's test frames.
+    """Scores a trained model, by default on the held-out frames of its recipe.
 
     Args:
-        run: a run folder, a `.keras` file or an exported network.
-        data, data_dir, split, data_options: other frames, as `data.open_reader` takes them. Of the
-            recipe's own data set, where it has no test frames, the validation frames.
-        protocol: another protocol than the recipe's, or than the data set's usual one.
+        run: a run folder, a `.keras` file or an exported model.
+        frames: other frames; None: those of the recipe.
+        protocol: a name of `protocols.PROTOCOLS`; None: the recipe's protocol on its own data set,
+            otherwise the frames' usual one.
         changes: other settings of the protocol, see `protocols.vary`.
-        output: folder of the report; by default `evaluation/DATA-SPLIT-PROTOCOL` in the run folder.
+        output: the report's folder; None: a folder named after what was scored, in `evaluation/`
+            of the run folder.
 
     Returns:
-        The report, and the folder where it lies.
+        The report, and its folder.
 
     Raises:
         InputError: what was given does not exist or does not fit.
     """
+    frames = frames or Frames()
     estimator = DepthEstimator.load(run)
     source = loading.resolve(run)
     recipe = source.recipe
-    mean_depth = source.run_folder.mean_depth() if source.kind == "run" else None
-    row = None  # a table's row says nothing of other data
-    if recipe and data in (None, recipe.data["name"]):
-        section = {**recipe.data, **(data_options or {})}
-        if recipe.data.get("depth") == "none" and "depth" not in (data_options or {}):
-            del section["depth"]  # trained without; scored with what is there
-        if data_dir:
-            section["dir"] = str(data_dir)
-        reader = _held_out(dataclasses.replace(recipe, data=section), split)
-        data = recipe.data["name"]
+    row = None
+    if recipe and frames.data in (None, recipe.data["name"]):
+        frames = dataclasses.replace(frames, data=recipe.data["name"])
+        reader = frames.open_own(recipe)
         if recipe.published:
             row = published.row(**recipe.published)
-        if "list" not in (data_options or {}):
+        if "list" not in frames.options:
             protocol = protocol or recipe.protocol
-    elif data:
-        reader = open_frames(data, data_dir, split, data_options, estimator)
+    elif frames.data:  # a published row says nothing of other data
+        reader = frames.open(estimator)
     else:
         raise InputError(f"{run}: a model alone names no frames; give --data")
-    protocol = protocol or protocols.usual(data, (data_options or {}).get("list"))
+    protocol = protocol or frames.usual_protocol()
+    output = output or _default_output(run, frames, protocol, changes)
     report = evaluate(
         estimator,
         reader,
         protocols.get(protocol, changes),
-        output := output or _home(run, data, data_dir, split, protocol, changes, data_options),
+        output,
         model=f"{recipe.architecture if recipe else 'model'} from {run}",
-        mean_depth=mean_depth,
+        mean_depth=source.run_folder.mean_depth() if source.kind == "run" else None,
         row=row,
     )
     return report, output
 
 
-def evaluate_predictions(
+def evaluate_depth_maps(
     path: Path,
+    frames: Frames,
     *,
-    data: str,
-    data_dir: str | Path | None = None,
-    split: str | None = None,
-    data_options: Mapping[str, Any] | None = None,
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
@@ -104,81 +96,40 @@ def evaluate_predictions(
     """Scores depth maps that any program made.
 
     Args:
-        path: the maps, and `png_units` their unit, see `predictions.Predictions`.
-        The others: as for `evaluate_run`.
+        path: the depth maps, see `depth_maps.DepthMaps`.
+        frames: the frames that they were made for.
+        protocol: a name of `protocols.PROTOCOLS`; None: the frames' usual one.
+        changes: other settings of the protocol, see `protocols.vary`.
+        output: the report's folder; None: a folder named after what was scored, in `evaluation/`
+            beside the depth maps.
+        png_units: units of a PNG per metre.
 
     Returns:
-        The report, and the folder where it lies.
+        The report, and its folder.
 
     Raises:
         InputError: what was given does not exist or does not fit.
     """
     if (changes or {}).get("flip", "none") != "none":
         raise InputError(
-            f"{path}: depth maps of a mirrored picture are not there to be averaged; leave out flip"
+            f"{path}: flip needs the model's depth of the mirrored image, and these are files;"
+            " leave out flip"
         )
-    reader = open_frames(data, data_dir, split, data_options)
-    protocol = protocol or protocols.usual(data, (data_options or {}).get("list"))
+    reader = frames.open()
+    protocol = protocol or frames.usual_protocol()
+    output = output or _default_output(path, frames, protocol, changes)
     report = evaluate(
-        Predictions(path, reader, png_units),
+        DepthMaps(path, reader, png_units),
         reader,
         protocols.get(protocol, changes),
-        output := output or _home(path, data, data_dir, split, protocol, changes, data_options),
+        output,
         model=f"depth maps from {path}",
     )
     return report, output
 
 
-def _held_out(recipe: Recipe, split: str | None) -> Reader:
-    """Opens a split of a recipe's data: by default test frames, or else validation frames."""
-    if split:
-        return recipes.open_data(recipe, split)
-    try:
-        return recipes.open_data(recipe, "test")
-    except InputError:
-        return recipes.open_data(recipe, "validation")
-
-
-def open_frames(
-    data: str,
-    data_dir: str | Path | None = None,
-    split: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    estimator: DepthEstimator | None = None,
-) -> Reader:
-    """Opens frames to score, as `data.open_reader` does, by default as suits the network.
-
-    Of rendered ones not many, of the network's size; pairs for a network that writes disparity,
-    because their camera turns it into metres.
-    """
-    defaults: dict[str, Any] = {}
-    if data in RENDERED:
-        defaults["count"] = 64
-        if estimator:
-            defaults["size"] = estimator.input_size
-    if estimator and estimator.stereo and "stereo" in reader_options(data):
-        defaults["stereo"] = True
-    return open_reader(data, data_dir, split, **{**defaults, **(options or {})})
-
-
-def _home(
-    made_by: Path,
-    data: str,
-    data_dir: str | Path | None,
-    split: str | None,
-    protocol: str,
-    *settings: Mapping[str, Any] | None,
-) -> Path:
-    """The report's folder: what is scored differently lies beside, not over it."""
-    changes = [f"{key}={value}" for each in settings if each for key, value in each.items()]
-    parts = [data, data_dir and Path(data_dir).name, split, protocol, *changes]
-    name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
-    home = made_by if made_by.is_dir() else made_by.parent / made_by.stem
-    return home / "evaluation" / name
-
-
 def evaluate(
-    predictor: DepthEstimator | Predictions,
+    predictor: DepthEstimator | DepthMaps,
     reader: Reader,
     protocol: Protocol,
     folder: Path,
@@ -187,45 +138,33 @@ def evaluate(
     mean_depth: np.ndarray | None = None,
     row: published.Row | None = None,
 ) -> Report:
-    """Scores a network or stored depth maps on a reader's frames, and writes report and figure.
+    """Scores a model or stored depth maps on a reader's frames, and writes report and figure.
 
     Args:
-        predictor: the network, or the depth maps of the reader's frames. Stored maps cannot be
-            mirrored: the protocol's `flip` becomes "none", and its line says so.
+        predictor: the model, or the depth maps of the reader's frames. Stored maps have no mirrored
+            image: the protocol's `flip` becomes "none", and its line says so.
         reader: frames with depth in metres.
-        protocol: which pixels count.
-        folder: where `report.json`, `report.md` and `figures/samples.png` go.
-        model: what the report calls the predictor.
-        mean_depth: float32 (h, w), metres: scored too, as what a network must beat.
-        row: the published one that the network stands for.
+        protocol: which pixels are scored, and how.
+        folder: the folder for `report.json`, `report.md` and `figures/samples.png`.
+        model: the name of the predictor in the report.
+        mean_depth: float32 (h, w), metres: a map that is scored too, as the baseline.
+        row: the published row that the model stands for.
 
     Raises:
-        InputError: there is no frame, no pixel to score, or a file of the data set is bad.
+        InputError: there is no frame, no pixel to score, or a damaged file.
     """
-    if not len(reader):
-        raise InputError(f"{reader.description}: there is no frame to score")
-    if not reader.measured:
-        raise InputError(
-            f"{reader.description}: there is no depth to score with; choose it with --data-option"
-            " depth=..."
-        )
-    if isinstance(predictor, Predictions):
+    _check_measured(reader)
+    if isinstance(predictor, DepthMaps):
         protocol = protocols.vary(protocol, {"flip": "none"})
-    _make(folder / "figures")
+    make_folder(folder / "figures")
     scorers = _scorers(predictor, protocol, mean_depth)
-    frames, shown = [], []
-    show = spread(len(reader), _SHOWN)
+    entries, examples = [], []
+    chosen = spread(len(reader), _EXAMPLES)
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, depth, scored = _score(predictor, reader, index, protocol, scorers, mean_depth)
-        frames.append({"name": reader.name(index), **_frame(scored, protocol)})
-        for name, values in scorers[MODEL].map_metrics.items():
-            frames[-1][name] = _number(values[-1])
-        if index in show:
-            factor = np.float32(protocol.scale * scored.ratio)
-            seen = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
-            if protocol.clip_prediction:  # shown as it is scored
-                seen = np.clip(seen, *protocol.clip_prediction)
-            shown.append((sample["image"], sample["depth"], seen))
+        sample, depth, scored = _score_frame(predictor, reader, index, scorers, mean_depth)
+        entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
+        if index in chosen:
+            examples.append(_example(sample, depth, scored, protocol))
     if not scorers[MODEL].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
@@ -237,67 +176,64 @@ def evaluate(
         synthetic=reader.synthetic,
         protocol=protocol,
         scores={name: scorer.scores() for name, scorer in scorers.items()},
-        frames=frames,
+        frames=entries,
         missing=list(reader.missing),
         valid_pixels=scorers[MODEL].valid_pixels,
         all_pixels=scorers[MODEL].all_pixels,
         published=row,
     )
-    images, truths, predictions = zip(*shown, strict=True)
+    images, targets, predictions = zip(*examples, strict=True)
+    figure = folder / "figures" / "samples.png"
     try:
-        figures.sample_figure(images, truths, predictions, folder / "figures" / "samples.png")
-        report.write(folder)
+        figures.sample_figure(images, targets, predictions, figure)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise cannot_write(figure, error) from error
+    report.write(folder)
     return report
 
 
+def _check_measured(reader: Reader) -> None:
+    if not len(reader):
+        raise InputError(f"{reader.description}: there is no frame to score")
+    if not reader.measured:
+        raise InputError(
+            f"{reader.description}: there is no depth to score with; choose it with --data-option"
+            " depth=..."
+        )
+
+
 def _scorers(
-    predictor: DepthEstimator | Predictions, protocol: Protocol, mean_depth: np.ndarray | None
+    predictor: DepthEstimator | DepthMaps, protocol: Protocol, mean_depth: np.ndarray | None
 ) -> dict[str, Scorer]:
-    """What is scored: the network, and what it is to be compared with."""
+    """Returns a scorer for the model, and for each prediction that the report compares it with."""
     scorers = {MODEL: Scorer(protocol)}
     if isinstance(predictor, DepthEstimator) and predictor.stereo and protocol.flip == "none":
-        # Some papers publish one of the two, some the other.
+        # Some papers publish the one, some the other.
         scorers[POST_PROCESSED] = Scorer(protocols.vary(protocol, {"flip": "ramp"}))
     if mean_depth is not None:
-        # It is metres, whatever a protocol makes of a network's output.
+        # It is metres already; the protocol's factor is for a model's output.
         scorers[BASELINE] = Scorer(dataclasses.replace(protocol, scale=1.0))
     return scorers
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(
-        f"{folder}: cannot be written ({error.strerror}); give --output another folder"
-    )
-
-
-def _score(
-    predictor: DepthEstimator | Predictions,
+def _score_frame(
+    predictor: DepthEstimator | DepthMaps,
     reader: Reader,
     index: int,
-    protocol: Protocol,
     scorers: dict[str, Scorer],
     mean_depth: np.ndarray | None,
 ) -> tuple[Sample, np.ndarray, Scored]:
-    """Adds a frame to the scorers; returns it, its predicted depth and what of it was scored."""
+    """Adds a frame to all scorers; returns the frame, its predicted depth and its scored pixels."""
     sample, name = reader.stored(index), reader.name(index)
     flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
     depth, mirrored = _predict(predictor, index, sample, flips)
     if not np.isfinite(depth).all():
-        raise InputError(f"{name}: the network's depth holds NaN or infinity; train it again")
+        raise InputError(f"{name}: the model's depth holds NaN or infinity; train it again")
     try:
         scored = scorers[MODEL].add(sample, depth, mirrored)
         if POST_PROCESSED in scorers:
             scorers[POST_PROCESSED].add(sample, depth, mirrored)
-        if mean_depth is not None:  # whatever the picture, mirrored or not
+        if mean_depth is not None:  # the same for an image and its mirror image
             scorers[BASELINE].add(sample, mean_depth, mean_depth)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -305,16 +241,15 @@ def _score(
 
 
 def _predict(
-    predictor: DepthEstimator | Predictions, index: int, sample: Sample, flips: bool
+    predictor: DepthEstimator | DepthMaps, index: int, sample: Sample, flips: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The depth of a frame, and that of its mirrored picture where a protocol wants it."""
-    if isinstance(predictor, Predictions):
+    """Returns a frame's depth, and that of its mirrored image if a protocol needs it."""
+    if isinstance(predictor, DepthMaps):
         return predictor[index], None
-    # In the type that a network is trained on: rendered frames are rounded, as in its batches.
     image, focal_baseline = to_uint8(sample["image"]), None
     if "focal_baseline" in sample:
         focal_baseline = float(sample["focal_baseline"])
-    # At the network's size: the protocol says what is interpolated on the way to the truth's.
+    # At the model's own size: the protocol says how it is resized to the ground truth's.
     if not flips:
         return predictor(image, resize=False, focal_baseline=focal_baseline), None
     both = np.stack([image, image[:, ::-1]])
@@ -322,19 +257,41 @@ def _predict(
     return depth, mirrored
 
 
-def _frame(scored: Scored, protocol: Protocol) -> dict[str, float | None]:
-    """What the report says of one frame."""
+def _entry(scored: Scored, scorer: Scorer) -> dict[str, float | None]:
+    """Returns the report's entry for the frame that the scorer took last."""
     valid = scored.y_true[..., 1] > 0
-    truth = scored.y_true[..., 0][valid]
-    error = np.abs(scored.y_pred[..., 0][valid] - truth)
-    row = {
+    target = scored.y_true[..., 0][valid]
+    error = np.abs(scored.y_pred[..., 0][valid] - target)
+    entry: dict[str, float | None] = {
         "valid": float(valid.mean()),
-        "abs_rel": float(np.mean(error / truth)) if truth.size else None,
+        "abs_rel": float(np.mean(error / target)) if target.size else None,
     }
-    if protocol.alignment != "none":
-        row["ratio"] = scored.ratio if truth.size else None
-    return row
+    if scorer.protocol.alignment != "none":
+        entry["ratio"] = scored.ratio if target.size else None
+    for name, values in scorer.map_metrics.items():
+        entry[name] = None if math.isnan(values[-1]) else values[-1]
+    return entry
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _example(
+    sample: Sample, depth: np.ndarray, scored: Scored, protocol: Protocol
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns image, ground truth and prediction for the figure, the prediction as it is scored."""
+    factor = np.float32(protocol.scale * scored.ratio)
+    shown = cv2.resize(depth, sample["image"].shape[1::-1]) * factor
+    if protocol.clip_prediction:
+        shown = np.clip(shown, *protocol.clip_prediction)
+    return sample["image"], sample["depth"], shown
+
+
+def _default_output(
+    scored: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
+) -> Path:
+    """Returns the report's folder, named after frames and protocol so that none is overwritten."""
+    changed = [*(changes or {}).items(), *frames.options.items()]
+    settings = [f"{key}={value}" for key, value in changed]
+    folder = frames.data_dir and Path(frames.data_dir).name
+    parts = [frames.data, folder, frames.split, protocol, *settings]
+    name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
+    home = scored if scored.is_dir() else scored.parent / scored.stem
+    return home / "evaluation" / name

@@ -1,4 +1,4 @@
-"""Depth as sheets of sample frames."""
+"""Draws sheets of sample frames: images, depth maps and errors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,49 +19,49 @@ _DPI = 100
 
 def sample_figure(
     images: Sequence[np.ndarray],
-    truths: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
     predictions: Sequence[np.ndarray],
     path: str | Path,
 ) -> None:
-    """Writes a sheet with one row a sample: picture, true depth, predicted depth, |error|.
+    """Draws a row for each sample: image, true depth, predicted depth and |error|.
 
-    All depth has one colour scale, of the true depths, and all errors another.
+    All depth maps share a color scale, chosen for the true depths; all errors share another.
 
     Args:
         images: RGB (H, W, 3) each, uint8 or floating in [0, 1].
-        truths: (H, W) or (H, W, 1) each, metres, 0 = not measured.
-        predictions: like `truths`, of the same sizes.
-        path: the picture to write, 1200 pixels wide.
+        targets: (H, W) or (H, W, 1) each, metres, 0 = not measured.
+        predictions: like `targets`, of the same sizes.
+        path: the image file to write, 1200 pixels wide.
 
     Raises:
         InputError: no samples, or not as many or as large ones of each.
     """
-    if not len(images) == len(truths) == len(predictions) > 0:
+    if not len(images) == len(targets) == len(predictions) > 0:
         raise InputError(
-            f"{len(images)} pictures, {len(truths)} true and {len(predictions)} predicted depths:"
-            " give one of each a sample"
+            f"{len(images)} images, {len(targets)} true and {len(predictions)} predicted depths:"
+            " give one of each for every sample"
         )
-    truths, predictions = [_flat(x) for x in truths], [_flat(x) for x in predictions]
-    errors = [_error(t, p) for t, p in zip(truths, predictions, strict=True)]
-    depths = color_scale(*depth_range(_joined(truths)))
+    targets, predictions = [_flat(x) for x in targets], [_flat(x) for x in predictions]
+    errors = [_error(t, p) for t, p in zip(targets, predictions, strict=True)]
+    depths = color_scale(*depth_range(_joined(targets)))
     gaps = color_scale(0.0, depth_range(_joined(errors))[1], ERROR)
 
     rows = len(images)
-    row_height = _WIDTH / 4 * max(truth.shape[0] / truth.shape[1] for truth in truths)
+    row_height = _WIDTH / 4 * max(target.shape[0] / target.shape[1] for target in targets)
     tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     figure = Figure((_WIDTH, rows * row_height + 0.7), dpi=_DPI, layout=tight)
     axes = figure.subplots(rows, 4, squeeze=False)
-    titles = ("picture", "true depth", "predicted depth", "|error|")
+    titles = ("image", "true depth", "predicted depth", "|error|")
     for row in range(rows):
-        truth, prediction = truths[row], predictions[row]
+        target, prediction = targets[row], predictions[row]
         sheet = (
             images[row],
-            depths.to_rgba(np.ma.array(truth, mask=~measured(truth))),
+            depths.to_rgba(np.ma.array(target, mask=~measured(target))),
             depths.to_rgba(np.ma.array(prediction, mask=~measured(prediction))),
             gaps.to_rgba(np.ma.masked_invalid(errors[row])),
         )
-        for panel, picture, title in zip(axes[row], sheet, titles, strict=True):
-            panel.imshow(picture)
+        for panel, image, title in zip(axes[row], sheet, titles, strict=True):
+            panel.imshow(image)
             panel.set_axis_off()
             if row == 0:
                 panel.set_title(title, fontsize=11)
@@ -74,42 +74,42 @@ def stereo_figure(
     lefts: Sequence[np.ndarray],
     disparities: Sequence[np.ndarray],
     depths: Sequence[np.ndarray],
-    seen: Sequence[np.ndarray],
+    warped: Sequence[np.ndarray],
     path: str | Path,
 ) -> None:
-    """Writes a sheet with one row a stereo pair, of what a network trained on pairs is judged by.
+    """Draws a row for each stereo pair: what a model trained on pairs is judged by.
 
-    Left picture, its disparity and depth, the right picture as the left camera sees it by that
-    disparity, and how far it is from the left picture.
+    A row has the left image, its disparity and depth, the right image warped to the left camera by
+    that disparity, and the difference between the two images.
 
     Args:
         lefts: RGB (H, W, 3) each, floating in [0, 1].
         disparities: (H, W) or (H, W, 1) each, pixels.
         depths: likewise, metres.
-        seen: RGB like `lefts`.
-        path: the picture to write, 1500 pixels wide.
+        warped: RGB like `lefts`.
+        path: the image file to write, 1500 pixels wide.
 
     Raises:
         InputError: no pairs, or not as many of each.
     """
-    counts = [len(each) for each in (lefts, disparities, depths, seen)]
+    counts = [len(each) for each in (lefts, disparities, depths, warped)]
     if len(set(counts)) > 1 or not counts[0]:
         raise InputError(
-            "{} left pictures, {} disparities, {} depths and {} views: give one of each a"
-            " pair".format(*counts)
+            "{} left images, {} disparities, {} depths and {} warped images: give one of each for"
+            " every pair".format(*counts)
         )
     disparities, depths = [_flat(x) for x in disparities], [_flat(x) for x in depths]
-    errors = [np.abs(a - b).mean(-1) for a, b in zip(lefts, seen, strict=True)]
+    errors = [np.abs(a - b).mean(-1) for a, b in zip(lefts, warped, strict=True)]
     scales = (
         color_scale(0.0, depth_range(_joined(disparities))[1], ERROR),
         color_scale(*depth_range(_joined(depths))),
         color_scale(0.0, 0.25, ERROR),
     )
     columns = (
-        ("left picture", lefts, None),
+        ("left image", lefts, None),
         ("disparity", disparities, scales[0]),
         ("depth", depths, scales[1]),
-        ("right picture, from the left", seen, None),
+        ("right image, warped", warped, None),
         ("|error|", errors, scales[2]),
     )
     rows, width = len(lefts), 15.0
@@ -117,10 +117,10 @@ def stereo_figure(
     tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     figure = Figure((width, rows * row_height + 0.9), dpi=_DPI, layout=tight)
     axes = figure.subplots(rows, len(columns), squeeze=False)
-    for panels, (title, pictures, scale) in zip(axes.T, columns, strict=True):
+    for panels, (title, images, scale) in zip(axes.T, columns, strict=True):
         panels[0].set_title(title, fontsize=11)
-        for panel, picture in zip(panels, pictures, strict=True):
-            panel.imshow(scale.to_rgba(picture) if scale else np.clip(picture, 0, 1))
+        for panel, image in zip(panels, images, strict=True):
+            panel.imshow(scale.to_rgba(image) if scale else np.clip(image, 0, 1))
             panel.set_axis_off()
     for column, label in ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|")):
         _add_bar(figure, scales[(1, 2, 4).index(column)], axes[:, column : column + 1], label)
@@ -135,13 +135,13 @@ def _joined(maps: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([one.ravel() for one in maps])
 
 
-def _error(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    if truth.shape != prediction.shape:
+def _error(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    if target.shape != prediction.shape:
         raise InputError(
-            f"true depth of shape {truth.shape}, predicted of shape {prediction.shape}: resize the"
-            " prediction to the size of the truth"
+            f"true depth of shape {target.shape}, predicted of shape {prediction.shape}: resize the"
+            " prediction to the size of the true depth"
         )
-    return np.where(measured(truth), np.abs(prediction - truth), np.nan)
+    return np.where(measured(target), np.abs(prediction - target), np.nan)
 
 
 def _add_bar(figure: Figure, scale: ScalarMappable, axes: np.ndarray, label: str) -> None:

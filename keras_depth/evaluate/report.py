@@ -1,4 +1,4 @@
-"""What an evaluation found, for people and for programs."""
+"""Reports the results of an evaluation: report.md for people, report.json for programs."""
 
 import dataclasses
 import json
@@ -21,27 +21,27 @@ BASELINE = "mean training depth"
 
 _SUMMARY = "abs_rel rms_rel rmse mse log10 delta1 delta2 delta3 d1 r2_pooled".split()
 _SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
-_NAMED = 3  # missing frames in the text; report.json has them all
+_NAMED = 3  # missing frames that the text names; report.json names all
 
 
 @dataclass
 class Report:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
         model: what was scored, for people.
         data: the reader's description.
-        synthetic: the frames are rendered.
-        protocol: the protocol, and `line` its text.
+        synthetic: whether the frames are rendered.
+        protocol: the protocol; `line` is its text.
         scores: predictor -> reduction ("image", "pixel" and the protocol's, which comes first) ->
-            metric -> value. Predictors are the network; of one trained on stereo pairs also the
-            blend with its prediction of the mirrored picture; and, where the run knows it, the mean
-            depth map of its training frames.
-        frames: name, share of scored pixels, REL and, where predictions are aligned, the ratio
-            of each frame, as read.
+            metric -> value. The predictors are the model; for one trained on stereo pairs also the
+            blend with its prediction of the mirrored image; and the mean depth map of the run's
+            training frames, if it is known.
+        frames: for each frame its name, the share of scored pixels ("valid"), "abs_rel", and, if
+            predictions are aligned, the "ratio".
         missing: the frames of the list that the data set lacks.
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop.
-        published: the row of a paper's table that the network stands for.
+        published: the row of a paper's table that the model stands for.
     """
 
     model: str
@@ -61,9 +61,9 @@ class Report:
 
     @property
     def ratios(self) -> dict[str, float] | None:
-        """The median of the frames' scale ratios, and the standard deviation of ratio / median.
+        """Median of the frames' scale ratios, and standard deviation of ratio / median.
 
-        As monodepth2 prints them. A small deviation means that one factor would do for all.
+        A small deviation means that one factor would do for all frames. monodepth2 prints the same.
         """
         ratios = [frame["ratio"] for frame in self.frames if frame.get("ratio")]
         if not ratios:
@@ -88,12 +88,13 @@ class Report:
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
+        """Returns the content of `report.md`."""
         lines = [f"# Depth on {'rendered' if self.synthetic else 'real'} frames", ""]
         if self.synthetic:
             lines += [_SYNTHETIC, ""]
         facts = {"model": self.model, "data": self.data, **self._facts()}
         lines += table(["", ""], facts.items(), "ll")
-        lines += ["", "![image, truth, prediction, error](figures/samples.png)", ""]
+        lines += ["", "![image, ground truth, prediction, error](figures/samples.png)", ""]
         lines += ["## Scores", "", self.line, ""]
         for reduction in self.scores[MODEL]:
             lines += self._table(reduction)
@@ -102,7 +103,7 @@ class Report:
             if baseline:
                 lines += [f"REL is {model / baseline:.2f} of that of the {BASELINE} map.", ""]
         if self.published:
-            lines += self._beside(self.published)
+            lines += self._comparison(self.published)
         return "\n".join(lines).rstrip("\n") + "\n"
 
     def write(self, folder: Path) -> None:
@@ -131,8 +132,8 @@ class Report:
         align = "l" + "r" * len(self.scores) + "l"
         return [f"### {title}", "", *table(["", *self.scores, ""], rows, align), ""]
 
-    def _beside(self, row: Row) -> list[str]:
-        """The published row beside these scores, and what keeps them apart."""
+    def _comparison(self, row: Row) -> list[str]:
+        """Lists the published row with these scores, and what limits the comparison."""
         here = self.scores[MODEL][self.protocol.reduction]
         rows = [
             [key, f"{value:g}", f"{here[key]:.4f}" if key in here else None]
@@ -140,14 +141,14 @@ class Report:
         ]
         lines = [f"## Published: {row.title}", ""]
         lines += table(["", "published", "here"], rows, "lrr")
-        apart = [f"Scored here: {self.data}.", f"What can be reproduced: {row.reproducible}"]
+        notes = [f"Scored here: {self.data}.", f"What can be reproduced: {row.reproducible}"]
         if self.protocol.name != row.protocol or self.protocol.changed:
-            apart.insert(
+            notes.insert(
                 0,
-                f"The paper's scoring comes nearest to {row.protocol}; these numbers are under"
-                " another.",
+                f"The protocol nearest to the paper's scoring is {row.protocol}; these numbers are"
+                " under another.",
             )
-        return [*lines, "", *(f"- {text}" for text in [*apart, row.note] if text)]
+        return [*lines, "", *(f"- {text}" for text in [*notes, row.note] if text)]
 
     def _facts(self) -> dict[str, str]:
         share = self.valid_pixels / self.all_pixels

@@ -15,6 +15,7 @@ from keras_depth.benchmark import macs, timing
 from keras_depth.environment import environment
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
+from keras_depth.evaluate.frames import Frames
 from keras_depth.files import read_json, write_text
 from keras_depth.models import create_model, reparameterize
 from keras_depth.reproduce import settings
@@ -79,10 +80,7 @@ def _score(
     try:
         report, _ = evaluator.evaluate_run(
             plan.run_folder,
-            data=plan.recipe.data["name"],
-            data_dir=plan.recipe.data.get("dir"),
-            split="test",
-            data_options=options,
+            Frames(plan.recipe.data["name"], plan.recipe.data.get("dir"), "test", options),
             protocol=protocol,
             output=folder,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from keras_depth.data import Reader, Subset
 from keras_depth.errors import InputError
-from keras_depth.evaluate.depth_maps import Predictions, write_ground_truth
+from keras_depth.evaluate.depth_maps import DepthMaps, write_ground_truth
 
 KEYS = ["2011_09_26/drive_0002/0000000069", "2011_09_26/drive_0002/0000000054", "b/rgb_1.5"]
 
@@ -60,7 +60,7 @@ def test_maps_named_by_their_frames(tmp_path, ending, flat):
         name = key.replace("/", "_") if flat else key
         write(tmp_path / f"{name}{ending}", metres(index))
     write(tmp_path / "000007.npy", metres(7))  # of a frame that is not scored
-    expect_all(Predictions(tmp_path, Drive()))
+    expect_all(DepthMaps(tmp_path, Drive()))
 
 
 @pytest.mark.parametrize("form", ["{}.npy", "{:06d}.png", "{:03d}.npy"])
@@ -68,19 +68,19 @@ def test_maps_named_by_number(tmp_path, form):
     for index in range(3):
         write(tmp_path / form.format(index), metres(index))
     (tmp_path / "notes.txt").write_text("of my network")
-    expect_all(Predictions(tmp_path, Drive()))
+    expect_all(DepthMaps(tmp_path, Drive()))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_one_array(tmp_path, dtype):
     np.save(tmp_path / "all.npy", np.stack([metres(index) for index in range(3)]).astype(dtype))
-    expect_all(Predictions(tmp_path / "all.npy", Drive()))
+    expect_all(DepthMaps(tmp_path / "all.npy", Drive()))
 
 
 def test_the_order_is_the_readers(tmp_path):
     for index, key in enumerate(KEYS):
         write(tmp_path / f"{key}.npy", metres(index))
-    turned = Predictions(tmp_path, Subset(Drive(), [2, 0]))
+    turned = DepthMaps(tmp_path, Subset(Drive(), [2, 0]))
     assert [float(depth[0, 0]) for depth in turned] == [4.5, 1.5]
 
 
@@ -88,14 +88,14 @@ def test_units_and_a_channel(tmp_path):
     write(tmp_path / "0.png", metres(0), units=1000)
     write(tmp_path / "1.png", metres(1), units=1000)
     write(tmp_path / "2.npy", metres(2)[..., None])
-    expect_all(Predictions(tmp_path, Drive(), png_units=1000))
+    expect_all(DepthMaps(tmp_path, Drive(), png_units=1000))
     with pytest.raises(InputError, match="0 units per metre: give a number above 0"):
-        Predictions(tmp_path, Drive(), png_units=0)
+        DepthMaps(tmp_path, Drive(), png_units=0)
 
 
 def refuse(path, message, index=None):
     with pytest.raises(InputError, match=message):
-        predictions = Predictions(path, Drive())
+        predictions = DepthMaps(path, Drive())
         if index is not None:
             predictions[index]
 
@@ -111,7 +111,7 @@ def test_two_maps_of_one_frame(tmp_path):
     for index, key in enumerate(KEYS):
         write(tmp_path / f"{key}.npy", metres(index))
     write(tmp_path / f"{KEYS[1].replace('/', '_')}.png", metres(1))
-    refuse(tmp_path, "0000000054.npy and .*_drive_0002_0000000054.png are of one frame")
+    refuse(tmp_path, "0000000054.npy and .*_drive_0002_0000000054.png are of the same frame")
 
 
 @pytest.mark.parametrize("numbers", [[1, 2, 3], [0, 1], [0, 1, 2, 3]])
@@ -190,7 +190,7 @@ def test_ground_truth_round_trip(tmp_path):
     assert files == sorted(tmp_path / "truth" / f"{key}.png" for key in KEYS)
     stored = cv2.imread(str(tmp_path / "truth" / f"{KEYS[1]}.png"), cv2.IMREAD_UNCHANGED)
     assert stored.dtype == np.uint16 and set(np.unique(stored)) == {0, 512}
-    again = Predictions(tmp_path / "truth", Drive())
+    again = DepthMaps(tmp_path / "truth", Drive())
     for index in range(3):
         np.testing.assert_array_equal(again[index], Drive()[index]["depth"])
 
@@ -212,7 +212,7 @@ def test_ground_truth_is_rounded_to_a_256th(tmp_path, monkeypatch):
 
 def test_ground_truth_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written .*; give another folder"):
+    with pytest.raises(InputError, match="cannot be written .*; choose another folder"):
         write_ground_truth(Drive(), tmp_path / "file")
     some_depth(monkeypatch, [1.0, 256.0])
     with pytest.raises(
@@ -220,7 +220,7 @@ def test_ground_truth_that_cannot_be_written(tmp_path, monkeypatch):
     ):
         write_ground_truth(Drive(), tmp_path / "far")
     some_depth(monkeypatch, [])
-    with pytest.raises(InputError, match="disk/.*69.jpg: no pixel of it was measured"):
+    with pytest.raises(InputError, match="disk/.*69.jpg: no pixel was measured"):
         write_ground_truth(Drive(), tmp_path / "none")
     assert not (tmp_path / "far").exists() and not (tmp_path / "none").exists()
 
@@ -242,4 +242,4 @@ def test_an_archive_is_no_array(tmp_path):
     np.savez(tmp_path / "all.npz", depth=np.ones((2, 4, 6)))
     (tmp_path / "all.npz").rename(tmp_path / "all.npy")
     with pytest.raises(InputError, match="is an archive of arrays"):
-        Predictions(tmp_path / "all.npy", Drive())
+        DepthMaps(tmp_path / "all.npy", Drive())

@@ -9,8 +9,8 @@ import pytest
 from keras_depth import data, protocols, published, recipes
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
-from keras_depth.evaluate import evaluator
-from keras_depth.evaluate.depth_maps import Predictions, write_ground_truth
+from keras_depth.evaluate import evaluator, frames
+from keras_depth.evaluate.depth_maps import DepthMaps, write_ground_truth
 from keras_depth.models import create_model
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
@@ -146,7 +146,8 @@ def test_the_published_row_stands_beside(tmp_path):
     here = report.scores["model"]["image"]["abs_rel"]
     assert f"| abs_rel | {row.metrics['abs_rel']:g} | {here:.4f} |" in text
     assert (
-        "- The paper's scoring comes nearest to das2024; these numbers are under another." in text
+        "- The protocol nearest to the paper's scoring is das2024; these numbers are under another."
+        in text
     )
     assert "- Scored here: two frames." in text
     assert "- What can be reproduced: " + row.reproducible in text
@@ -300,7 +301,7 @@ def test_missing_frames_are_named(tmp_path, monkeypatch):
 
 def test_true_depth_scored_as_a_prediction(tmp_path):
     write_ground_truth(Frames(), tmp_path / "truth")
-    stored = Predictions(tmp_path / "truth", Frames())
+    stored = DepthMaps(tmp_path / "truth", Frames())
     report = evaluate(tmp_path, stored)
     values = report.scores["model"]["pixel"]
     assert values["abs_rel"] == 0 and values["rmse"] == 0 and values["delta1"] == 1
@@ -309,7 +310,7 @@ def test_true_depth_scored_as_a_prediction(tmp_path):
 
 def test_stored_predictions_cannot_be_mirrored(tmp_path):
     np.save(tmp_path / "all.npy", np.full((2, H // 2, W // 2), 3.0))
-    report = evaluate(tmp_path, Predictions(tmp_path / "all.npy", Frames()), flip="mean")
+    report = evaluate(tmp_path, DepthMaps(tmp_path / "all.npy", Frames()), flip="mean")
     assert report.scores["model"]["image"]["abs_rel"] == pytest.approx((0.5 + 0.25) / 2)
     assert report.line.startswith("full: no crop; depth > 0 m; flip none;"), "back at its own"
     protocol = protocols.get("nyu_densedepth")
@@ -319,8 +320,8 @@ def test_stored_predictions_cannot_be_mirrored(tmp_path):
         .startswith("nyu_densedepth (changed: flip)")
     )
     with pytest.raises(InputError, match="leave out flip"):
-        evaluator.evaluate_predictions(
-            tmp_path / "all.npy", data="synthetic", changes={"flip": "ramp"}
+        evaluator.evaluate_depth_maps(
+            tmp_path / "all.npy", frames.Frames("synthetic"), changes={"flip": "ramp"}
         )
 
 
@@ -354,11 +355,11 @@ def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, pr
         asked.append((*arguments, options))
         return Frames()
 
-    monkeypatch.setattr(evaluator, "open_reader", opened)
+    monkeypatch.setattr(frames, "open_reader", opened)
     np.save(tmp_path / "all.npy", np.full((2, 480, 640), 3.0))
     monkeypatch.setattr(Frames, "stored", lambda self, index: _large())
-    report, folder = evaluator.evaluate_predictions(
-        tmp_path / "all.npy", data=name, data_dir="there", data_options=options
+    report, folder = evaluator.evaluate_depth_maps(
+        tmp_path / "all.npy", frames.Frames(name, "there", options=options)
     )
     assert report.protocol.name == protocol
     count = {"count": 64} if name == "synthetic" else {}
@@ -375,10 +376,9 @@ def _large():
 def test_what_is_scored_differently_lies_beside(tmp_path):
     np.save(tmp_path / "all.npy", np.full((2, 24, 32), 3.0))
     folders = {
-        evaluator.evaluate_predictions(
+        evaluator.evaluate_depth_maps(
             tmp_path / "all.npy",
-            data="synthetic",
-            data_options={"count": 2, "size": [24, 32], **options},
+            frames.Frames("synthetic", options={"count": 2, "size": [24, 32], **options}),
             changes=changes,
         )[1].name
         for options, changes in [
@@ -416,10 +416,10 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
         recipe = recipes.load(
             "jetson_fcnn/rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"]
         )
-        evaluator._held_out(recipe, None)
+        frames.Frames().open_own(recipe)
         assert asked == [(folder, split, {"hold_out": 0.3}) for split in splits]
         asked.clear()
-    evaluator._held_out(recipe, "train")
+    frames.Frames(split="train").open_own(recipe)
     assert asked == [("without", "train", {"hold_out": 0.3})]
 
 
@@ -432,13 +432,13 @@ def test_frames_without_depth_are_refused(tmp_path):
 
 
 def test_depth_that_is_no_number_is_refused(tmp_path):
-    with pytest.raises(InputError, match="frame 0: the network's depth holds NaN"):
+    with pytest.raises(InputError, match="frame 0: the model's depth holds NaN"):
         evaluate(tmp_path, constant(float("nan")))
 
 
 def test_synthetic_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
-    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", data="synthetic")
+    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("synthetic"))
     assert folder == tmp_path / "net" / "evaluation" / "synthetic-full"
     assert report.synthetic and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
@@ -454,7 +454,7 @@ def test_other_data_has_no_published_row(tmp_path, monkeypatch):
     report, _ = evaluator.evaluate_run(folder.path)
     assert report.published.row == 5
     options = {"count": 2, "size": [48, 64]}
-    report, _ = evaluator.evaluate_run(folder.path, data="synthetic", data_options=options)
+    report, _ = evaluator.evaluate_run(folder.path, frames.Frames("synthetic", options=options))
     assert report.published is None
 
 
@@ -468,7 +468,7 @@ def test_real_frames(tmp_path, samples):
     """Two frames of NYU Depth v2 in the layout of BTS' release."""
     create_model("lite_basic_interl_t", (96, 128, 3)).save(tmp_path / "net.keras")
     report, folder = evaluator.evaluate_run(
-        tmp_path / "net.keras", data="nyu", data_dir=str(samples / "nyu" / "sync")
+        tmp_path / "net.keras", frames.Frames("nyu", samples / "nyu" / "sync")
     )
     assert report.protocol.name == "nyu_eigen" and not report.synthetic
     assert len(report.frames) == 2
@@ -482,8 +482,8 @@ def test_rendered_drives(tmp_path):
     """With a right picture they have disparities, and their own size is the default."""
     np.save(tmp_path / "all.npy", np.full((1, 8, 16), 10.0))
     options = {"count": 1, "stereo": True, "size": [32, 104]}
-    report, folder = evaluator.evaluate_predictions(
-        tmp_path / "all.npy", data="drives", data_options=options
+    report, folder = evaluator.evaluate_depth_maps(
+        tmp_path / "all.npy", frames.Frames("drives", options=options)
     )
     assert report.protocol.name == "full" and report.synthetic
     assert 0 <= report.scores["model"]["image"]["d1"] <= 1
@@ -492,12 +492,12 @@ def test_rendered_drives(tmp_path):
 
 def test_real_drives(tmp_path, samples):
     """One LiDAR scan of KITTI, written and scored; and what its x is off its z."""
-    where = {"data": "kitti", "data_dir": samples / "kitti_raw"}
     options = {"max_missing": 1, "stereo": True}
     reader = data.open_reader("kitti", samples / "kitti_raw", None, depth="lidar", **options)
     write_ground_truth(reader, tmp_path)
-    report, _ = evaluator.evaluate_predictions(
-        tmp_path, **where, data_options={**options, "depth": "lidar"}
+    lidar = {**options, "depth": "lidar"}
+    report, _ = evaluator.evaluate_depth_maps(
+        tmp_path, frames.Frames("kitti", samples / "kitti_raw", options=lidar)
     )
     assert report.protocol.name == "kitti_eigen_garg" and len(report.missing) == 696
     assert report.all_pixels == (371 - 153) * (1197 - 44)
@@ -505,8 +505,9 @@ def test_real_drives(tmp_path, samples):
     assert report.valid_pixels == int(((inside > 1e-3) & (inside < 80)).sum()) > 10_000
     values = report.scores["model"]["image"]
     assert values["abs_rel"] < 2e-4 and values["rmse"] < 0.003 and values["d1"] == 0
-    other, _ = evaluator.evaluate_predictions(
-        tmp_path, **where, data_options={**options, "depth": "lidar_x"}
+    lidar_x = {**options, "depth": "lidar_x"}
+    other, _ = evaluator.evaluate_depth_maps(
+        tmp_path, frames.Frames("kitti", samples / "kitti_raw", options=lidar_x)
     )
     assert 0.01 < other.scores["model"]["image"]["abs_rel"] < 0.05
 
@@ -532,7 +533,7 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
     assert "|  | model | model, flip ramp |  |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
     # Its camera turns disparity into metres, so that its frames are opened as pairs.
-    assert evaluator.open_frames("drives", estimator=estimator).stereo
-    assert not evaluator.open_frames("drives", None, None, {"stereo": False}, estimator).stereo
-    assert not evaluator.open_frames("synthetic", estimator=estimator).stereo
-    assert not evaluator.open_frames("drives", estimator=red()).stereo
+    assert frames.Frames("drives").open(estimator).stereo
+    assert not frames.Frames("drives", options={"stereo": False}).open(estimator).stereo
+    assert not frames.Frames("synthetic").open(estimator).stereo
+    assert not frames.Frames("drives").open(red()).stereo

@@ -38,8 +38,8 @@ def test_a_sheet_without_any_truth_is_grey_and_no_error(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda i, t, p: (i[:1], t, p), "1 pictures, 2 true and 2 predicted"),
-        (lambda i, t, p: ([], [], []), "0 pictures, 0 true"),
+        (lambda i, t, p: (i[:1], t, p), "1 images, 2 true and 2 predicted"),
+        (lambda i, t, p: ([], [], []), "0 images, 0 true"),
         (lambda i, t, p: (i, t, [x[:10] for x in p]), "resize the prediction"),
     ],
 )
@@ -64,7 +64,9 @@ def test_stereo_figure(tmp_path, count):
 
 def test_a_stereo_figure_needs_one_of_each(tmp_path):
     picture, depth = np.zeros((8, 8, 3), "float32"), np.ones((8, 8), "float32")
-    with pytest.raises(InputError, match="2 left pictures, 1 disparities, 2 depths and 2 views"):
+    with pytest.raises(
+        InputError, match="2 left images, 1 disparities, 2 depths and 2 warped"
+    ):
         figures.stereo_figure(
             [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
         )

@@ -8,6 +8,7 @@ import pytest
 
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
+from keras_depth.evaluate.frames import Frames
 from keras_depth.export import exporter, network, parity, saved_model
 from keras_depth.export.request import Request
 from keras_depth.predict.estimator import DepthEstimator
@@ -126,7 +127,7 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
     scores = []
     for scored in (run / "model.keras", written.folder):
         report, _ = evaluator.evaluate_run(
-            scored, data="synthetic", data_options={"count": 2}, output=tmp_path / scored.name
+            scored, Frames("synthetic", options={"count": 2}), output=tmp_path / scored.name
         )
         scores.append(report.scores["model"]["image"]["abs_rel"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"

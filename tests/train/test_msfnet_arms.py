@@ -6,6 +6,7 @@ import pytest
 from keras_depth import recipes
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.evaluate import evaluator
+from keras_depth.evaluate.frames import Frames
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
@@ -54,5 +55,5 @@ def test_kitti_s_row_on_sparse_depth(tmp_path):
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
     assert np.isfinite([rows[-1][key] for key in ("loss", "val_loss", "val_abs_rel")]).all()
-    report, _ = evaluator.evaluate_run(folder.path, split="validation", output=folder.path)
+    report, _ = evaluator.evaluate_run(folder.path, Frames(split="validation"), output=folder.path)
     assert report.protocol.name == "msfnet_kitti" and 0 < report.valid_pixels < report.all_pixels
