@@ -64,9 +64,7 @@ def test_stereo_figure(tmp_path, count):
 
 def test_a_stereo_figure_needs_one_of_each(tmp_path):
     picture, depth = np.zeros((8, 8, 3), "float32"), np.ones((8, 8), "float32")
-    with pytest.raises(
-        InputError, match="2 left images, 1 disparities, 2 depths and 2 warped"
-    ):
+    with pytest.raises(InputError, match="2 left images, 1 disparities, 2 depths and 2 warped"):
         figures.stereo_figure(
             [picture] * 2, [depth], [depth] * 2, [picture] * 2, tmp_path / "x.png"
         )
