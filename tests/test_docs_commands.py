@@ -267,7 +267,7 @@ RULES = [
     Rule(r"(printf|curl) ", "goes to that server", _sent),
     Rule(
         r"python -m keras_depth\.reproduce msfnet ",
-        "a SENet154 takes minutes; tests/test_reproduce.py counts all rows and trains one",
+        "a SENet154 takes minutes; tests/reproduce/test_run.py counts all rows and trains one",
         _planned,
     ),
     Rule(r"python -m keras_depth", "", _run),

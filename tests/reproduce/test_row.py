@@ -1,0 +1,92 @@
+"""A row is trained and scored on a data set, and its report says on what."""
+
+import json
+import re
+
+import pytest
+
+from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.errors import InputError
+from keras_depth.reproduce import plan as planning
+from keras_depth.reproduce import report, row
+from tests.helpers.write_nyu import write_layout
+
+
+@pytest.fixture(scope="module")
+def nyu(tmp_path_factory):
+    """A labelled NYU of three training and two test frames, rendered."""
+    folder = tmp_path_factory.mktemp("nyu")
+    write_layout(Rooms(3, (64, 64)), folder, "labelled", Rooms(2, (64, 64), split="test"), scenes=3)
+    return folder
+
+
+SMALL = ("size=[64, 64]", "batch_size=1", "weights=none", "augmentation.crop=null")
+
+
+def test_a_row_on_a_data_set(nyu, tmp_path):
+    """Scored under both protocols; a later report of other settings says the same of it."""
+    real = {"folders": {"nyu": nyu}, "steps": 2, "changes": SMALL}
+    plans = planning.plan("jetson_fcnn", tmp_path / "out", **real)
+    row.train(plans[-1])
+    row.score(plans[-1])
+    for each in ("paper", "standard"):
+        scores = json.loads((tmp_path / "out/row16" / each / "report.json").read_text())
+        assert not scores["synthetic"] and len(scores["frames"]) == 2
+    texts = []
+    for plan in (plans, planning.plan("jetson_fcnn", tmp_path / "out", steps=0)):
+        report.write(plan, tmp_path / "out", "command")
+        texts.append((tmp_path / "out" / "report.md").read_text())
+    assert texts[0] == texts[1]
+    headings = re.findall(r"^#+ .*", texts[0], re.MULTILINE)
+    assert headings[0] == "# jetson_fcnn, published and here: errors on NYU Depth v2"
+    assert not any("rendered" in heading for heading in headings)
+    assert "**here, NYU Depth v2, 2 steps**" in texts[0] and "Rendered frames" not in texts[0]
+    assert "NYU Depth v2 of 64x64, batch 1, 2 steps." in texts[0] and "`batch_size=1`" in texts[0]
+
+    run = tmp_path / "out/row16/run"
+    (*_, given) = planning.plan("jetson_fcnn", tmp_path / "given", runs={16: run})
+    row.train(given)
+    assert not (given.folder / "run").exists(), "it is trained already"
+    row.score(given)
+    scores = [
+        json.loads((tmp_path / name / "row16/paper/report.json").read_text())["scores"]
+        for name in ("out", "given")
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_frames_of_the_training_are_said_to_be_such(nyu, tmp_path):
+    """The first labelled images, which irv2_unet's table is of, are training images too."""
+    plans = planning.plan("irv2_unet", tmp_path, folders={"nyu": nyu}, steps=1, changes=SMALL)
+    vgg = next(plan for plan in plans if plan.row.architecture == "vgg19_unet")
+    row.train(vgg)
+    row.score(vgg)
+    report.write(plans, tmp_path, "command")
+    assert "it was trained on 3 of the 5 frames" in (tmp_path / "report.md").read_text()
+
+    file = vgg.folder / "run" / "model.keras"  # alone, it does not say on what
+    (given,) = (
+        plan
+        for plan in planning.plan(
+            "irv2_unet", tmp_path / "given", folders={"nyu": nyu}, runs={vgg.row.row: file}
+        )
+        if plan.run
+    )
+    row.train(given)
+    row.score(given)
+    report.write([given], tmp_path / "given", "command")
+    text = (tmp_path / "given" / "report.md").read_text()
+    assert "NYU Depth v2; whether it was trained on them is not known" in text
+
+
+def test_a_row_that_nothing_can_score_fails(nyu, tmp_path):
+    """A folder of no run: `run` says so, and the report why there is no score."""
+    plans = planning.plan(
+        "jetson_fcnn", tmp_path / "out", folders={"nyu": nyu}, runs={16: tmp_path}
+    )
+    row.train(plans[-1])
+    with pytest.raises(InputError, match="this folder holds no model.keras"):
+        row.score(plans[-1])
+    report.write(plans, tmp_path / "out", "command")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert text.count("not scored: ") == 2 and "nothing trained yet" in text
