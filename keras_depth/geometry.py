@@ -44,7 +44,7 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     """Turns a depth map into points: x to the right, y down, z forward, the camera at (0, 0, 0).
 
     Args:
-        depth: floating (H, W) or (H, W, 1), metres along the optical axis, 0 = not measured.
+        depth: floating (H, W), metres along the optical axis, 0 = not measured.
         intrinsics: in pixels of the depth map; after a resize, those of `scale_intrinsics`.
 
     Returns:
@@ -54,17 +54,15 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     Raises:
         InputError: the array is a picture of depth (8-bit or colored) or in another unit.
     """
-    depth = _metres(depth)
+    _check_metres(depth)
     v, u = np.nonzero(measured(depth))
     z = depth[v, u]
     fx, fy, cx, cy = intrinsics
     return np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=-1).astype(np.float32)
 
 
-def _metres(depth: np.ndarray) -> np.ndarray:
+def _check_metres(depth: np.ndarray) -> None:
     described = f"depth of shape {depth.shape} and type {depth.dtype}"
-    if depth.ndim == 3 and depth.shape[-1] == 1:
-        depth = depth[..., 0]
     if depth.ndim != 2 or depth.dtype == np.uint8:
         raise InputError(
             f"{described}: this looks like a picture of depth, not depth; give metres as floating"
@@ -75,7 +73,6 @@ def _metres(depth: np.ndarray) -> np.ndarray:
             f"{described}: whole numbers are not metres; divide by the units in a metre"
             " (1000 for millimetres) and give floating numbers"
         )
-    return depth
 
 
 def write_ply(path: str | Path, points: np.ndarray, colors: np.ndarray) -> None:

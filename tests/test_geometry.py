@@ -48,16 +48,12 @@ def test_pixels_without_depth_have_no_point():
     assert back_project(np.zeros((2, 2)), NYU).shape == (0, 3)
 
 
-def test_a_last_axis_of_one_is_dropped():
-    depth = np.random.default_rng(0).uniform(1, 2, (4, 5, 1))
-    np.testing.assert_array_equal(back_project(depth, NYU), back_project(depth[..., 0], NYU))
-
-
 @pytest.mark.parametrize(
     "depth, message",
     [
         (np.zeros((4, 4), np.uint8), "a picture of depth, not depth"),
         (np.zeros((4, 4, 3), np.uint8), "a picture of depth, not depth"),
+        (np.ones((4, 4, 1), np.float32), r"shape \(4, 4, 1\).* give metres as .* \(H, W\)"),
         (np.zeros((4, 4, 3), np.float32), "a picture of depth, not depth"),
         (np.zeros((4,), np.float32), "a picture of depth, not depth"),
         (np.zeros((4, 4), np.uint16), "1000 for millimetres"),
