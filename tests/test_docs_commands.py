@@ -29,6 +29,7 @@ from keras_depth import command, models
 from keras_depth.export import tftrt
 from keras_depth.train import __main__ as train
 from tests.helpers import docs_world, serving
+from tests.helpers.architectures import smallest_side
 from tests.helpers.docs_blocks import (
     ARCHITECTURE,
     OTHER,
@@ -95,7 +96,7 @@ def _short_training(words: list[str]) -> list[str]:
         "data.validation_frames": 2,
     }
     if "runs/rooms" not in words:  # other pages say of this one which size it takes
-        side = -(-max(64, entry.smallest) // entry.multiple) * entry.multiple
+        side = smallest_side(entry.name)
         settings["size"] = [side, side]
     if recipe.augmentation.get("crop"):
         settings["augmentation.crop"] = "null"  # it may be larger than such a picture

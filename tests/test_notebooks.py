@@ -13,6 +13,7 @@ import pytest
 from keras_depth import models, published, recipes
 from keras_depth.data.rendered.rooms import Rooms
 from tests.helpers import docs_world
+from tests.helpers.architectures import smallest_side
 from tests.helpers.write_nyu import write_layout
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
@@ -72,7 +73,8 @@ def test_the_same_nine_sections(notebook):
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert re.findall(r"^#{2,} (.*)", text, re.MULTILINE) == HEADINGS
     first = "".join(content["cells"][0]["source"])
-    citation = models.CITATIONS[path.stem.split("_", 1)[1]]
+    name, *_ = models.list_architectures(path.stem.split("_", 1)[1])
+    citation = models.get(name).citation
     title = re.match(r"[^:]+: (.+?)\. ", citation)[1]
     assert first.startswith("# ") and title in " ".join(first.split())
 
@@ -145,7 +147,7 @@ def smaller(name):
     """Returns a cell: two steps of a recipe, of one frame of the smallest size, no weights."""
     recipe = recipes.load(name)
     entry = models.get(recipe.architecture)
-    side = -(-max(64, entry.smallest) // entry.multiple) * entry.multiple
+    side = smallest_side(entry.name)
     changes = {"size": (side, side), "steps": 2, "batch_size": 1, "weights": "none"}
     if entry.paper == "msfnet":  # a SENet154 takes minutes
         changes["options"] = {"blocks": [1, 1, 1, 1], "width": 8, "groups": 8}

@@ -50,7 +50,9 @@ def test_every_recipe_is_complete(name):
     losses.get(arguments.pop("name"), **arguments)
     protocols.get(recipe.protocol)
     make_optimizer(recipe, steps=100)
-    assert all(side % architecture.multiple == 0 for side in recipe.size)
+    sides = architecture.sides(**recipe.options)
+    assert all(side % sides.multiple == 0 for side in recipe.size)
+    assert min(recipe.size) >= sides.smallest
     assert name.split("/")[0] == architecture.paper
 
 

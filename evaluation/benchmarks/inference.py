@@ -52,7 +52,7 @@ def ways(model):
     from keras_depth.models import reparameterize
 
     folded = reparameterize.fold_batch_norm(reparameterize.to_interleaved(model))
-    simple = reparameterize.simple_resizing(folded)
+    simple = reparameterize.simplify_resizing(folded)
     image = np.random.default_rng(0).random((1, *model.inputs[0].shape[1:]), np.float32)
 
     def traced(network, standard=False, constants=False, xla=False):

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from keras_depth.errors import InputError
-from keras_depth.layers import resize
+from keras_depth.layers import BilinearResize, MatmulResize, NearestResize
 
 Shape = tuple[int, ...]  # -1: known only when the graph runs
 
@@ -34,7 +34,7 @@ _COUNTS: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
     ),
 }
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-_RESIZING = (resize.BilinearResize, resize.NearestResize, resize.ProductResize)
+_RESIZING = (BilinearResize, MatmulResize, NearestResize)
 
 
 def parameters(model: keras.Model) -> dict[str, int]:

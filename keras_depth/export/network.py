@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from keras_depth.encodings import ENCODINGS
+from keras_depth.layers import BilinearResize, MatmulResize
 from keras_depth.layers.interleave import standard_operators
-from keras_depth.layers.resize import BilinearResize, ProductResize
 from keras_depth.models import reparameterize
 
 INPUTS = {"uint8": "RGB, 0 to 255", "float32": "RGB, 0 to 1"}
@@ -92,16 +92,16 @@ def build(
     """
     own = tuple(model.inputs[0].shape[1:3])
     size = size or own
-    network = reparameterize.for_inference(model, matmul)
+    network = reparameterize.reparameterize_model(model, matmul)
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
     scale = 1 / 255 if dtype == "uint8" else 1.0
     x = keras.layers.Rescaling(scale, dtype="float32", name="rescale")(image)
     if size != own:
-        x = ProductResize(own, "picture", dtype="float32", name="image_resize")(x)
+        x = MatmulResize(own, "image", dtype="float32", name="image_resize")(x)
     x = network(x)
     if output_size == "input" and tuple(x.shape[1:3]) != size:
         # As in DepthEstimator, the network's output is resized and then decoded.
-        bilinear = partial(ProductResize, rule="bilinear") if matmul else BilinearResize
+        bilinear = partial(MatmulResize, rule="bilinear") if matmul else BilinearResize
         x = bilinear(size, dtype="float32", name="depth_resize")(x)
     if focal_baseline is not None:
         focal_baseline *= x.shape[2] / own[1]

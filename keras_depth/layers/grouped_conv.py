@@ -1,37 +1,41 @@
-"""Grouped convolution at the speed that its multiplications take.
+"""Grouped convolution whose gradient is fast on a CPU.
 
-Keras sends it through XLA, whose gradient takes hundreds of times longer on a CPU
-(`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too, and on CPUs where
-it has their gradient, with oneDNN, nothing that was tried is faster. `keras.ops` has no way to it,
-so this layer, unlike the others, calls TensorFlow.
+Keras compiles grouped convolutions with XLA, whose gradient takes hundreds of times longer on a CPU
+(`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too. Where it has their
+gradient (CPUs with oneDNN), nothing that was tried is faster. `keras.ops` does not reach it, so
+this layer calls TensorFlow.
 """
 
 import functools
+from typing import Any
 
 import keras
-import tensorflow as tf
-from keras import ops
+from keras import KerasTensor, ops
 
 from keras_depth.errors import InputError
 
 
 @keras.saving.register_keras_serializable("keras_depth")
 class GroupedConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D(groups=...)`: the same arguments, the same weights, the same result.
+    """Computes `keras.layers.Conv2D(groups=...)`: same arguments, same weights, same result.
+
+    Input: (B, H, W, in). Output: (B, h, w, filters).
 
     Raises:
         InputError: channels are not last.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if self.data_format != "channels_last":
             raise InputError(
-                f"GroupedConv2D: data_format={self.data_format!r}: give maps as (B, H, W, channels)"
+                f"GroupedConv2D: data_format={self.data_format!r}: give 'channels_last'"
             )
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
         if has_native_gradient(self.compute_dtype):
+            import tensorflow as tf
+
             return tf.nn.conv2d(
                 inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate
             )
@@ -43,9 +47,11 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 @functools.cache
 def has_native_gradient(dtype: str) -> bool:
-    """Tells whether TensorFlow's own operator has a gradient here, by taking one."""
-    with tf.init_scope():  # at once, whatever graph is being made
-        # Not smaller: of a kernel as large as its map the groups are not looked at.
+    """Returns whether TensorFlow's own operator has a gradient here, by taking one."""
+    import tensorflow as tf
+
+    with tf.init_scope():  # now, even while a graph is traced
+        # Not smaller: where the kernel is as large as its map, TensorFlow ignores the groups.
         image, kernel = tf.ones((1, 4, 4, 4), dtype), tf.ones((3, 3, 2, 8), dtype)
         upstream = tf.nn.conv2d(image, kernel, 1, "SAME")
         arguments = {"out_backprop": upstream, "strides": [1, 1, 1, 1], "padding": "SAME"}

@@ -1,7 +1,7 @@
 """Interleaving: four maps become one of twice the height and width (jetson_fcnn, Algorithm 1).
 
-The custom op of custom_ops/interleave does it in one pass over memory. Where it is not built, the
-same values come from `keras.ops`; one warning says how to get the op.
+The custom op of custom_ops/interleave does it in one pass over memory. Where it is not built,
+`keras.ops` computes the same values, and one warning says how to build it.
 """
 
 import contextlib
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import KerasTensor
 
 from keras_depth import files
 from keras_depth.errors import InputError
 
 OP_SOURCES = ("interleave.h", "interleave_op.cc", "interleave_cuda.cu")
 
-_standard_operators_asked = 0  # open `standard_operators()` blocks, of all threads
+_standard_operators_asked = 0  # number of open `standard_operators()` blocks, of all threads
 
 
-def interleave(a, b, c, d):
+def interleave(a: KerasTensor, b: KerasTensor, c: KerasTensor, d: KerasTensor) -> KerasTensor:
     """Interleaves four maps into one of twice the height and width.
 
     `a` goes to even rows and even columns, `b` to even rows and odd columns, `c` to odd rows and
@@ -39,8 +39,8 @@ def interleave(a, b, c, d):
         (N, 2H, 2W, C), of the dtype of `a`.
 
     Raises:
-        InputError: a shape is not of rank 4, or the shapes differ. Shapes known only when the
-            graph runs are checked then, with `tf.errors.InvalidArgumentError`.
+        InputError: a shape is not of rank 4, or the shapes differ. Where shapes are known only
+            when the graph runs, the op raises `tf.errors.InvalidArgumentError`.
     """
     maps = [a, b, c, d]
     if any(isinstance(x, keras.KerasTensor) for x in maps):
@@ -54,21 +54,21 @@ def interleave(a, b, c, d):
 
 @keras.saving.register_keras_serializable("keras_depth")
 class Interleave(keras.layers.Layer):
-    """Interleaves a list of four maps `[a, b, c, d]`: `interleave` as a layer.
+    """Interleaves a list of four maps `[a, b, c, d]`, see `interleave`.
 
     Input: four (N, H, W, C). Output: (N, 2H, 2W, C).
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         # XLA cannot compile a custom op; Keras then runs the model's functions without XLA.
         self.supports_jit = not custom_op_available()
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[KerasTensor]) -> KerasTensor:
         a, b, c, d = inputs
         return interleave(a, b, c, d)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
         _check_shapes(input_shape)
         batch, height, width, channels = input_shape[0]
         return batch, height and 2 * height, width and 2 * width, channels
@@ -76,11 +76,10 @@ class Interleave(keras.layers.Layer):
 
 @contextlib.contextmanager
 def standard_operators() -> Iterator[None]:
-    """Within this block, whatever is traced holds TensorFlow's own operators only.
+    """Keeps the custom op out of what is traced within this block, in all threads.
 
-    For exported models, which must load without this library, and for functions that XLA compiles
-    (`jit_compile=True`), which cannot hold a custom op. It acts on tracing: a `tf.function` traced
-    before the block keeps the op. It holds for all threads.
+    Exported models must load without this library, and XLA (`jit_compile=True`) cannot compile a
+    custom op. A `tf.function` traced before the block keeps the op.
     """
     global _standard_operators_asked
     _standard_operators_asked += 1
@@ -91,16 +90,18 @@ def standard_operators() -> Iterator[None]:
 
 
 def custom_op_available() -> bool:
-    """Returns whether `interleave` runs the custom op here and now; loads it on first use."""
+    """Returns whether `interleave` would run the custom op now; loads it on first use."""
     return not _standard_operators_asked and _library() is not None
 
 
 def library_path() -> Path:
-    """Returns where the op's library is, or will be once built.
+    """Returns the path of the op's library, built or not.
 
-    The name holds TensorFlow's version and a hash of the sources, so a library of another
-    TensorFlow (their C++ interfaces differ) or of older sources is simply not found.
+    The name holds TensorFlow's version and a hash of the sources. A library built for another
+    TensorFlow, whose C++ interface differs, or from older sources is therefore not found.
     """
+    import tensorflow as tf
+
     folder = files.resource_folder("custom_ops") / "interleave"
     sources = b"".join((folder / name).read_bytes() for name in OP_SOURCES)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -109,13 +110,15 @@ def library_path() -> Path:
 
 
 def has_cuda_kernels(library: Path) -> bool:
-    """Returns whether a built library holds CUDA kernels (the section nvcc puts them in)."""
+    """Returns whether a built library has the section that nvcc puts CUDA kernels in."""
     return b".nv_fatbin" in library.read_bytes()
 
 
 @functools.cache
 def _library() -> Any:
     """Returns the loaded op's Python module, or None after one warning that says why not."""
+    import tensorflow as tf
+
     path = library_path()
     if not path.is_file():
         problem = "is not built"
@@ -123,7 +126,9 @@ def _library() -> Any:
         problem = "has no CUDA kernels, because nvcc was not found when it was built"
     else:
         try:
-            return tf.load_op_library(str(path))
+            library = tf.load_op_library(str(path))
+            _register_gradients()
+            return library
         except (tf.errors.OpError, RuntimeError) as error:
             problem = f"does not load ({error})"
     warnings.warn(
@@ -134,25 +139,28 @@ def _library() -> Any:
     return None
 
 
-@tf.RegisterGradient("KerasDepth>Interleave")
-def _interleave_gradient(op, gradient):
-    return _library().keras_depth_deinterleave(gradient)
+@functools.cache
+def _register_gradients() -> None:
+    """Tells TensorFlow, once a process, that each of the two ops is the other's gradient."""
+    import tensorflow as tf
 
+    @tf.RegisterGradient("KerasDepth>Interleave")
+    def _interleave_gradient(op: Any, gradient: Any) -> Any:
+        return _library().keras_depth_deinterleave(gradient)
 
-@tf.RegisterGradient("KerasDepth>Deinterleave")
-def _deinterleave_gradient(op, *gradients):
-    return _library().keras_depth_interleave(*gradients)
+    @tf.RegisterGradient("KerasDepth>Deinterleave")
+    def _deinterleave_gradient(op: Any, *gradients: Any) -> Any:
+        return _library().keras_depth_interleave(*gradients)
 
 
 def _check_shapes(shapes: Sequence) -> None:
-    """Raises InputError where the static shapes are not four equal ones of rank 4."""
-    shapes = [tf.TensorShape(shape) for shape in shapes]
-    merged = tf.TensorShape([None] * 4)
-    try:
-        for shape in shapes:
-            merged = merged.merge_with(shape)
-    except ValueError:
+    """Raises InputError unless the static shapes, as far as known, are equal and of rank 4."""
+    known = [tuple(shape) for shape in shapes if getattr(shape, "rank", 4) is not None]
+    equal = all(len(shape) == 4 for shape in known) and all(
+        len(set(sides) - {None}) <= 1 for sides in zip(*known, strict=True)
+    )
+    if not equal:
         raise InputError(
             "interleave takes four maps of one shape (N, H, W, C), not "
-            + ", ".join(str(shape) for shape in shapes)
-        ) from None
+            + ", ".join(str(shape) for shape in known)
+        )

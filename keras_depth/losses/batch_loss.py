@@ -1,9 +1,11 @@
-"""Absolute errors, of which the larger ones count more."""
+"""The batch-loss of MSFNet: absolute errors, of which the larger ones count more."""
+
+from typing import Any
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
-from keras_depth.errors import unknown_name
+from keras_depth.errors import check_choice
 from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import masked_mean, select_valid
 
@@ -12,23 +14,22 @@ ACROSS = ("samples", "pixels")
 
 @keras.saving.register_keras_serializable("keras_depth")
 class BatchLoss(DepthLoss):
-    """Mean absolute error, plus the same with weights that are the softmax of the errors.
+    """Adds the mean absolute error and the same mean weighted by the softmax of the errors.
 
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1).
 
-    The paper's formula has n, the valid pixels of an image, and a weight for each of them; its text
-    has weights by each sample's deviation in a batch.
+    The paper's formula weights each of an image's n valid pixels; its text weights each sample of a
+    batch by its deviation.
 
     | across | loss, with e the error of a pixel, l its mean over an image |
     |---|---|
     | "samples" | sum of w l + mean of l, over the n images that have valid pixels; w = softmax(l) |
     | "pixels" | the formula: mean of w e + mean of e, over an image's pixels; w = softmax(e) |
 
-    Of "pixels" the first term is some 1e-4 of the second: it has no effect. Of "samples" the
-    weights are constants to the gradient, by which the easy images would otherwise lose twice, and
-    an image's value is l (1 + n w), so that the mean over a batch of such is the loss; an image
-    without valid pixels counts as 0 in that mean, as in every loss. Replicas that train together
-    weigh each the images of its own share.
+    "pixels": the first term is about 1e-4 of the second, so it has no effect. "samples": no
+    gradient flows through the weights, which would pull easy images down twice. An image's value is
+    l (1 + n w), so that their mean over the batch is the loss; an image without valid pixels counts
+    as 0 in that mean, as in every loss. Each of several replicas weights the images of its share.
 
     Args:
         across: "samples" or "pixels". Defaults to "samples".
@@ -39,13 +40,17 @@ class BatchLoss(DepthLoss):
     Source: MSFNet (Pei 2021), section III-D, equation 4.
     """
 
-    def __init__(self, across="samples", name="batch", reduction="sum_over_batch_size"):
+    def __init__(
+        self,
+        across: str = "samples",
+        name: str = "batch",
+        reduction: str | None = "sum_over_batch_size",
+    ):
         super().__init__(name=name, reduction=reduction)
-        if across not in ACROSS:
-            raise unknown_name("value of across:", across, ACROSS)
+        check_choice("across of BatchLoss", across, ACROSS)
         self.across = across
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         target, prediction, valid = select_valid(y_true, y_pred)
         error = ops.abs(prediction - target)
         if self.across == "pixels":
@@ -56,12 +61,12 @@ class BatchLoss(DepthLoss):
         weights = ops.stop_gradient(_softmax(means, counts, axis=0))
         return means * (1 + ops.sum(counts) * weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "across": self.across}
 
 
-def _softmax(errors, counts, axis):
-    """Softmax over what counts, 0 elsewhere; of errors that are 0 or more, and of any size."""
+def _softmax(errors: KerasTensor, counts: KerasTensor, axis: int | tuple[int, ...]) -> KerasTensor:
+    """Returns the softmax of errors (0 or more) where `counts` is 1, and 0 elsewhere."""
     highest = ops.stop_gradient(ops.max(errors * counts, axis=axis, keepdims=True))
     powers = ops.exp(ops.minimum(errors - highest, 0)) * counts
     return powers / ops.maximum(ops.sum(powers, axis=axis, keepdims=True), 1e-6)

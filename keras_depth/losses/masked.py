@@ -1,21 +1,23 @@
 """The validity contract: which pixels count, and the mean over them."""
 
-from keras import ops
+from keras import KerasTensor, ops
 
 from keras_depth.errors import InputError
 from keras_depth.losses.base import DepthLoss
 
 
-def select_valid(y_true, y_pred, dtype="float32"):
-    """Splits a target from its validity, and makes the pixels that do not count harmless.
+def select_valid(
+    y_true: KerasTensor, y_pred: KerasTensor, dtype: str = "float32"
+) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
+    """Splits a target from its validity, and replaces both maps by 1 where it is invalid.
 
-    The input is selected, never the result: a logarithm or a division further on then sees 1 at
-    an invalid pixel, whatever was stored or predicted there, and its gradient is exactly 0.
+    The inputs are replaced, not the result. A logarithm or a division further on then gets 1 at an
+    invalid pixel, whatever was stored or predicted there, and its gradient is exactly 0.
 
     Args:
         y_true: (B, h, w, 2), the target and valid (0 or 1).
         y_pred: (B, h, w, 1), the prediction, in the target's unit.
-        dtype: what to compute in, whatever the model's dtype policy.
+        dtype: of the result, whatever the model's dtype policy.
 
     Returns:
         target, prediction, valid: (B, h, w, 1) each; both maps hold 1 where valid is 0.
@@ -37,28 +39,28 @@ def select_valid(y_true, y_pred, dtype="float32"):
     return target, prediction, ops.cast(measured, dtype)
 
 
-def masked_mean(values, valid):
+def masked_mean(values: KerasTensor, valid: KerasTensor) -> KerasTensor:
     """Returns the mean of `values` over each sample's valid pixels: (B,), 0 where none is."""
     count = ops.sum(valid, axis=(1, 2, 3))
     return ops.sum(values * valid, axis=(1, 2, 3)) / ops.maximum(count, 1)
 
 
 class MaskedLoss(DepthLoss):
-    """The base of the losses of depth: a pixel's error, averaged over a sample's valid ones.
+    """Averages the errors of a sample's valid pixels: the base of losses of depth.
 
-    A subclass gives `error(target, prediction)`, or `call` where it needs more.
+    A subclass implements `error(target, prediction)`, or `call` where it needs more.
     """
 
-    def error(self, target, prediction):
+    def error(self, target: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         """Returns the error of every pixel, of the shape of `target` and `prediction`."""
         raise NotImplementedError
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         target, prediction, valid = select_valid(y_true, y_pred)
         return masked_mean(self.error(target, prediction), valid)
 
 
-def _compatible(shape, expected):
+def _compatible(shape: tuple, expected: tuple) -> bool:
     return len(shape) == len(expected) and all(
         a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
     )

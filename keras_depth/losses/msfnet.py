@@ -1,8 +1,11 @@
-"""The loss of MSFNet: of its depth the batch-loss, edges and structure; of its other heads L1."""
+"""The loss of MSFNet: batch-loss, edges and structure of the depth, L1 of the other heads."""
+
+from typing import Any
 
 import keras
+from keras import KerasTensor
 
-from keras_depth.errors import unknown_name
+from keras_depth.errors import check_choice
 from keras_depth.losses.base import DepthLoss, check_weights
 from keras_depth.losses.batch_loss import ACROSS, BatchLoss
 from keras_depth.losses.regression import MaskedL1
@@ -11,7 +14,7 @@ from keras_depth.losses.structural import StructuralLoss
 
 @keras.saving.register_keras_serializable("keras_depth")
 class MSFNetLoss(DepthLoss):
-    """depth * L_batch + L_gradient + L_SSIM of the first map, auxiliary * L1 of each other one.
+    """Adds depth * L_batch + L_gradient + L_SSIM of the first map, auxiliary * L1 of the others.
 
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1), or a list of
     such maps, depth first; h and w of 11 or more.
@@ -22,31 +25,30 @@ class MSFNetLoss(DepthLoss):
     Args:
         depth: weight of the batch-loss, λ in the paper: 0.1 on NYU, 1 on KITTI. Defaults to 0.1.
         auxiliary: weight of the auxiliary heads, μ: the same. Defaults to 0.1.
-        weights: across what the batch-loss weighs its errors, "samples" or "pixels", see
-            `BatchLoss`; "none": L1 in its place, as in the first four arms of Table III. Defaults
-            to "samples".
-        ssim_range, holes: see `StructuralLoss`. Default to 100, of 10 / depth, and "zero".
+        weights: "samples" or "pixels", see `across` of `BatchLoss`; "none": L1 instead of the
+            batch-loss, as in the first four arms of Table III. Defaults to "samples".
+        ssim_range: see `StructuralLoss`. Defaults to 100, the range of 10 / depth.
+        holes: see `StructuralLoss`. Defaults to "zero".
 
     Raises:
         InputError: a negative weight, an unknown name, or maps that are smaller than SSIM's window.
 
-    Source: MSFNet (Pei 2021), section III-D, equations 3 to 7; what is not there is DenseDepth's.
+    Source: MSFNet (Pei 2021), section III-D, equations 3 to 7; the rest as in DenseDepth.
     """
 
     def __init__(
         self,
-        depth=0.1,
-        auxiliary=0.1,
-        weights="samples",
-        ssim_range=100.0,
-        holes="zero",
-        name="msfnet",
-        reduction="sum_over_batch_size",
+        depth: float = 0.1,
+        auxiliary: float = 0.1,
+        weights: str = "samples",
+        ssim_range: float = 100.0,
+        holes: str = "zero",
+        name: str = "msfnet",
+        reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
         check_weights("MSFNetLoss", depth=depth, auxiliary=auxiliary)
-        if weights not in (*ACROSS, "none"):
-            raise unknown_name("value of weights:", weights, (*ACROSS, "none"))
+        check_choice("weights of MSFNetLoss", weights, (*ACROSS, "none"))
         self.depth = depth
         self.auxiliary = auxiliary
         self.weights = weights
@@ -54,15 +56,15 @@ class MSFNetLoss(DepthLoss):
         self.holes = holes
         errors = MaskedL1() if weights == "none" else BatchLoss(weights)
         structure = StructuralLoss(depth=0.0, ssim_range=ssim_range, holes=holes)
-        self._of_depth = self.depth * errors + structure
-        self._of_others = self.auxiliary * MaskedL1()
+        self._of_depth = errors * self.depth + structure
+        self._of_others = MaskedL1() * self.auxiliary
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         depth, *others = keras.tree.flatten(y_pred)
         auxiliary = (self._of_others.call(y_true, other) for other in others)
         return sum(auxiliary, start=self._of_depth.call(y_true, depth))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "depth": self.depth,

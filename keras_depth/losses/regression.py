@@ -1,16 +1,18 @@
 """Pixel-wise regression losses: absolute, squared, squared + relative error, BerHu."""
 
+from typing import Any
+
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from keras_depth.errors import InputError
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 
 # Laina et al. (2016) put the threshold at a fifth of the largest error of the batch.
-LAINA_FRACTION = 0.2
+_LAINA_FRACTION = 0.2
 
 
-def berhu(error, threshold):
+def berhu(error: KerasTensor, threshold: KerasTensor | float) -> KerasTensor:
     """Returns the reverse Huber loss of an absolute error: |e| up to c, (e² + c²) / 2c above.
 
     Value and slope are continuous at c: small errors pull as hard as in L1, large ones harder.
@@ -23,12 +25,12 @@ def berhu(error, threshold):
     return ops.where(error <= threshold, error, quadratic)
 
 
-def batch_threshold(error, fraction, highest=None):
-    """Returns BerHu's c for a batch: `fraction` of its largest error, at most `highest`.
+def batch_threshold(error: KerasTensor, highest: float | None = None) -> KerasTensor:
+    """Returns BerHu's c for a batch: a fifth of its largest error, at most `highest`.
 
     No gradient flows through c: it is a property of the batch, not a way to lower the loss.
     """
-    c = fraction * ops.max(error)
+    c = _LAINA_FRACTION * ops.max(error)
     if highest is not None:
         c = ops.minimum(c, highest)
     return ops.stop_gradient(ops.maximum(c, 1e-6))  # a perfect batch must not divide by 0
@@ -36,37 +38,37 @@ def batch_threshold(error, fraction, highest=None):
 
 @keras.saving.register_keras_serializable("keras_depth")
 class MaskedL1(MaskedLoss):
-    """Mean absolute error over the valid pixels.
+    """Computes the mean absolute error over the valid pixels.
 
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1).
     """
 
-    def __init__(self, name="l1", reduction="sum_over_batch_size"):
+    def __init__(self, name: str = "l1", reduction: str | None = "sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction)
 
-    def error(self, target, prediction):
+    def error(self, target: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         return ops.abs(prediction - target)
 
 
 @keras.saving.register_keras_serializable("keras_depth")
 class MaskedMSE(MaskedLoss):
-    """Mean squared error over the valid pixels.
+    """Computes the mean squared error over the valid pixels.
 
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1).
     """
 
-    def __init__(self, name="mse", reduction="sum_over_batch_size"):
+    def __init__(self, name: str = "mse", reduction: str | None = "sum_over_batch_size"):
         super().__init__(name=name, reduction=reduction)
 
-    def error(self, target, prediction):
+    def error(self, target: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         return ops.square(prediction - target)
 
 
 @keras.saving.register_keras_serializable("keras_depth")
 class MSEPlusREL(MaskedLoss):
-    """Squared error plus squared relative error: α1 (D - D*)² + α2 (1 - D/D*)².
+    """Adds squared and squared relative error: α1 (D - D*)² + α2 (1 - D/D*)².
 
-    The relative term is squared, unlike the metric REL; near pixels count more in it. Valid
+    The relative term is squared, unlike the metric abs_rel, and weights near pixels more. Valid
     targets must be above 0.
 
     Args:
@@ -76,23 +78,29 @@ class MSEPlusREL(MaskedLoss):
     Source: Bokovoy et al. 2019, section III-E; the authors' training logs agree.
     """
 
-    def __init__(self, alpha1=1.0, alpha2=2.0, name="mse_rel", reduction="sum_over_batch_size"):
+    def __init__(
+        self,
+        alpha1: float = 1.0,
+        alpha2: float = 2.0,
+        name: str = "mse_rel",
+        reduction: str | None = "sum_over_batch_size",
+    ):
         super().__init__(name=name, reduction=reduction)
         self.alpha1 = alpha1
         self.alpha2 = alpha2
 
-    def error(self, target, prediction):
+    def error(self, target: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         squared = ops.square(prediction - target)
         relative = ops.square(1 - prediction / target)
         return self.alpha1 * squared + self.alpha2 * relative
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha1": self.alpha1, "alpha2": self.alpha2}
 
 
 @keras.saving.register_keras_serializable("keras_depth")
 class BerHu(MaskedLoss):
-    """Reverse Huber loss: |e| up to the threshold, (e² + k²) / 2k above.
+    """Computes the reverse Huber loss: |e| up to the threshold k, (e² + k²) / 2k above.
 
     Args:
         threshold: k in the target's unit, fixed during training; or "batch", a fifth of the
@@ -104,7 +112,12 @@ class BerHu(MaskedLoss):
     Source: Bokovoy et al. 2019, section III-E (fixed); Laina et al. 2016 ("batch").
     """
 
-    def __init__(self, threshold=1.0, name="berhu", reduction="sum_over_batch_size"):
+    def __init__(
+        self,
+        threshold: float | str = 1.0,
+        name: str = "berhu",
+        reduction: str | None = "sum_over_batch_size",
+    ):
         super().__init__(name=name, reduction=reduction)
         if threshold != "batch" and not (isinstance(threshold, int | float) and threshold > 0):
             raise InputError(
@@ -112,13 +125,13 @@ class BerHu(MaskedLoss):
             )
         self.threshold = threshold
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         target, prediction, valid = select_valid(y_true, y_pred)
         error = ops.abs(prediction - target)
         k = self.threshold
         if k == "batch":
-            k = batch_threshold(error, LAINA_FRACTION)
+            k = batch_threshold(error)
         return masked_mean(berhu(error, k), valid)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "threshold": self.threshold}

@@ -1,19 +1,22 @@
-"""The composite of encoder-decoder papers: depth itself, its edges, and its structure.
+"""The composite loss of encoder-decoder papers: depth, its edges, and its structure.
 
 | term | the mean of | Das et al. | Wang et al. | DenseDepth |
 |---|---|---:|---:|---:|
 | depth | abs(p - t) | 0.3 | 0.1 | 0.1 |
 | gradient | abs(slope of p - slope of t), along x plus y | 1, forward | 1, Sobel | 1, forward |
-| ssim | (1 - SSIM) / 2 of 11x11 windows, to a value range of | 1, of 1 | 1, of 255 | 1, of 100 |
+| ssim | (1 - SSIM) / 2 of 11x11 windows; its value range | 1; 1 | 1; 255 | 1; 100 |
 
-Of which target: Das et al. of 0..1, Wang et al. of 10..1000 cm, DenseDepth of 1000 / cm.
+Their targets: 0..1 (Das et al.), 10..1000 cm (Wang et al.), 1000 / cm (DenseDepth).
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_choice
 from keras_depth.losses.base import DepthLoss, check_weights
 from keras_depth.losses.masked import masked_mean, select_valid
 
@@ -24,24 +27,25 @@ _WINDOW, _SIGMA = 11, 1.5  # of SSIM
 
 @keras.saving.register_keras_serializable("keras_depth")
 class StructuralLoss(DepthLoss):
-    """Weighted sum of absolute error, difference of slopes, and structural dissimilarity.
+    """Adds absolute error, difference of slopes and structural dissimilarity, each weighted.
 
     Call arguments: `y_true` (B, h, w, 2), target and valid; `y_pred` (B, h, w, 1); h and w of 11
     or more.
 
-    A slope counts where all pixels that it is taken from are valid. Where all is valid, these are
-    the papers' terms.
+    A slope counts where all pixels that it is computed from are valid. Where all are valid, these
+    are the papers' terms.
 
     Args:
         depth: weight of the absolute error. Defaults to 0.3.
         gradient: weight of the difference of slopes. Defaults to 1.
         ssim: weight of the structural dissimilarity. Defaults to 1.
-        differences: "forward", of a pixel and the next, or "sobel", 3x3 with zeros around the
-            frame. Defaults to "forward".
-        ssim_range: what SSIM takes for the range of values. Defaults to 1.
-        holes: what SSIM makes of invalid pixels. "left_out": a window is that of its valid pixels,
-            and counts as far as it has some, by its Gaussian weights. "zero": they are 0 in both
-            maps, and the windows around valid pixels count. Defaults to "left_out".
+        differences: how slopes are computed. "forward": the next pixel less this one. "sobel": 3x3,
+            with zeros around the frame. Defaults to "forward".
+        ssim_range: the value range that SSIM assumes. Defaults to 1.
+        holes: how SSIM treats invalid pixels. "left_out": a window's statistics are those of its
+            valid pixels, and it counts by their share of its Gaussian weights. "zero": invalid
+            pixels are 0 in both maps, and windows around valid pixels count. Defaults to
+            "left_out".
 
     Raises:
         InputError: a negative weight, a range that is not above 0, an unknown name, or maps that
@@ -53,23 +57,21 @@ class StructuralLoss(DepthLoss):
 
     def __init__(
         self,
-        depth=0.3,
-        gradient=1.0,
-        ssim=1.0,
-        differences="forward",
-        ssim_range=1.0,
-        holes="left_out",
-        name="structural",
-        reduction="sum_over_batch_size",
+        depth: float = 0.3,
+        gradient: float = 1.0,
+        ssim: float = 1.0,
+        differences: str = "forward",
+        ssim_range: float = 1.0,
+        holes: str = "left_out",
+        name: str = "structural",
+        reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
         check_weights("StructuralLoss", depth=depth, gradient=gradient, ssim=ssim)
         if type(ssim_range) not in (int, float) or not ssim_range > 0:
             raise InputError(f"StructuralLoss: ssim_range={ssim_range!r}: give a number above 0")
-        if differences not in DIFFERENCES:
-            raise unknown_name("value of differences:", differences, DIFFERENCES)
-        if holes not in HOLES:
-            raise unknown_name("value of holes:", holes, HOLES)
+        check_choice("differences of StructuralLoss", differences, DIFFERENCES)
+        check_choice("holes of StructuralLoss", holes, HOLES)
         self.depth = depth
         self.gradient = gradient
         self.ssim = ssim
@@ -77,18 +79,18 @@ class StructuralLoss(DepthLoss):
         self.ssim_range = ssim_range
         self.holes = holes
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         terms = self.terms(y_true, y_pred)
         weights = {"depth": self.depth, "gradient": self.gradient, "ssim": self.ssim}
         return sum(weights[key] * term for key, term in terms.items())
 
-    def terms(self, y_true, y_pred):
+    def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> dict[str, KerasTensor]:
         """Returns the terms, unweighted: (B,) each, by name."""
         target, prediction, valid = select_valid(y_true, y_pred)
         if any(side is not None and side < _WINDOW for side in prediction.shape[1:3]):
             raise InputError(
                 f"maps of shape {tuple(prediction.shape)} are smaller than SSIM's window of"
-                f" {_WINDOW}x{_WINDOW}: give larger pictures, or another loss"
+                f" {_WINDOW}x{_WINDOW}: give larger images, or another loss"
             )
         error = valid * (prediction - target)
         slopes = _forward if self.differences == "forward" else _sobel
@@ -98,7 +100,7 @@ class StructuralLoss(DepthLoss):
             "ssim": dissimilarity(target, prediction, valid, self.ssim_range, self.holes),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "depth": self.depth,
@@ -110,8 +112,8 @@ class StructuralLoss(DepthLoss):
         }
 
 
-def _forward(error, valid):
-    """Differences of a pixel and the next along y and x, 0 in the last row and column."""
+def _forward(error: KerasTensor, valid: KerasTensor) -> Iterator[tuple[KerasTensor, KerasTensor]]:
+    """Yields forward differences along y and x (0 in the last row or column), and what counts."""
     for axis in (1, 2):
         rest = [slice(None)] * 4
         rest[axis] = slice(1, None)
@@ -121,8 +123,11 @@ def _forward(error, valid):
         yield following[0] - error, following[1] * valid
 
 
-def _sobel(error, valid):
-    """Sobel's slopes along x and y. Slopes are linear: those of the error are their difference."""
+def _sobel(error: KerasTensor, valid: KerasTensor) -> Iterator[tuple[KerasTensor, KerasTensor]]:
+    """Yields Sobel's slopes along x and y, and what counts.
+
+    Slopes are linear: the error's slope is the difference of the maps' slopes.
+    """
     x = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], "float32")
     unmeasured = _filter(1 - valid, np.ones((3, 3), "float32"), "same")
     whole = ops.cast(unmeasured < 0.5, "float32")
@@ -130,10 +135,16 @@ def _sobel(error, valid):
         yield _filter(error, kernel, "same"), whole
 
 
-def dissimilarity(target, prediction, valid, value_range, holes="left_out"):
+def dissimilarity(
+    target: KerasTensor,
+    prediction: KerasTensor,
+    valid: KerasTensor,
+    value_range: float,
+    holes: str = "left_out",
+) -> KerasTensor:
     """Returns the mean of (1 - SSIM) / 2, 0 to 1, over each sample's windows: (B,).
 
-    Where all is valid it is what `tf.image.ssim` gives; elsewhere see `StructuralLoss`.
+    Where all are valid it agrees with `tf.image.ssim`; elsewhere see `StructuralLoss`.
     """
     products = [target * target, prediction * prediction, target * prediction]
     maps = [valid, target, prediction, *products]
@@ -153,11 +164,11 @@ def dissimilarity(target, prediction, valid, value_range, holes="left_out"):
     luminance = (2 * x * y + c1) / (x * x + y * y + c1)
     structure = (2 * (xy - x * y) + c2) / ((xx - x * x) + (yy - y * y) + c2)
     total = ops.sum(share * (1 - luminance * structure) / 2, axis=(1, 2, 3))
-    # As Das et al. clip it: it leaves 0..1 by rounding alone.
+    # Clipped as by Das et al.; only rounding leaves 0..1.
     return ops.clip(total / ops.maximum(ops.sum(share, axis=(1, 2, 3)), 1e-6), 0, 1)
 
 
-def _filter(x, kernel, padding):
+def _filter(x: KerasTensor, kernel: np.ndarray, padding: str) -> KerasTensor:
     """Correlates each channel of (B, h, w, C) with one kernel (a, b)."""
     kernel = np.repeat(kernel[:, :, None, None], x.shape[-1], axis=2)
     return ops.depthwise_conv(x, ops.convert_to_tensor(kernel), 1, padding)

@@ -1,8 +1,8 @@
-"""The networks of the five papers: one entry each, the only list of names."""
+"""The networks of the five papers: a file each, with its entries in the registry."""
 
+from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, msfnet, optidepthnet
 from keras_depth.models.architecture import (
     ARCHITECTURES,
-    CITATIONS,
     Architecture,
     create_model,
     get,
@@ -10,14 +10,20 @@ from keras_depth.models.architecture import (
     of,
     register,
 )
+from keras_depth.models.blocks import Sides
 
 __all__ = [
     "ARCHITECTURES",
-    "CITATIONS",
     "Architecture",
+    "Sides",
     "create_model",
     "get",
+    "irv2_unet",
+    "jetson_fcnn",
     "list_architectures",
+    "mobile_unet",
+    "msfnet",
     "of",
+    "optidepthnet",
     "register",
 ]

@@ -1,49 +1,89 @@
-"""What the networks share: blocks, as functions on functional tensors, and the check of a size."""
+"""Parts that the networks share, as functions of functional tensors."""
 
-from keras import layers
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import KerasTensor, layers
 
 from keras_depth.errors import InputError
 
 
-def check_sides(input_shape, multiple, name, smallest=0):
-    """Checks the size of the pictures that a network is built for.
+class Sides(NamedTuple):
+    """The image sides that a network takes, in pixels.
+
+    Attributes:
+        multiple: both sides must be multiples of this.
+        smallest: neither may be shorter than this.
+    """
+
+    multiple: int = 1
+    smallest: int = 1
+
+
+def image_input(input_shape: Sequence[int], sides: Sides, name: str) -> KerasTensor:
+    """Makes a network's input, and refuses a size that the network cannot take.
 
     Args:
         input_shape: (height, width, 3).
-        multiple: what both sides must be multiples of.
+        sides: the sides that the network takes.
         name: the architecture's name, for the message.
-        smallest: the shortest side that it takes.
+
+    Returns:
+        The Keras input `image`: (B, height, width, 3).
 
     Raises:
-        InputError: a side is unknown, too short or no multiple, or there are not three channels.
+        InputError: `input_shape` is not three whole numbers, there are not three channels, or a
+            side is too short or no multiple.
     """
-    height, width, channels = input_shape
-    if channels != 3 or not height or not width or height % multiple or width % multiple:
-        sides = f" with sides that are multiples of {multiple}" if multiple > 1 else ""
-        raise InputError(
-            f"{name}: input_shape must be (height, width, 3){sides}, got {tuple(input_shape)}"
-        )
-    if min(height, width) < smallest:
-        raise InputError(
-            f"{name}: the sides of input_shape must be {smallest} or more, got {tuple(input_shape)}"
-        )
+    _check_shape(input_shape, sides, name)
+    return keras.Input(tuple(input_shape), name="image")
 
 
-def batch_norm(x, momentum, name):
-    """Batch normalisation with the epsilon of keras.applications' ResNet."""
+def _check_shape(shape: Sequence[int], sides: Sides, name: str) -> None:
+    multiple, smallest = sides
+    wanted = f"{name}: input_shape must be (height, width, 3)"
+    if multiple > 1:
+        wanted += f" with sides that are multiples of {multiple}"
+    if not isinstance(shape, Sequence) or isinstance(shape, str):
+        raise InputError(f"{wanted}, got {shape!r}; give for example (240, 320, 3)")
+    got = f"got {tuple(shape)}"
+    if len(shape) == 2:
+        raise InputError(f"{wanted}, {got}; add the 3 color channels")
+    if len(shape) == 3 and shape[0] == 3 != shape[2]:
+        raise InputError(f"{wanted}, {got}; put the channels last")
+    if len(shape) != 3 or not all(_is_side(side) for side in shape) or shape[2] != 3:
+        raise InputError(f"{wanted}, {got}; give whole numbers, such as (240, 320, 3)")
+    if any(side % multiple for side in shape[:2]):
+        least = -(-smallest // multiple)
+        near = (multiple * max(least, round(side / multiple)) for side in shape[:2])
+        raise InputError(f"{wanted}, {got}; the nearest is {(*near, 3)}")
+    if min(shape[:2]) < smallest:
+        raise InputError(f"{name}: the sides of input_shape must be {smallest} or more, {got}")
+
+
+def _is_side(side: object) -> bool:
+    return (type(side) is int or isinstance(side, np.integer)) and bool(side > 0)
+
+
+def batch_norm(x: KerasTensor, momentum: float, name: str) -> KerasTensor:
+    """Adds batch normalization with the epsilon of keras.applications' ResNet."""
     return layers.BatchNormalization(momentum=momentum, epsilon=1.001e-5, name=name)(x)
 
 
-def factorised_non_bottleneck(x, filters, momentum, name):
-    """Two 3x3 convolutions, each as 3x1 then 1x3, as the notebooks of Bokovoy et al. write them.
+def factorized_non_bottleneck(
+    x: KerasTensor, filters: int, momentum: float, name: str
+) -> KerasTensor:
+    """Adds two 3x3 convolutions, each as 3x1 then 1x3, and a ReLU.
 
-    Unlike ERFNet's block it has no residual addition and no activation between the four
-    convolutions; the first 3x1 changes the width.
+    As the notebooks of Bokovoy et al. write them: unlike ERFNet's block there is no residual
+    addition and no activation between the four convolutions, and the first 3x1 changes the width.
 
     Args:
         x: (B, H, W, in).
         filters: output channels.
-        momentum: of the batch normalisation between the two pairs.
+        momentum: of the batch normalization between the two pairs.
         name: prefix of the layers' names.
 
     Returns:

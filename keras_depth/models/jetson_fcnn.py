@@ -1,20 +1,28 @@
 """Fully convolutional ResNet50 networks for Jetson boards.
 
-Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with NVIDIA Jetson,
-ECMR 2019, arXiv:1907.07210. The paper leaves widths and shortcuts open; the defaults here are the
-ones that explain its reported times, and what its authors' notebooks do otherwise is an option.
+The paper leaves widths and shortcuts open. The defaults here are those that explain its reported
+times; what the authors' notebooks do differently is an option.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import keras
-from keras import layers
+from keras import KerasTensor, layers
 
-from keras_depth.errors import InputError
-from keras_depth.layers.crop_like import CropLike
-from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution
+from keras_depth.errors import check_choice
+from keras_depth.layers import InterleavedConvolution, UpConvolution
+from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
-from keras_depth.models.blocks import batch_norm, check_sides, factorised_non_bottleneck
+from keras_depth.models.blocks import Sides, batch_norm, factorized_non_bottleneck, image_input
 
-# A ReLU ends the network. Started at zero it may never wake up, so it starts at a room's depth.
+CITATION = (
+    "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with NVIDIA Jetson."
+    " ECMR 2019, arXiv:1907.07210"
+)
+SIDES = Sides(multiple=16)
+
+# The network ends in a ReLU, which may stay at 0 if it starts there. It starts at a room's depth.
 _START_DEPTH = 2.5  # metres
 
 # Output widths of the decoder blocks, coarsest first, where the decoder starts 1024 wide.
@@ -25,66 +33,78 @@ _LADDERS = {
 }
 
 
-def _deconvolution(x, filters, name, momentum, dropout):
+def _deconvolution(
+    x: KerasTensor, filters: int, name: str, momentum: float, dropout: float
+) -> KerasTensor:
     x = layers.Conv2DTranspose(filters, 5, strides=2, padding="same", name=f"{name}_deconv")(x)
     return _norm_relu_dropout(x, name, momentum, dropout)
 
 
-def _up_convolution(layer):
-    def block(x, filters, name, momentum, dropout):
+def _up_convolution(layer: Callable[..., keras.Layer]) -> Callable[..., KerasTensor]:
+    def block(
+        x: KerasTensor, filters: int, name: str, momentum: float, dropout: float
+    ) -> KerasTensor:
         x = layer(filters, name=f"{name}_upconv")(x)
         return _norm_relu_dropout(x, name, momentum, dropout)
 
     return block
 
 
-def _norm_relu_dropout(x, name, momentum, dropout):
-    # The paper's order. (Its notebooks normalise before the convolution, where folding the
-    # normalisation into the kernel would be wrong at the borders.)
+def _norm_relu_dropout(x: KerasTensor, name: str, momentum: float, dropout: float) -> KerasTensor:
+    # The paper's order. (Its notebooks normalize before the convolution, where folding the
+    # normalization into the kernel would be wrong at the borders.)
     x = batch_norm(x, momentum, f"{name}_bn")
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
 
 
-def _upsample_non_bottleneck(x, filters, name, momentum, dropout):
-    # The nearest-neighbour decoder of the paper has no dropout.
+def _upsample_non_bottleneck(
+    x: KerasTensor, filters: int, name: str, momentum: float, dropout: float
+) -> KerasTensor:
+    # The nearest-neighbor decoder of the paper has no dropout.
     x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_upsample")(x)
-    return factorised_non_bottleneck(x, filters, momentum, name)
+    return factorized_non_bottleneck(x, filters, momentum, name)
 
 
 _DECODERS = {
     "deconv": _deconvolution,
     "nonbt": _upsample_non_bottleneck,
     "upconv": _up_convolution(UpConvolution),
-    "upconv_unpool": _up_convolution(
-        lambda filters, name: UpConvolution(filters, form="unpool", name=name)
-    ),
+    "upconv_unpool": _up_convolution(partial(UpConvolution, form="unpool")),
     "interleave": _up_convolution(InterleavedConvolution),
 }
 
 
-def _shortcut(x, encoder_map, merge, name):
+def _shortcut(x: KerasTensor, skip: KerasTensor, merge: str, name: str) -> KerasTensor:
     if merge == "concat":
-        return layers.Concatenate(name=f"{name}_concat")([encoder_map, x])
-    projection = layers.Conv2D(x.shape[-1], 1, name=f"{name}_projection")(encoder_map)
+        return layers.Concatenate(name=f"{name}_concat")([skip, x])
+    projection = layers.Conv2D(x.shape[-1], 1, name=f"{name}_projection")(skip)
     return layers.Add(name=f"{name}_add")([projection, x])
 
 
+def _crop_to(x: KerasTensor, skip: KerasTensor, name: str) -> KerasTensor:
+    """Drops the last rows and columns of `x` where the encoder's map of that scale is smaller."""
+    rows, columns = (have - want for have, want in zip(x.shape[1:3], skip.shape[1:3], strict=True))
+    if not rows and not columns:
+        return x
+    return layers.Cropping2D(((0, rows), (0, columns)), name=name)(x)
+
+
 def fcnn(
-    input_shape,
-    weights,
+    input_shape: Sequence[int],
+    weights: str | None,
     *,
-    name,
-    decoder,
-    lite=False,
-    shortcuts=(),
-    merge="concat",
-    ladder="halving",
-    head_size=5,
-    dropout=0.5,
-    leading_batch_norm=False,
-    batch_norm_momentum=0.99,
-):
+    name: str,
+    decoder: str,
+    lite: bool = False,
+    shortcuts: Sequence[int] = (),
+    merge: str = "concat",
+    ladder: str = "halving",
+    head_size: int = 5,
+    dropout: float = 0.5,
+    leading_batch_norm: bool = False,
+    batch_norm_momentum: float = 0.99,
+) -> keras.Model:
     """Builds one network of Table I.
 
     Args:
@@ -93,14 +113,14 @@ def fcnn(
         name: the architecture's name, which the model carries.
         decoder: "deconv", "nonbt", "upconv" (one 5x5 kernel, interleaved), "upconv_unpool" (the
             same kernel as the paper trains it) or "interleave" (four kernels of their own).
-        lite: without the encoder's last residual stack, and with a decoder half as wide.
-        shortcuts: the decoder scales (denominators: 16, 8, 4, 2) before whose block the encoder's
-            map of that scale joins.
+        lite: leaves out the encoder's last residual stack, and halves the decoder's width.
+        shortcuts: scales of the decoder (denominators: 16, 8, 4, 2) whose block also takes the
+            encoder's map of that scale.
         merge: "concat", or "add" after a 1x1 projection.
         ladder: "halving", or "notebook" for the authors' wider widths.
         head_size: kernel of the last convolution; 5 in the paper, 3 in the notebooks.
         dropout: rate after each deconvolution or up-convolution; 0 leaves it out.
-        leading_batch_norm: a batch norm before each block, as in the notebooks' nonbt nets.
+        leading_batch_norm: adds a batch norm before each block, as in the notebooks' nonbt nets.
         batch_norm_momentum: of every batch norm, the encoder's included.
 
     Returns:
@@ -109,44 +129,110 @@ def fcnn(
     Raises:
         InputError: a size or an option the network cannot take.
     """
-    check_sides(input_shape, 16, name)
-    for option, value, known in (
-        ("merge", merge, ("concat", "add")),
-        ("ladder", ladder, tuple(_LADDERS)),
-        ("decoder", decoder, tuple(_DECODERS)),
-    ):
-        if value not in known:
-            raise InputError(f"{name}: {option} must be one of {known}, got {value!r}")
-    taps = applications.RESNET50_LITE if lite else applications.RESNET50
-    scales = (16, 8, 4, 2) if lite else (32, 16, 8, 4, 2)
-    widths = [width // 2 for width in _LADDERS[ladder]] if lite else _LADDERS[ladder]
-
-    image = keras.Input(input_shape, name="image")
+    check_choice(f"decoder of {name}", decoder, _DECODERS)
+    check_choice(f"merge of {name}", merge, ("concat", "add"))
+    check_choice(f"ladder of {name}", ladder, _LADDERS)
+    image = image_input(input_shape, SIDES, name)
     backbone = applications.application("resnet50", image, weights)
-    x, *maps = applications.tapped(backbone, taps, "end", "sixteenth", "eighth", "quarter", "half")
-    tapped = dict(zip((16, 8, 4, 2), maps, strict=True))
+    names = applications.RESNET50_LITE if lite else applications.RESNET50
+    scales = ("end", "sixteenth", "eighth", "quarter", "half")
+    x, *maps = applications.feature_maps(backbone, names, *scales)
+    skips = dict(zip((16, 8, 4, 2), maps, strict=True))
+    widths = [width // 2 for width in _LADDERS[ladder]] if lite else _LADDERS[ladder]
     x = layers.Conv2D(512 if lite else 1024, 1, name="start")(x)
-    for number, (scale, width) in enumerate(zip(scales, widths, strict=False)):
+    for number, (scale, width) in enumerate(
+        zip((16, 8, 4, 2) if lite else (32, 16, 8, 4, 2), widths, strict=False)
+    ):
         block = f"block{number}"
         if scale in shortcuts:
-            x = _shortcut(x, tapped[scale], merge, block)
+            x = _shortcut(x, skips[scale], merge, block)
         if leading_batch_norm:
             x = batch_norm(x, batch_norm_momentum, f"{block}_leading_bn")
         x = _DECODERS[decoder](x, width, block, batch_norm_momentum, dropout)
-        if scale == 32 and (input_shape[0] % 32 or input_shape[1] % 32):
-            # 240 / 32 is not whole: the encoder's 8 rows become 16, where its 1/16 map has 15.
-            x = CropLike(name=f"{block}_crop")([x, tapped[16]])
-    head = layers.Conv2D(
-        1,
-        head_size,
-        padding="same",
-        bias_initializer=keras.initializers.Constant(_START_DEPTH),
-        name="head",
-    )(x)
-    # float32 under any policy: float16 depth at 8 m moves in steps of 8 mm.
-    depth = layers.ReLU(name="depth", dtype="float32")(head)
+        if scale == 32:
+            # 240 / 32 is not whole: the encoder's 8 rows become 16, but its 1/16 map has 15.
+            x = _crop_to(x, skips[16], f"{block}_crop")
+    depth = _head(x, head_size)
     model = keras.Model(image, depth, name=name)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
     return model
+
+
+def _head(x: KerasTensor, size: int) -> KerasTensor:
+    start = keras.initializers.Constant(_START_DEPTH)
+    x = layers.Conv2D(1, size, padding="same", bias_initializer=start, name="head")(x)
+    # float32 under any policy: float16 depth at 8 m moves in steps of 8 mm.
+    return layers.ReLU(name="depth", dtype="float32")(x)
+
+
+_entry = partial(
+    Architecture, paper="jetson_fcnn", citation=CITATION, sides=lambda **options: SIDES
+)
+
+register(
+    _entry(
+        name="basic_deconv",
+        description="ResNet50, five 5x5 deconvolutions",
+        build=partial(fcnn, decoder="deconv"),
+        recipe="row05_basic_deconv",
+        parameters=(43_150_849, 43_095_745),
+    )
+)
+register(
+    _entry(
+        name="basic_sc_deconv",
+        description="ResNet50, five wide 5x5 deconvolutions, four shortcuts",
+        build=partial(fcnn, decoder="deconv", shortcuts=(16, 8, 4, 2), ladder="notebook"),
+        recipe="row06_basic_sc_deconv",
+        parameters=(66_962_049, 66_905_985),
+    )
+)
+register(
+    _entry(
+        name="basic_sc_nonbt",
+        description="ResNet50, upsampling and factorized non-bottleneck blocks, four shortcuts",
+        build=partial(fcnn, decoder="nonbt", shortcuts=(16, 8, 4, 2)),
+        recipe="row09_basic_sc_nonbt_320x240",
+        parameters=(31_970_721, 31_915_617),
+    )
+)
+register(
+    _entry(
+        name="lite_basic_sc_nonbt",
+        description="ResNet50 without its last stack, non-bottleneck blocks, three shortcuts",
+        build=partial(fcnn, decoder="nonbt", shortcuts=(8, 4, 2), lite=True),
+        recipe="row10_lite_basic_sc_nonbt_320x240",
+        parameters=(10_676_129, 10_644_577),
+    )
+)
+register(
+    _entry(
+        name="basic_sc_interl",
+        description="ResNet50, four small kernels interleaved, two shortcuts",
+        build=partial(fcnn, decoder="interleave", shortcuts=(16, 8)),
+        recipe="row12_basic_sc_interl_320x240",
+        parameters=(51_345_825, 51_290_721),
+    )
+)
+register(
+    _entry(
+        name="basic_sc_interl_t",
+        description="ResNet50, one 5x5 up-convolution kernel computed by interleaving, two"
+        " shortcuts",
+        build=partial(fcnn, decoder="upconv", shortcuts=(16, 8)),
+        recipe="row14_basic_sc_interl_t_320x240",
+        parameters=(51_342_849, 51_287_745),
+    )
+)
+register(
+    _entry(
+        name="lite_basic_interl_t",
+        description="ResNet50 without its last stack, up-convolution computed by interleaving: the"
+        " fastest",
+        build=partial(fcnn, decoder="upconv", lite=True),
+        recipe="row16_lite_basic_interl_t_320x240",
+        parameters=(13_469_185, 13_437_633),
+    )
+)

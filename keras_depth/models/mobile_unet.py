@@ -1,85 +1,91 @@
-"""Small encoder-decoders with a frozen encoder, to a map of half the picture's size.
+"""Small encoder-decoders with a frozen encoder, to a map of half the image's size.
 
-D. Wang, R. Wang, S. Chen, Y. Qiu: Monocular Depth Estimation Based on Convolutional Neural
-Networks, and their repository, which has the widths that the paper leaves out.
+The paper leaves out the decoder's widths; they are those of the authors' repository.
 """
 
-import keras
-from keras import layers
+from collections.abc import Sequence
+from functools import partial
 
-from keras_depth.errors import InputError, unknown_name
-from keras_depth.layers.preprocessing import Preprocessing
-from keras_depth.layers.resize import BilinearResize
+import keras
+from keras import KerasTensor, layers
+
+from keras_depth.errors import InputError, check_choice
+from keras_depth.layers import BilinearResize, Preprocessing
+from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
 from keras_depth.models.backbones.squeezenet import SOURCE, load_torchvision, squeezenet
-from keras_depth.models.blocks import check_sides
+from keras_depth.models.blocks import Sides, image_input
 
-MULTIPLE = 16
-SMALLEST = 32
+CITATION = (
+    "D. Wang, R. Wang, S. Chen, Y. Qiu: Monocular Depth Estimation Based on Convolutional Neural"
+    " Networks. University of Michigan, 2021"
+)
+SIDES = Sides(multiple=16, smallest=32)
 
 _SCALINGS = ("imagenet", "none", "torch")
-# Of batch norm, where the encoder is trained. keras.applications' 0.999 takes thousands of steps to
-# follow weights that start at random.
+# Momentum of batch norms where the encoder is trained. The 0.999 of keras.applications takes
+# thousands of steps to follow weights that start at random.
 _MOMENTUM = 0.98
 
 
 def mobilenet_v2_unet(
-    input_shape,
-    weights,
+    input_shape: Sequence[int],
+    weights: str | None,
     *,
-    name,
-    frozen=True,
-    scaling="imagenet",
-    align_corners=False,
-):
-    """Builds the network on MobileNetV2: four blocks, from a 32nd on.
+    name: str,
+    frozen: bool = True,
+    scaling: str = "imagenet",
+    align_corners: bool = False,
+) -> keras.Model:
+    """Builds the network on MobileNetV2: four blocks, from a 32nd of the image on.
 
     Args:
         input_shape: (height, width, 3), sides multiples of 16.
         weights: None, or "imagenet".
         name: the architecture's name, which the model carries.
-        frozen: the encoder is not trained, its batch statistics neither. (The authors' code keeps
-            the weights and, by an oversight, moves the statistics.)
+        frozen: trains neither the encoder nor its batch statistics. (The authors' code keeps the
+            weights and, by an oversight, moves the statistics.)
         scaling: "imagenet": -1..1, what Keras's weights were trained on; "none": RGB in [0, 1], as
             the authors give it to PyTorch's weights; "torch": by ImageNet's means and deviations,
-            their normalisation.
+            the normalization of those weights.
         align_corners: how maps are enlarged, see `BilinearResize`; True as in the authors' code.
 
     Returns:
-        A functional model from `image` (B, H, W, 3), RGB in [0, 1], to (B, H / 2, W / 2, 1),
-        centimetres.
+        A functional model from `image` (B, H, W, 3), RGB in [0, 1], to depth
+        (B, H / 2, W / 2, 1), centimetres.
 
     Raises:
         InputError: a size or an option the network cannot take, weights of another encoder.
     """
-    image = _picture(input_shape, name, scaling)
+    check_choice(f"scaling of {name}", scaling, _SCALINGS)
+    image = image_input(input_shape, SIDES, name)
     mode = None if scaling == "imagenet" else scaling
     backbone = applications.application("mobilenet_v2", image, weights, mode)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = _MOMENTUM
     scales = ("end", "sixteenth", "eighth", "quarter", "half")
-    maps = applications.tapped(backbone, applications.MOBILENET_V2, *scales)
+    maps = applications.feature_maps(backbone, applications.MOBILENET_V2, *scales)
     return _decode(image, maps, frozen, align_corners, name)
 
 
 def squeezenet_unet(
-    input_shape,
-    weights,
+    input_shape: Sequence[int],
+    weights: str | None,
     *,
-    name,
-    frozen=True,
-    scaling="imagenet",
-    align_corners=False,
-    padding="valid",
-):
-    """Builds the network on SqueezeNet 1.1: three blocks, from a 16th on.
+    name: str,
+    frozen: bool = True,
+    scaling: str = "imagenet",
+    align_corners: bool = False,
+    padding: str = "valid",
+) -> keras.Model:
+    """Builds the network on SqueezeNet 1.1: three blocks, from a 16th of the image on.
 
     Args:
+        input_shape, name, frozen, align_corners: as for `mobilenet_v2_unet`.
         weights: None, or the path of torchvision's .pth file.
-        scaling: "imagenet" and "torch" are the same here.
+        scaling: as for `mobilenet_v2_unet`, but "imagenet" and "torch" are the same here.
         padding: the encoder's, "valid" as the authors have it, or "same": maps that double exactly.
-        The others: as of `mobilenet_v2_unet`.
 
     Returns:
         As `mobilenet_v2_unet`.
@@ -87,30 +93,25 @@ def squeezenet_unet(
     Raises:
         InputError: a size or an option the network cannot take, weights of another encoder.
     """
-    image = _picture(input_shape, name, scaling)
-    if padding not in ("valid", "same"):
-        raise unknown_name(f"value of padding for {name}:", padding, ("valid", "same"))
+    check_choice(f"scaling of {name}", scaling, _SCALINGS)
+    check_choice(f"padding of {name}", padding, ("valid", "same"))
     if weights == "imagenet":
         raise InputError(
             f"keras.applications has no SqueezeNet: give the path of {SOURCE} as weights"
         )
-    picture = image if scaling == "none" else Preprocessing("torch", name="preprocessing")(image)
-    maps = squeezenet(picture, padding)
-    maps = [maps[layer] for layer in ("fire9", "fire5", "fire3", "conv1")]
+    image = image_input(input_shape, SIDES, name)
+    scaled = image if scaling == "none" else Preprocessing("torch", name="preprocessing")(image)
+    features = squeezenet(scaled, padding)
+    maps = [features[layer] for layer in ("fire9", "fire5", "fire3", "conv1")]
     model = _decode(image, maps, frozen, align_corners, name)
     if weights is not None:
         load_torchvision(model, weights)
     return model
 
 
-def _picture(input_shape, name, scaling):
-    check_sides(input_shape, MULTIPLE, name, SMALLEST)
-    if scaling not in _SCALINGS:
-        raise unknown_name(f"value of scaling for {name}:", scaling, _SCALINGS)
-    return keras.Input(input_shape, name="image")
-
-
-def _decode(image, maps, frozen, align_corners, name):
+def _decode(
+    image: KerasTensor, maps: Sequence[KerasTensor], frozen: bool, align_corners: bool, name: str
+) -> keras.Model:
     """Builds the model on an encoder's maps, the coarsest first."""
     x, *skips = maps
     if frozen:
@@ -129,10 +130,41 @@ def _decode(image, maps, frozen, align_corners, name):
     return keras.Model(image, x, name=name)
 
 
-def _block(x, skip, width, align_corners, name):
-    """Brings maps to the size of the encoder's, joins them; two convolutions, one activation."""
+def _block(
+    x: KerasTensor, skip: KerasTensor, width: int, align_corners: bool, name: str
+) -> KerasTensor:
+    """Resizes a map to the encoder's, joins both; adds two convolutions and an activation."""
     x = BilinearResize(skip.shape[1:3], align_corners, name=f"{name}_upsample")(x)
     x = layers.Concatenate(name=f"{name}_concat")([x, skip])
     for convolution in ("a", "b"):
         x = layers.Conv2D(width, 3, padding="same", name=f"{name}_conv_{convolution}")(x)
     return layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
+
+
+_entry = partial(
+    Architecture,
+    paper="mobile_unet",
+    citation=CITATION,
+    sides=lambda **options: SIDES,
+    encoding="centimetres",
+    size=(480, 640),
+)
+
+register(
+    _entry(
+        name="mobilenet_v2_unet",
+        description="frozen MobileNetV2, four bilinear blocks, to half the image's size",
+        build=mobilenet_v2_unet,
+        recipe="row1_mobilenet_v2",
+        parameters=(19_279_985, 17_022_001),
+    )
+)
+register(
+    _entry(
+        name="squeezenet_unet",
+        description="frozen SqueezeNet 1.1, three bilinear blocks, to half the image's size",
+        build=squeezenet_unet,
+        recipe="row2_squeezenet",
+        parameters=(4_083_201, 3_360_705),
+    )
+)

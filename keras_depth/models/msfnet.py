@@ -1,79 +1,83 @@
 """MSFNet: SENet154, attention at an eighth, all scales fused, and a decoder like DenseDepth's.
 
-Pei: MSFNet: Multi-scale Features Network for Monocular Depth Estimation, arXiv:2107.06445. No
-public code was found, and the paper gives no widths but the encoder's: those of the fusion and of
+No public code was found, and the paper gives the encoder's widths alone: those of the fusion and
 the decoder are ours. Its names: EDA, enhanced diverse attention; USF, upsample-stage fusion.
 """
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
-from keras_depth.errors import InputError, unknown_name
-from keras_depth.layers.attention import ChannelStatistics
-from keras_depth.layers.preprocessing import Preprocessing
-from keras_depth.layers.resize import BilinearResize
-from keras_depth.layers.sub_pixel import SubPixel
+from keras_depth.errors import InputError, check_choice
+from keras_depth.layers import BilinearResize, ChannelStatistics, Preprocessing
+from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import senet
-from keras_depth.models.blocks import check_sides
+from keras_depth.models.blocks import Sides, image_input
 
-SMALLEST = 32  # pixels of a side; no multiple is asked for
+CITATION = (
+    "Pei: MSFNet: Multi-scale Features Network for Monocular Depth Estimation. 2021,"
+    " arXiv:2107.06445"
+)
+SIDES = Sides(smallest=32)
 
-_FACTORS = {"s1": 2, "s2": 2, "s3": 4, "s4": 8, "s5": 16}  # by which fusion enlarges each stage
+_FACTORS = {"s1": 2, "s2": 2, "s3": 4, "s4": 8, "s5": 16}  # how much fusion enlarges each stage
 _BRANCH = 16  # channels of each stage in the fusion
 _FUSED = 64  # channels of its result
 _ATTENTION = {"eda": "eda", "eda_after_relu": "eda", "cbam": "cbam"}  # kinds of statistics
 
 
 def msfnet(
-    input_shape,
-    weights,
+    input_shape: Sequence[int],
+    weights: str | None,
     *,
-    name,
-    attention="eda",
-    fusion=True,
-    blocks=senet.BLOCKS,
-    width=senet.WIDTH,
-    groups=senet.GROUPS,
-):
+    name: str,
+    attention: str | None = "eda",
+    fusion: bool = True,
+    blocks: Sequence[int] = senet.BLOCKS,
+    width: int = senet.WIDTH,
+    groups: int = senet.GROUPS,
+) -> keras.Model:
     """Builds MSFNet, or an arm of its ablation (Table III).
 
     Args:
         input_shape: (height, width, 3), any size from 32x32.
         weights: None, or the path of SENet154's published PyTorch file.
         name: the architecture's name, which the model carries.
-        attention: at the third stage: "eda", the paper's, which sees the stage before its last
-            ReLU; "eda_after_relu", equation 2 to the letter, but there some channel is always 0
-            and it comes to "cbam"; "cbam", CBAM's; or None.
-        fusion: USF, the fusion of all stages, which joins the decoder at its end. Without it the
-            attention's result, if any, is the decoder's skip of the third stage.
+        attention: of the third stage. "eda": the paper's, computed from the stage before its last
+            ReLU. "eda_after_relu": equation 2 to the letter; but after a ReLU some channel is
+            always 0, which makes it the same as "cbam". "cbam": CBAM's. None: no attention.
+        fusion: joins all stages (USF) and gives the result to the decoder's end. Without it, the
+            decoder's skip of the third stage is the attention's result, if any.
         blocks, width, groups: of SENet154, see `senet.senet`; the decoder's widths follow `width`.
 
     Returns:
-        A functional model from `image` (B, H, W, 3), RGB in [0, 1], to a map (B, H/2, W/2, 1),
-        halves rounded up; with attention or fusion to a list of such maps, the first one depth,
-        the others the auxiliary heads' of attention and fusion, which only training needs.
+        A functional model from `image` (B, H, W, 3), RGB in [0, 1], to the inverse depth
+        (B, H/2, W/2, 1), halves rounded up. With attention or fusion the outputs are a list of such
+        maps: the depth, then those of the auxiliary heads of attention and fusion, which only
+        training needs.
 
     Raises:
         InputError: a size or an option the network cannot take.
 
     Source: section III, equation 2.
     """
-    check_sides(input_shape, 1, name, SMALLEST)
     _check_options(name, attention, blocks, width, groups)
     if weights == "imagenet":
         raise InputError(
             f"weights imagenet: keras.applications has no SENet154: give the path of {senet.SOURCE}"
         )
-    image = keras.Input(input_shape, name="image")
-    picture = Preprocessing("torch", name="preprocessing")(image)
-    stages = senet.senet(picture, blocks, width, groups)
+    image = image_input(input_shape, SIDES, name)
+    scaled = Preprocessing("torch", name="preprocessing")(image)
+    stages = senet.senet(scaled, blocks, width, groups)
     size = stages["s1"].shape[1:3]
     skips = {stage: stages[stage] for stage in _FACTORS}
     auxiliary = []
     attended = stages["s3"]
     if attention:
-        seen = stages["s3_sum" if attention == "eda" else "s3"]
-        attended = _attend(stages["s3"], seen, _ATTENTION[attention])
+        source = stages["s3_sum" if attention == "eda" else "s3"]
+        attended = _attend(stages["s3"], source, _ATTENTION[attention])
         auxiliary.append(_head(attended, size, "attention_head"))
     if fusion:
         fused = _fuse({**skips, "s3": attended}, size)
@@ -87,21 +91,21 @@ def msfnet(
     return model
 
 
-def _attend(stage, looked_at, kind):
-    """Scales each place of a stage by what a 7x7 makes of its channels' statistics."""
-    statistics = ChannelStatistics(kind, name="attention_statistics")(looked_at)
+def _attend(stage: KerasTensor, source: KerasTensor, kind: str) -> KerasTensor:
+    """Weights each place of a stage by a 7x7 convolution of its channels' statistics."""
+    statistics = ChannelStatistics(kind, name="attention_statistics")(source)
     scale = layers.Conv2D(1, 7, padding="same", activation="sigmoid", name="attention_conv")(
         statistics
     )
     return layers.Multiply(name="attention")([stage, scale])
 
 
-def _fuse(stages, size):
-    """USF: brings every stage to one size and to few channels, joins and refines them."""
+def _fuse(stages: Mapping[str, KerasTensor], size: tuple[int, int]) -> KerasTensor:
+    """Brings every stage to one size and to few channels, joins and refines them (USF)."""
     branches = []
     for stage, factor in _FACTORS.items():
         x = _enlarge(stages[stage], factor, f"fusion_{stage}")
-        # The sizes nearly agree; this makes them equal.
+        # The sizes nearly agree; pooling makes them equal.
         x = layers.AdaptiveAveragePooling2D(size, name=f"fusion_{stage}_pool")(x)
         x = layers.Conv2D(_BRANCH, 3, padding="same", use_bias=False, name=f"fusion_{stage}_conv")(
             x
@@ -111,16 +115,16 @@ def _fuse(stages, size):
     return _refine(layers.Concatenate(name="fusion_concat")(branches))
 
 
-def _enlarge(x, factor, name):
-    """The Up-block: ESPCN's three convolutions, whose last channels become pixels."""
+def _enlarge(x: KerasTensor, factor: int, name: str) -> KerasTensor:
+    """Enlarges a map by ESPCN's three convolutions, whose channels become pixels (Up-block)."""
     x = layers.Conv2D(64, 5, padding="same", activation="tanh", name=f"{name}_up_a")(x)
     x = layers.Conv2D(32, 3, padding="same", activation="tanh", name=f"{name}_up_b")(x)
     x = layers.Conv2D(_BRANCH * factor**2, 3, padding="same", name=f"{name}_up_c")(x)
-    return SubPixel(factor, name=f"{name}_up")(x)
+    return ops.depth_to_space(x, factor)
 
 
-def _refine(x):
-    """RDR: half of the channels is normalised by picture, half by batch, as in IBN-Net."""
+def _refine(x: KerasTensor) -> KerasTensor:
+    """Normalizes half of the channels by image, half by batch, as in IBN-Net (RDR)."""
     squeezed = layers.Conv2D(_FUSED, 1, name="rdr_squeeze")(x)
     halves = []
     for part, y in zip(("in", "bn"), ops.split(squeezed, 2, axis=-1), strict=True):
@@ -139,11 +143,11 @@ def _refine(x):
     return layers.Conv2D(_FUSED, 1, name="rdr_out")(y)
 
 
-def _decode(skips, fused, width):
-    """Four blocks up to the first stage; a fifth, of its size, takes up the fusion's result."""
+def _decode(skips: Mapping[str, KerasTensor], fused: KerasTensor | None, width: int) -> KerasTensor:
+    """Adds four blocks up to the first stage, and a fifth of the same size for the fusion."""
     x = layers.Conv2D(16 * width, 1, name="bridge")(skips["s5"])
     for number, stage in enumerate(("s4", "s3", "s2", "s1"), start=1):
-        # To the skip's size, which is not always twice as large.
+        # The skip is not always exactly twice as large.
         x = BilinearResize(skips[stage].shape[1:3], name=f"up{number}_resize")(x)
         x = _block([x, skips[stage]], 16 * width // 2**number, f"up{number}")
     if fused is not None:
@@ -151,7 +155,7 @@ def _decode(skips, fused, width):
     return layers.Conv2D(1, 3, padding="same", dtype="float32", name="depth")(x)
 
 
-def _block(maps, channels, name):
+def _block(maps: Sequence[KerasTensor], channels: int, name: str) -> KerasTensor:
     x = layers.Concatenate(name=f"{name}_concat")(maps)
     for convolution in ("a", "b"):
         x = layers.Conv2D(channels, 3, padding="same", name=f"{name}_conv_{convolution}")(x)
@@ -159,23 +163,72 @@ def _block(maps, channels, name):
     return x
 
 
-def _head(x, size, name):
-    """A map of the depth's size from what is to be trained on its own too."""
+def _head(x: KerasTensor, size: tuple[int, int], name: str) -> KerasTensor:
+    """Adds an auxiliary head: one channel of the depth's size, which has a loss of its own."""
     x = layers.Conv2D(1, 1, dtype="float32", name=name)(x)
     return BilinearResize(size, dtype="float32", name=f"{name}_resize")(x)
 
 
-def _leaky(x, name):
+def _leaky(x: KerasTensor, name: str) -> KerasTensor:
     return layers.LeakyReLU(0.2, name=name)(x)
 
 
-def _check_options(name, attention, blocks, width, groups):
-    if attention is not None and attention not in _ATTENTION:
-        raise unknown_name(f"value of attention for {name}:", attention, _ATTENTION)
+def _check_options(
+    name: str, attention: str | None, blocks: Sequence[int], width: int, groups: int
+) -> None:
+    if attention is not None:
+        check_choice(f"attention of {name}", attention, _ATTENTION)
     numbers = [*(blocks if isinstance(blocks, list | tuple) else []), width, groups]
     whole = all(type(number) is int and number > 0 for number in numbers)
     if len(numbers) != 6 or not whole or 2 * width % groups:
         raise InputError(
-            f"{name}: blocks={blocks!r}, width={width!r}, groups={groups!r}: give blocks of four"
-            " layers, a width, and groups that divide twice the width, all 1 or more"
+            f"{name}: blocks={blocks!r}, width={width!r}, groups={groups!r}: give four numbers"
+            " of blocks, a width, and groups that divide twice the width, all 1 or more"
         )
+
+
+_entry = partial(
+    Architecture,
+    paper="msfnet",
+    citation=CITATION,
+    sides=lambda **options: SIDES,
+    encoding="inverse",
+    size=(228, 304),
+)
+
+register(
+    _entry(
+        name="msfnet",
+        description="SENet154, spatial attention (EDA), five scales fused, to half the size",
+        build=msfnet,
+        recipe="row1_nyu",
+        parameters=(139_274_614, 139_026_838),
+    )
+)
+register(
+    _entry(
+        name="msfnet_baseline",
+        description="the same without attention and fusion: SENet154 with DenseDepth's decoder",
+        build=partial(msfnet, attention=None, fusion=False),
+        recipe="row3_baseline",
+        parameters=(131_055_409, 130_807_857),
+    )
+)
+register(
+    _entry(
+        name="msfnet_usf",
+        description="the same with fusion alone",
+        build=partial(msfnet, attention=None),
+        recipe="row4_usf",
+        parameters=(139_274_002, 139_026_226),
+    )
+)
+register(
+    _entry(
+        name="msfnet_usf_cbam",
+        description="the same with CBAM's spatial attention",
+        build=partial(msfnet, attention="cbam"),
+        recipe="row5_usf_cbam",
+        parameters=(139_274_614, 139_026_838),
+    )
+)

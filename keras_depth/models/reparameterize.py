@@ -1,14 +1,23 @@
-"""Turning a trained network into the one that is deployed: "+ T", batch-norm folding, resizing.
+"""Rewriting a trained network for inference: "+ T", batch-norm folding, simpler resizing.
 
-All return a new model and leave the given one as it is. All are exact: the new model is the same
+Each function returns a new model and leaves the given one as it is. The new model computes the same
 function, up to rounding.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_depth.layers.resize import BilinearResize, NearestResize, ProductResize
-from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution, split_kernel
+from keras_depth.layers import (
+    BilinearResize,
+    InterleavedConvolution,
+    MatmulResize,
+    NearestResize,
+    UpConvolution,
+)
+from keras_depth.layers.up_convolution import split_kernel
 
 _FOLDABLE = (
     keras.layers.Conv2D,
@@ -18,32 +27,33 @@ _FOLDABLE = (
 )
 
 
-def for_inference(model: keras.Model, products: bool = False) -> keras.Model:
-    """Returns the form of a network that runs fastest (`evaluation/benchmarks/inference.py`).
+def reparameterize_model(model: keras.Model, matmul: bool = False) -> keras.Model:
+    """Rewrites a network into the form that runs fastest (`evaluation/benchmarks/inference.py`).
+
+    It applies the other functions of this file in turn.
 
     Args:
         model: a functional model with an input of a fixed size.
-        products: see `simple_resizing`.
+        matmul: see `simplify_resizing`.
     """
-    return simple_resizing(fold_batch_norm(to_interleaved(model)), products)
+    return simplify_resizing(fold_batch_norm(to_interleaved(model)), matmul)
 
 
 def to_interleaved(model: keras.Model) -> keras.Model:
     """Replaces every `UpConvolution` by four small convolutions of its kernel's slices ("+ T").
 
-    Works for networks trained with zeros between the pixels (`form="unpool"`) and for those
-    trained with one shared kernel in the interleaved form.
+    It does not matter in which form the network was trained, "unpool" or "interleaved".
 
     Args:
         model: a functional model.
 
     Returns:
-        The model with an `InterleavedConvolution`, of the same name, in each place.
+        The model with an `InterleavedConvolution` of the same name in each place.
 
     Source: Bokovoy et al. 2019, section III-B.
     """
 
-    def replace(layer):
+    def replace(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, UpConvolution):
             return InterleavedConvolution(layer.filters, name=layer.name, dtype=layer.dtype_policy)
         return layer.__class__.from_config(layer.get_config())
@@ -62,27 +72,26 @@ def to_interleaved(model: keras.Model) -> keras.Model:
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Folds each batch norm that follows a convolution into the convolution's weights.
 
-    gamma (w x + b - mean) / sqrt(variance + epsilon) + beta is a convolution itself, so inference
-    loses a pass over every map. A batch norm stays where something else reads the convolution,
-    or where it does not follow one: before a convolution it cannot be folded, because the zero
-    padding at the borders is not normalised.
+    gamma (w x + b - mean) / sqrt(variance + epsilon) + beta is itself a convolution, which saves a
+    pass over every map. A batch norm stays where something else reads the convolution too, and
+    where it stands before a convolution: the zero padding at the borders is not normalized.
 
     Args:
         model: a functional model.
 
     Returns:
-        The model for inference; training it further would lack the folded batch norms.
+        The model for inference. To train further, take the model with its batch norms.
     """
     folded = _foldable_pairs(model)
     norms = {norm.name: conv for conv, norm in folded.items()}
 
-    def replace(layer):
+    def replace(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if layer.name in folded and "use_bias" in config:
             config["use_bias"] = True
         return layer.__class__.from_config(config)
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         return args[0] if layer.name in norms else layer(*args, **kwargs)
 
     deployed = keras.models.clone_model(model, clone_function=replace, call_function=call)
@@ -96,28 +105,28 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     return deployed
 
 
-def simple_resizing(model: keras.Model, products: bool = False) -> keras.Model:
-    """Writes resizing with the operators that runtimes have.
+def simplify_resizing(model: keras.Model, matmul: bool = False) -> keras.Model:
+    """Replaces resizing layers by ones that need few operators, which all runtimes have.
 
     Keras doubles maps by repeating rows and columns, and pools adaptively by gathering from two
-    poolings: dozens of operators, between which exporters transpose. Here they become a resizing
-    to the nearest pixel, and two matrix products.
+    poolings: dozens of operators, between which exporters transpose. A nearest-pixel resize and two
+    matrix multiplications replace them.
 
     Args:
         model: a functional model with an input of a fixed size.
-        products: also write bilinear resizing as matrix products, for runtimes without it:
-            TensorRT within TensorFlow has none of half-pixel centres, and each one would end an
+        matmul: also computes bilinear resizing by matrix multiplications. TensorRT within
+            TensorFlow has no bilinear resizing with half-pixel centers: each one would end an
             engine and begin another.
 
     Returns:
-        The model with other layers, of the same names, in their places.
+        The model with the new layers, of the same names, in place of the old ones.
     """
 
-    def replace(layer):
-        other = _simple_resize(layer, products)
-        if other is None:
+    def replace(layer: keras.Layer) -> keras.Layer:
+        simpler = _simpler_resize(layer, matmul)
+        if simpler is None:
             return layer.__class__.from_config(layer.get_config())
-        make, *rule = other
+        make, *rule = simpler
         size = layer.output.shape[1:3]
         return make(size, *rule, name=layer.name, dtype=layer.dtype_policy)
 
@@ -126,11 +135,11 @@ def simple_resizing(model: keras.Model, products: bool = False) -> keras.Model:
     return simple
 
 
-def _simple_resize(layer, products):
-    """Returns the class and rule of the layer that does a layer's resizing; None: it is simple."""
-    bilinear = (ProductResize, "bilinear") if products else None
+def _simpler_resize(layer: keras.Layer, matmul: bool) -> tuple | None:
+    """Returns the class, and its rule, that replaces a layer; None where the layer stays."""
+    bilinear = (MatmulResize, "bilinear") if matmul else None
     if isinstance(layer, keras.layers.AdaptiveAveragePooling2D):
-        return ProductResize, "adaptive"
+        return MatmulResize, "adaptive"
     if isinstance(layer, keras.layers.UpSampling2D):
         return {"nearest": (NearestResize,), "bilinear": bilinear}[layer.interpolation]
     if isinstance(layer, BilinearResize) and not layer.align_corners:
@@ -138,10 +147,10 @@ def _simple_resize(layer, products):
     return None
 
 
-def _foldable_pairs(model):
-    """Returns {name of a convolution: the batch norm that alone reads it}."""
+def _foldable_pairs(model: keras.Model) -> dict[str, keras.Layer]:
+    """Returns the batch norm of each convolution that nothing else reads, by its name."""
     readers: dict[int, list] = {id(output): [None] for output in model.outputs}
-    for operation in model.operations:  # layers, and what of keras.ops stands between them
+    for operation in model.operations:  # layers, and the keras.ops between them
         for tensor in keras.tree.flatten(operation.input):
             readers.setdefault(id(tensor), []).append(operation)
     pairs = {}
@@ -155,8 +164,10 @@ def _foldable_pairs(model):
     return pairs
 
 
-def _scaled(layer, weights, norm):
-    """Returns the convolution's weights with the batch norm multiplied in."""
+def _scaled(
+    layer: keras.Layer, weights: Sequence[np.ndarray], norm: keras.Layer
+) -> list[np.ndarray]:
+    """Returns the convolution's weights multiplied by the batch norm's factors."""
     statistics = dict(zip((w.name for w in norm.weights), norm.get_weights(), strict=True))
     factor = statistics.get("gamma", 1.0) / np.sqrt(statistics["moving_variance"] + norm.epsilon)
     shift = statistics.get("beta", 0.0) - statistics["moving_mean"] * factor

@@ -76,7 +76,7 @@ class DepthEstimator:
             return cls(loading.load_exported(source.path))
         model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
-            model = reparameterize.for_inference(model)
+            model = reparameterize.reparameterize_model(model)
         try:
             estimator = cls(model, encoding)
         except InputError as error:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_depth import metrics, published
+from keras_depth import metrics, models, published
 from keras_depth.environment import describe
 from keras_depth.files import write_text
 from keras_depth.markdown import table
-from keras_depth.models import CITATIONS
 from keras_depth.reproduce import tables
 from keras_depth.reproduce.html import to_html
 from keras_depth.reproduce.plan import RowPlan
@@ -58,7 +57,7 @@ def _opening(results: Sequence[Result], content: dict[str, Any], command: str) -
         lines += [_RENDERED, ""]
     scored = sum(bool(result.frames) for result in results)
     facts = {
-        "paper": CITATIONS[content["paper"]],
+        "paper": models.get(results[0].row.architecture).citation,
         "published": content["source"],
         "units": content["units"],
         "rows scored": f"{scored} of {len(results)}",

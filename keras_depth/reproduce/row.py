@@ -125,7 +125,7 @@ def _count(model: keras.Model) -> dict[str, Any]:
 
 def _measure_time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
     functions = {
-        name: timing.inference(reparameterize.for_inference(_paper_model(each)), batch=1)
+        name: timing.inference(reparameterize.reparameterize_model(_paper_model(each)), batch=1)
         for name, each in (("reference", reference), ("row", plan))
     }
     seconds = timing.seconds(functions, REPEATS)

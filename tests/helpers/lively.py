@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.models import create_model, get
+from tests.helpers.architectures import smallest_side
 
 # A SENet154 takes minutes.
 OPTIONS = {"msfnet": {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}}
@@ -20,7 +21,7 @@ _RANGES = {"metric": (3, 1), "centimetres": (300, 100), "inverse": (4, 1)}
 def lively(name, side=64):
     """Builds a network for small pictures, of its smallest size where that is larger."""
     entry = get(name)
-    side = max(side, entry.multiple, entry.smallest)
+    side = smallest_side(name, side)
     keras.utils.set_random_seed(0)
     model = create_model(name, (side, side, 3), **OPTIONS.get(entry.paper, {}))
     rooms = Rooms(4, (side, side))

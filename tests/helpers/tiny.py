@@ -5,12 +5,12 @@ import dataclasses
 import keras
 
 from keras_depth import recipes
-from keras_depth.models import Architecture
+from tests.helpers.architectures import make_architecture
 
 TINY, TINY_STEREO = "tiny_for_tests", "tiny_stereo_for_tests"
 
 
-def tiny(input_shape, weights, *, width=4):
+def tiny(input_shape, weights, *, name=TINY, width=4):
     """A network with all that makes resuming hard: batch norm, dropout."""
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(width, 3, padding="same")(image)
@@ -20,7 +20,7 @@ def tiny(input_shape, weights, *, width=4):
     return keras.Model(image, keras.layers.ReLU(dtype="float32")(x), name=TINY)
 
 
-def tiny_stereo(input_shape, weights):
+def tiny_stereo(input_shape, weights, *, name=TINY_STEREO):
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="elu")(image)
     maps = []
@@ -32,9 +32,9 @@ def tiny_stereo(input_shape, weights):
 
 
 ENTRIES = {
-    TINY: Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0)),
-    TINY_STEREO: Architecture(
-        TINY_STEREO, "optidepthnet", "for tests", tiny_stereo, "drives", (0, 0), "disparity"
+    TINY: make_architecture(TINY, tiny),
+    TINY_STEREO: make_architecture(
+        TINY_STEREO, tiny_stereo, paper="optidepthnet", recipe="drives", encoding="disparity"
     ),
 }
 

@@ -100,5 +100,5 @@ def test_a_type_without_the_gradient():
 
 
 def test_channels_first_are_refused():
-    with pytest.raises(InputError, match="data_format='channels_first': give maps as"):
+    with pytest.raises(InputError, match="data_format='channels_first': give 'channels_last'"):
         GroupedConv2D(4, 3, groups=2, data_format="channels_first")

@@ -119,7 +119,7 @@ def test_loss_uses_the_k_before_the_step():
 
 def test_c_is_capped_and_the_loss_never_below_mse():
     y_true, y_pred = row((0.5, 5.0), (0.6, 0.2), (3.0, 1.0))
-    value = losses.get("adaptive_berhu")(y_true, y_pred)  # 0.2 * 5 is more than c_max 0.5
+    value = losses.get("adaptive_berhu")(y_true, y_pred)  # 0.2 * 5 is more than 0.5
     np.testing.assert_allclose(value, (25.25 / 1 + 0.2 + 1) / 3, rtol=1e-6)
     assert value > losses.get("mse")(y_true, y_pred)
     y_true, y_pred = row((1.5, 5.0), (3.0, 1.0))  # nothing nearer than k: MSE
@@ -304,9 +304,9 @@ def test_config_holds_the_presets_values():
     [
         ({"preset": "papr"}, "preset of AdaptiveBerHu 'papr': did you mean 'paper'"),
         ({"mode": "deph"}, "mode of AdaptiveBerHu 'deph': did you mean 'depth'"),
-        ({"k0": 0.05}, "k0=0.05 must lie in k_min..k_max = 0.1..10.0"),
-        ({"delta": 0}, "delta=0 must be above 0"),
-        ({"rate": -0.1}, "rate=-0.1 must not be below 0"),
+        ({"k0": 0.05}, "k0=0.05: give 0.1 to 10.0 metres"),
+        ({"delta": 0}, "delta=0: give a number above 0"),
+        ({"rate": -0.1}, "rate=-0.1: give a number of 0 or more"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -144,13 +144,13 @@ def test_fit_takes_one_loss_for_each_output():
 
 
 def test_bad_arguments():
-    with pytest.raises(InputError, match="unknown value of across: 'sample': did you mean"):
+    with pytest.raises(InputError, match="unknown across of BatchLoss 'sample': did you mean"):
         losses.get("batch", across="sample")
-    with pytest.raises(InputError, match="unknown value of weights: 'pixel': did you mean"):
+    with pytest.raises(InputError, match="unknown weights of MSFNetLoss 'pixel': did you mean"):
         losses.get("msfnet", weights="pixel")
     with pytest.raises(InputError, match="MSFNetLoss: auxiliary=-1: give a number of 0 or more"):
         losses.get("msfnet", auxiliary=-1)
-    with pytest.raises(InputError, match="unknown value of holes: 'left': did you mean"):
+    with pytest.raises(InputError, match="unknown holes of StructuralLoss 'left': did you mean"):
         losses.get("msfnet", holes="left")
     with pytest.raises(InputError, match="smaller than SSIM's window"):
         y_true, y_pred = maps(np.zeros((1, 8, 12)))

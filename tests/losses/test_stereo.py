@@ -215,19 +215,19 @@ def test_fit_trains_as_the_sum_over_the_outputs():
     ],
 )
 def test_shapes_that_do_not_match(pair, maps):
-    with pytest.raises(InputError, match="give left and right picture, .B, H, W, 6."):
+    with pytest.raises(InputError, match="give left and right image, .B, H, W, 6."):
         StereoLoss()(np.zeros(pair, "float32"), np.zeros(maps, "float32"))
 
 
 def test_maps_without_a_window():
-    with pytest.raises(InputError, match="smaller than SSIM's window of 3x3: give larger pictures"):
+    with pytest.raises(InputError, match="smaller than SSIM's window of 3x3: give larger images"):
         StereoLoss()(np.zeros((1, 64, 64, 6), "float32"), np.zeros((1, 2, 2, 2), "float32"))
 
 
 def test_bad_arguments():
-    with pytest.raises(InputError, match=r"ssim=1.5 must lie in 0..1"):
+    with pytest.raises(InputError, match=r"ssim=1.5: give a share, 0 to 1"):
         losses.get("stereo", ssim=1.5)
-    with pytest.raises(InputError, match="smoothness=-1 must not be below 0"):
+    with pytest.raises(InputError, match="smoothness=-1: give a number of 0 or more"):
         losses.get("stereo", smoothness=-1)
     with pytest.raises(InputError, match="did you mean 'border'"):
         losses.get("stereo", outside="boarder")

@@ -120,7 +120,10 @@ def test_bad_arguments():
         ({"ssim": float("nan")}, "ssim=nan: give a number of 0 or more"),
         ({"gradient": "1"}, "gradient='1': give a number of 0 or more"),
         ({"ssim_range": 0}, "ssim_range=0: give a number above 0"),
-        ({"differences": "sobl"}, "unknown value of differences: 'sobl': did you mean 'sobel'"),
+        (
+            {"differences": "sobl"},
+            "differences of StructuralLoss 'sobl': did you mean 'sobel'",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             StructuralLoss(**arguments)

@@ -84,5 +84,5 @@ def test_no_gradient_from_beyond_the_border():
 
 
 def test_unknown_outside():
-    with pytest.raises(InputError, match="unknown value of outside: 'edges': did you mean 'edge'"):
+    with pytest.raises(InputError, match="unknown outside of warp 'edges': did you mean 'edge'"):
         shift(rows(range(4)), 0.0, "edges")

@@ -10,7 +10,15 @@ import pytest
 
 from keras_depth import losses
 from keras_depth.errors import InputError
-from keras_depth.models import Architecture, create_model, get, list_architectures, register
+from keras_depth.models import (
+    Architecture,
+    create_model,
+    get,
+    jetson_fcnn,
+    list_architectures,
+    register,
+)
+from tests.helpers.architectures import smallest_side
 
 pytestmark = pytest.mark.usefixtures("networks_are_freed")
 
@@ -58,8 +66,7 @@ VARIANTS = [
 
 def small(name):
     """The smallest size that says something; the smallest there is where the multiple is large."""
-    smallest = max(get(name).multiple, get(name).smallest)
-    return (*(max(side, smallest) for side in SMALL[:2]), 3)
+    return (*(smallest_side(name, side) for side in SMALL[:2]), 3)
 
 
 def build(name, shape):
@@ -98,12 +105,12 @@ def test_parameters_of_the_alternatives(name, options, count):
     assert create_model(name, SMALL, head_size=3, **options).count_params() == count
 
 
-def test_the_encoder_is_tapped_before_the_activation():
+def test_skips_start_before_the_activation():
     model = create_model("basic_sc_nonbt", SMALL)
-    taps = ["conv4_block6_add", "conv3_block4_add", "conv2_block3_add", "conv1_bn"]
-    for block, tap in enumerate(taps, start=1):
-        encoder_map, _ = model.get_layer(f"block{block}_concat").input
-        assert encoder_map is model.get_layer(tap).output
+    skips = ["conv4_block6_add", "conv3_block4_add", "conv2_block3_add", "conv1_bn"]
+    for block, name in enumerate(skips, start=1):
+        skip, _ = model.get_layer(f"block{block}_concat").input
+        assert skip is model.get_layer(name).output
 
 
 def test_sides_that_do_not_divide_by_32_are_cropped_once():
@@ -206,7 +213,7 @@ def test_mixed_precision(name, policy):
 @pytest.mark.parametrize("name", list_architectures())
 def test_sizes_it_cannot_take_are_refused(name):
     height, width, _ = small(name)
-    multiple = get(name).multiple
+    multiple = get(name).sides().multiple
     sides = [(None, width)]
     if multiple > 1:
         sides += [(height + 2, width), (height, width - 4)]
@@ -221,8 +228,43 @@ def test_unknown_names_and_options():
         create_model("lite_basic_interl")
     with pytest.raises(InputError, match="did you mean 'head_size'"):
         create_model("basic_deconv", headsize=3)
-    with pytest.raises(InputError, match="merge must be one of .'concat', 'add'., got 'sum'"):
+    with pytest.raises(InputError, match="unknown merge of basic_sc_nonbt 'sum': known are add"):
         create_model("basic_sc_nonbt", SMALL, merge="sum")
+    with pytest.raises(InputError, match="encoder of monodepth_vgg 'vgg19': did you mean 'vgg'"):
+        create_model("monodepth_vgg", encoder="vgg19")
+    with pytest.raises(InputError, match="encoder of irv2_unet 'vgg': did you mean 'vgg19'"):
+        create_model("irv2_unet", encoder="vgg")
+
+
+WRONG_SHAPES = {
+    "no channels": ((240, 320), r"got \(240, 320\); add the 3 color channels"),
+    "channels first": ((3, 240, 320), r"got \(3, 240, 320\); put the channels last"),
+    "one side": ((240, 3), r"got \(240, 3\); add the 3 color channels"),
+    "a batch": ((1, 240, 320, 3), r"got \(1, 240, 320, 3\); give whole numbers"),
+    "nothing": ((), r"got \(\); give whole numbers, such as \(240, 320, 3\)"),
+    "a number": (240, r"got 240; give for example \(240, 320, 3\)"),
+    "text": ("240x320", r"got '240x320'; give for example"),
+    "floats": ((240.0, 320.0, 3), r"got \(240.0, 320.0, 3\); give whole numbers"),
+    "texts": (("240", "320", "3"), r"got \('240', '320', '3'\); give whole numbers"),
+    "negative": ((-240, 320, 3), r"got \(-240, 320, 3\); give whole numbers"),
+    "zero": ((0, 320, 3), r"got \(0, 320, 3\); give whole numbers"),
+    "four channels": ((240, 320, 4), r"got \(240, 320, 4\); give whole numbers"),
+    "no multiple": ((250, 320, 3), r"got \(250, 320, 3\); the nearest is \(256, 320, 3\)"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SHAPES)
+def test_wrong_shapes_get_a_sentence(case):
+    shape, message = WRONG_SHAPES[case]
+    start = r"input_shape must be \(height, width, 3\) with sides that are multiples of 16, "
+    with pytest.raises(InputError, match=f"^basic_deconv: {start}{message}"):
+        create_model("basic_deconv", input_shape=shape)
+    with pytest.raises(InputError, match=message):
+        jetson_fcnn.fcnn(shape, None, name="mine", decoder="deconv")
+
+
+def test_shapes_may_be_lists_of_numpy_numbers():
+    assert create_model("basic_deconv", list(np.array(SMALL))).input_shape == (None, *SMALL)
 
 
 def test_a_name_is_registered_once():
@@ -243,7 +285,8 @@ def test_weights_from_a_file_of_another_size(tmp_path):
 
 def test_weights_that_do_not_fit(tmp_path):
     create_model("lite_basic_interl_t", SMALL).save(tmp_path / "lite.keras")
-    with pytest.raises(InputError, match="lite.keras: they do not fit basic_deconv"):
+    message = "lite.keras: the weights of lite_basic_interl_t in this file do not fit basic_deconv"
+    with pytest.raises(InputError, match=message):
         create_model("basic_deconv", SMALL, weights=tmp_path / "lite.keras")
     with pytest.raises(InputError, match="no such file"):
         create_model("basic_deconv", SMALL, weights=tmp_path / "missing.keras")

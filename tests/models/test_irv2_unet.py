@@ -76,9 +76,7 @@ def test_scaling_by_the_picture_s_own_range():
     assert np.ptp(scaled[0]) == pytest.approx(1) and np.min(scaled[1]) == 0
     own = create_model("resnet50_unet", (32, 48, 3))
     assert own.get_layer("preprocessing").mode == "caffe"
-    with pytest.raises(
-        InputError, match="scaling for resnet50_unet: 'minmx': did you mean 'minmax"
-    ):
+    with pytest.raises(InputError, match="scaling of resnet50_unet 'minmx': did you mean 'minmax"):
         create_model("resnet50_unet", (32, 48, 3), scaling="minmx")
 
 

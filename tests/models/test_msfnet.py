@@ -75,7 +75,7 @@ def test_sizes_of_the_parts(size, enlarged, skips):
     """What is enlarged is brought to one size; the decoder follows the skips, not twice its own."""
     model = create_model("msfnet", (*size, 3))
     for stage, sides in enumerate(enlarged, start=1):
-        assert model.get_layer(f"fusion_s{stage}_up").output.shape[1:3] == sides
+        assert model.get_layer(f"fusion_s{stage}_pool").input.shape[1:3] == sides
         assert model.get_layer(f"fusion_s{stage}_pool").output.shape[1:] == (*skips[-1], 16)
     for number, sides in enumerate(skips, start=1):
         assert model.get_layer(f"up{number}_concat").output.shape[1:3] == sides
@@ -94,8 +94,11 @@ def test_any_size_from_32(size):
 def test_smaller_ones_and_other_options_are_refused():
     for options, message in [
         ({"input_shape": (31, 64, 3)}, "msfnet: the sides of input_shape must be 32 or more"),
-        ({"attention": "edan"}, "unknown value of attention for msfnet: 'edan': did you mean"),
-        ({"blocks": (3, 8, 36)}, r"blocks=\(3, 8, 36\), width=64, groups=64: give blocks of four"),
+        ({"attention": "edan"}, "unknown attention of msfnet 'edan': did you mean"),
+        (
+            {"blocks": (3, 8, 36)},
+            r"blocks=\(3, 8, 36\), width=64, groups=64: give four numbers of blocks",
+        ),
         ({"blocks": 3}, "blocks=3, width=64"),
         ({"width": 24, "groups": 32}, "groups that divide twice the width"),
         ({"blocks": (1, 1, 0, 1)}, "all 1 or more"),

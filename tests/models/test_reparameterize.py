@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth.layers.up_convolution import InterleavedConvolution, UpConvolution
+from keras_depth.layers import InterleavedConvolution, UpConvolution
 from keras_depth.models import create_model, list_architectures, reparameterize
 
 SIZE = (96, 112, 3)
@@ -42,13 +42,13 @@ def test_to_interleaved_is_the_same_network(name, decoder):
     assert relative_difference(model, interleaved) <= 1e-5
 
 
-@pytest.mark.parametrize("products", [False, True])
+@pytest.mark.parametrize("matmul", [False, True])
 @pytest.mark.parametrize("name", ["lite_basic_sc_nonbt", "vgg19_unet"])
-def test_simple_resizing_is_the_same_network(name, products):
+def test_simplify_resizing_is_the_same_network(name, matmul):
     model = randomise(create_model(name, SIZE))
-    simple = reparameterize.simple_resizing(model, products)
+    simple = reparameterize.simplify_resizing(model, matmul)
     kinds = {type(layer).__name__ for layer in simple.layers}
-    bilinear = "ProductResize" if products else "UpSampling2D"
+    bilinear = "MatmulResize" if matmul else "UpSampling2D"
     assert kinds & {"NearestResize", bilinear}, "not the repeating of Keras"
     assert relative_difference(model, simple) <= 1e-5
 

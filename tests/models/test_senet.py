@@ -113,7 +113,7 @@ def test_weights_that_do_not_fit(tmp_path, pytorch):
     file.touch()
     state = state_dict(create_model(**options_of()))
     pytorch[file.name] = {k: v for k, v in state.items() if k != "layer1.0.bn2.running_mean"}
-    with pytest.raises(InputError, match="a.pth: layer1.0.bn2.running_mean is not there, where"):
+    with pytest.raises(InputError, match="a.pth: layer1.0.bn2.running_mean is missing, but"):
         create_model(**options_of(), weights=file)
     pytorch[file.name] = {**state, "layer0.conv1.weight": np.zeros((64, 3, 7, 7), "float32")}
     with pytest.raises(InputError, match=r"layer0.conv1.weight has the shape \(7, 7, 3, 64\)"):

@@ -4,17 +4,16 @@ import pytest
 
 from keras_depth import models
 from keras_depth.errors import InputError
-from keras_depth.models import Architecture
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
+from tests.helpers.architectures import make_architecture
 from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
 
 def test_an_encoding_that_the_last_activation_cannot_produce(monkeypatch, tmp_path):
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", tiny, "rooms", (0, 0), "unit")
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, make_architecture(TINY, tiny, encoding="unit"))
     for encoding in ("centimetres", "metric"):
         with pytest.raises(
             InputError, match=f"outputs 0..1, but encoding '{encoding}' .* one of unit, minmax"
@@ -26,13 +25,12 @@ def test_an_encoding_that_the_last_activation_cannot_produce(monkeypatch, tmp_pa
 def test_warnings(tmp_path, kitti, monkeypatch):
     """Of a frozen encoder with random weights, and of depth beyond the encoding's range."""
 
-    def frozen(input_shape, weights):
+    def frozen(input_shape, weights, *, name):
         model = tiny(input_shape, weights)
         model.layers[1].trainable = False
         return model
 
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", frozen, "rooms", (0, 0))
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, make_architecture(TINY, frozen))
     data = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, validation_frames: 2}}"
     with pytest.warns(UserWarning) as caught:
         loop.train(recipe(data, "encoding=unit", "epochs=1"), RunFolder(tmp_path / "run"))

@@ -18,10 +18,10 @@ from keras_depth import data, models, recipes
 from keras_depth.data.prepared.builder import prepare
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
-from keras_depth.models import Architecture
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
+from tests.helpers.architectures import make_architecture
 from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
@@ -58,14 +58,13 @@ def test_what_a_run_leaves(tmp_path):
 
 
 def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatch):
-    def small(input_shape, weights):
+    def small(input_shape, weights, *, name):
         image = keras.Input(input_shape, name="image")
         x = keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
         bias = keras.initializers.Constant(500)
         return keras.Model(image, keras.layers.Conv2D(1, 1, bias_initializer=bias)(x), name=TINY)
 
-    entry = Architecture(TINY, "jetson_fcnn", "for tests", small, "rooms", (0, 0))
-    monkeypatch.setitem(models.ARCHITECTURES, TINY, entry)
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, make_architecture(TINY, small))
     folder = RunFolder(tmp_path / "run")
     assert loop.train(recipe("encoding=centimetres", "epochs=1"), folder)
     assert keras.saving.load_model(folder.model_file).name == f"{TINY}-centimetres"
@@ -271,15 +270,15 @@ import keras
 from keras_depth import models, recipes
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
+from tests.helpers.architectures import make_architecture
 
-def build(input_shape, weights):
+def build(input_shape, weights, *, name):
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
     x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
     return keras.Model(image, x, name="plain")
 
-entry = models.Architecture("plain", "jetson_fcnn", "for tests", build, "rooms", (0, 0))
-models.register(entry)
+models.register(make_architecture("plain", build))
 recipe = recipes.load(
     "jetson_fcnn/rooms",
     ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",

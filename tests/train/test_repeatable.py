@@ -14,16 +14,16 @@ import pytest
 import tensorflow as tf
 
 from keras_depth import models, recipes
-from keras_depth.layers.up_convolution import UpConvolution
-from keras_depth.models import Architecture
+from keras_depth.layers import UpConvolution
 from keras_depth.train import setup
 from keras_depth.train.optimizers import make_optimizer
 from keras_depth.train.step import make_training_step
+from tests.helpers.architectures import make_architecture
 
 DEPTH, PAIR = "fan_for_tests", "stereo_fan_for_tests"  # by the target of their loss
 
 
-def fan(input_shape, weights, *, filters=4):
+def fan(input_shape, weights, *, name=DEPTH, filters=4):
     """A network of sums: eight branches of one map, a batch norm, an up-convolution."""
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(filters, 1)(image)
@@ -33,7 +33,7 @@ def fan(input_shape, weights, *, filters=4):
     return keras.Model(image, x + 1, name=DEPTH)
 
 
-def stereo_fan(input_shape, weights, *, filters=4):
+def stereo_fan(input_shape, weights, *, name=PAIR, filters=4):
     """The same, with disparity at two scales."""
     image = keras.Input(input_shape, name="image")
     x = fan(input_shape, weights, filters=filters)(image)
@@ -45,9 +45,9 @@ def stereo_fan(input_shape, weights, *, filters=4):
 @pytest.fixture(params=[DEPTH, PAIR])
 def network(request, monkeypatch):
     entries = {
-        DEPTH: Architecture(DEPTH, "jetson_fcnn", "for tests", fan, "rooms", (0, 0)),
-        PAIR: Architecture(
-            PAIR, "optidepthnet", "for tests", stereo_fan, "drives", (0, 0), "disparity"
+        DEPTH: make_architecture(DEPTH, fan),
+        PAIR: make_architecture(
+            PAIR, stereo_fan, paper="optidepthnet", recipe="drives", encoding="disparity"
         ),
     }
     monkeypatch.setitem(models.ARCHITECTURES, request.param, entries[request.param])

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_depth import models, recipes
+from keras_depth import recipes
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
+from tests.helpers.architectures import smallest_side
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
@@ -27,7 +28,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_three_steps(name, tmp_path):
-    size = max(64, models.get(recipes.load(name).architecture).smallest)
+    size = smallest_side(recipes.load(name).architecture)
     changes = [
         "data={name: synthetic, frames: 6, validation_frames: 2}",
         *(f"size=[{size}, {size + 16}]", "protocol=full"),

@@ -1,4 +1,4 @@
-"""Backbones and the places where decoders tap them."""
+"""Backbones of keras.applications, and the feature maps that decoders take from them."""
 
 import re
 import warnings
@@ -12,8 +12,8 @@ from keras_depth.layers.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
-class Taps:
-    """Layer names of a backbone: its end, and the map of each scale a shortcut may start from."""
+class FeatureLayers:
+    """Names of a backbone's layers: its end, and the skip of each scale, a half to a sixteenth."""
 
     end: str
     half: str
@@ -23,9 +23,9 @@ class Taps:
     full: str = ""
 
 
-# Shortcuts start before the activation: at the last residual unit's addition, and at the batch
-# norm after the first convolution (the notebooks of Bokovoy et al.).
-RESNET50 = Taps(
+# Skips start before the activation: at the last residual unit's addition, and at the batch norm
+# after the first convolution (the notebooks of Bokovoy et al.).
+RESNET50 = FeatureLayers(
     end="conv5_block3_out",
     half="conv1_bn",
     quarter="conv2_block3_add",
@@ -35,23 +35,25 @@ RESNET50 = Taps(
 # Without the last residual stack: 8,589,184 parameters instead of 23,587,712.
 RESNET50_LITE = replace(RESNET50, end="conv4_block6_out")
 
-_TO_A_SIXTEENTH = Taps(
+_RESNET_TO_A_SIXTEENTH = FeatureLayers(
     end="conv4_block6_out",
     half="conv1_relu",
     quarter="conv2_block3_out",
     eighth="conv3_block4_out",
 )
-_DENSENET = Taps(end="pool4_relu", half="conv1_relu", quarter="pool2_relu", eighth="pool3_relu")
-# Das et al. publish the code of Inception-ResNet-v2 alone. The others are the layers that give the
-# counts of their table: of its 36 blocks at 1/16 ResNet152 has 6, where ResNet50's last one is.
-# Which of several maps of one size and width a skip takes up changes no count: here the last one,
-# and of ResNet152's eighth ResNet50's last one.
-DAS = {
-    "resnet50": _TO_A_SIXTEENTH,
-    "resnet152": _TO_A_SIXTEENTH,
+_DENSENET = FeatureLayers(
+    end="pool4_relu", half="conv1_relu", quarter="pool2_relu", eighth="pool3_relu"
+)
+# Das et al. publish the code of Inception-ResNet-v2 alone. For the other encoders these layers give
+# the counts of their table: at 1/16 ResNet152 has 6 of its 36 blocks, and ends where ResNet50 does.
+# Several maps may have the same size and width, and then the count does not tell which one is the
+# skip; here it is the last one, and for ResNet152's eighth the last one of ResNet50.
+IRV2_UNET = {
+    "resnet50": _RESNET_TO_A_SIXTEENTH,
+    "resnet152": _RESNET_TO_A_SIXTEENTH,
     "densenet169": _DENSENET,
     "densenet201": _DENSENET,
-    "vgg19": Taps(
+    "vgg19": FeatureLayers(
         end="block5_conv3",
         full="block1_conv2",
         half="block2_conv2",
@@ -59,14 +61,14 @@ DAS = {
         eighth="block4_conv4",
     ),
 }
-MOBILENET_V2 = Taps(
+MOBILENET_V2 = FeatureLayers(
     end="out_relu",
     half="expanded_conv_project_BN",
     quarter="block_2_add",
     eighth="block_5_add",
     sixteenth="block_12_add",
 )
-# The rows and columns of zeros that bring the unpadded maps of Inception-ResNet-v2 to a half, a
+# Rows and columns of zeros that bring the unpadded maps of Inception-ResNet-v2 to exactly a half, a
 # quarter ... of sides that are multiples of 16.
 _PADDINGS = {
     "half": ((1, 0), (1, 0)),
@@ -75,7 +77,8 @@ _PADDINGS = {
     "end": ((1, 1), (1, 1)),
 }
 
-_APPLICATIONS: dict[str, tuple[Callable, str]] = {  # builder, and the mode of `Preprocessing`
+# Builder, and the mode of `Preprocessing` that its ImageNet weights were trained with.
+_APPLICATIONS: dict[str, tuple[Callable[..., keras.Model], str]] = {
     "resnet50": (keras.applications.ResNet50, "caffe"),
     "resnet152": (keras.applications.ResNet152, "caffe"),
     "vgg19": (keras.applications.VGG19, "caffe"),
@@ -86,7 +89,12 @@ _APPLICATIONS: dict[str, tuple[Callable, str]] = {  # builder, and the mode of `
 }
 
 
-def application(encoder, image, weights=None, scaling=None):
+def application(
+    encoder: str,
+    image: keras.KerasTensor,
+    weights: str | None = None,
+    scaling: str | None = None,
+) -> keras.Model:
     """Builds a backbone of keras.applications without its classifier, preprocessing first.
 
     Args:
@@ -95,18 +103,18 @@ def application(encoder, image, weights=None, scaling=None):
         image: Keras input (B, H, W, 3), RGB in [0, 1].
         weights: None, or "imagenet" (downloaded and cached by Keras).
         scaling: a mode of `Preprocessing` in place of the one that the weights were trained with;
-            "none": the picture as it is.
+            "none" leaves the image as it is.
 
     Returns:
         The backbone as a functional model, from `image` to its last map.
 
     Raises:
-        InputError: the ImageNet weights cannot be had.
+        InputError: PyTorch's weights are given, or the ImageNet weights cannot be downloaded.
     """
     if weights not in (None, "imagenet"):
         raise InputError(
             f"weights {weights}: PyTorch's files are for encoders that keras.applications lacks;"
-            f" for {encoder} give imagenet"
+            f" give 'imagenet' for {encoder}"
         )
     build, mode = _APPLICATIONS[encoder]
     mode = scaling or mode
@@ -114,7 +122,7 @@ def application(encoder, image, weights=None, scaling=None):
     arguments = {"include_top": False, "input_tensor": x, "name": encoder}
     try:
         with warnings.catch_warnings():
-            # Of weights trained on 224x224, which a convolution does not mind.
+            # The weights were trained on 224x224, which makes no difference to convolutions.
             warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
             return build(weights=weights, **arguments)
     except Exception as error:
@@ -132,23 +140,25 @@ def application(encoder, image, weights=None, scaling=None):
         ) from error
 
 
-def tapped(backbone, taps, *scales):
-    """Returns the maps of a backbone where `taps` names a layer, for "half", "quarter" ..."""
-    return [backbone.get_layer(getattr(taps, scale)).output for scale in scales]
+def feature_maps(
+    backbone: keras.Model, layers: FeatureLayers, *scales: str
+) -> list[keras.KerasTensor]:
+    """Returns the outputs of the named layers of a backbone, for "end", "half", "quarter" ..."""
+    return [backbone.get_layer(getattr(layers, scale)).output for scale in scales]
 
 
-def tapped_inception_resnet_v2(backbone, *scales):
+def inception_resnet_v2_maps(backbone: keras.Model, *scales: str) -> list[keras.KerasTensor]:
     """Returns padded maps of Inception-ResNet-v2, for "half", "quarter", "eighth" or "end".
 
-    Keras numbers its layers on from one network of a process to the next, so they are found by
-    where they stand: the first and the fourth activation of the stem, which has no branches; and
-    what goes into the strided convolution of the branch with three convolutions, of either
-    reduction.
+    Keras goes on numbering its layers from one network of a process to the next, so the maps are
+    found by position. The half and the quarter are the first and the fourth activation of the
+    stem, which has no branches. The eighth and the end are the inputs of the strided convolution in
+    the branch with three convolutions of the first and the second reduction.
     """
     stem = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Activation)]
     makers = {id(layer.output): layer for layer in backbone.layers}
 
-    def before_the_last_convolution(reduction, branch):
+    def before_the_last_convolution(reduction: str, branch: int) -> keras.KerasTensor:
         x = backbone.get_layer(reduction).input[branch]
         for _ in ("activation", "batch norm", "convolution"):
             x = makers[id(x)].input

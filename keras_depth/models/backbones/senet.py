@@ -1,13 +1,16 @@
 """SENet154 without its classifier, and its weights from PyTorch.
 
-Hu et al., Squeeze-and-Excitation Networks, CVPR 2018, as Cadene's pretrained-models.pytorch has it:
-ResNeXt blocks of 64 groups, each with its squeeze and excitation, behind a stem of three 3x3.
+Hu et al., Squeeze-and-Excitation Networks, CVPR 2018, as in Cadene's pretrained-models.pytorch: a
+stem of three 3x3 convolutions, then ResNeXt blocks of 64 groups, each with squeeze and excitation.
 """
 
-import keras
-from keras import layers
+from collections.abc import Sequence
+from pathlib import Path
 
-from keras_depth.layers.grouped_conv import GroupedConv2D
+import keras
+from keras import KerasTensor, layers
+
+from keras_depth.layers import GroupedConv2D
 from keras_depth.models.backbones import torch_weights
 
 BLOCKS, WIDTH, GROUPS = (3, 8, 36, 3), 64, 64  # SENet154's
@@ -15,18 +18,20 @@ SOURCE = "Cadene's senet154-c7b49a05.pth, from data.lip6.fr/cadene/pretrainedmod
 _REDUCTION = 16  # of channels, between squeeze and excitation
 
 
-def senet(image, blocks=BLOCKS, width=WIDTH, groups=GROUPS):
-    """Builds SENet154, or a smaller network of its kind, on a picture.
+def senet(
+    image: KerasTensor, blocks: Sequence[int] = BLOCKS, width: int = WIDTH, groups: int = GROUPS
+) -> dict[str, KerasTensor]:
+    """Builds SENet154, or a smaller network of its kind, on an image.
 
     Args:
-        image: (B, H, W, 3), as `Preprocessing("torch")` gives it; of any size from 32x32.
-        blocks: residual blocks of the four layers.
+        image: (B, H, W, 3), scaled by `Preprocessing("torch")`; any size from 32x32.
+        blocks: number of residual blocks of each of the four layers.
         width: channels of the stem's first convolution; all others are multiples of it.
         groups: of the 3x3 convolutions in the blocks.
 
     Returns:
-        The maps by stage, a half to a 32nd of the picture: "s1", the stem's, of 2 `width` channels,
-        and "s2" to "s5", of 4, 8, 16, 32 `width`; "s3_sum" is "s3" before its last ReLU.
+        The maps by stage, a half to a 32nd of the image's size: "s1" with 2 `width` channels (the
+        stem's), "s2" to "s5" with 4, 8, 16, 32 `width`. "s3_sum" is "s3" before its last ReLU.
     """
     x = _convolution(image, width, 3, "stem1", strides=2)
     x = _convolution(x, width, 3, "stem2")
@@ -46,7 +51,9 @@ def senet(image, blocks=BLOCKS, width=WIDTH, groups=GROUPS):
     return maps
 
 
-def _block(x, planes, groups, strides, projects, name):
+def _block(
+    x: KerasTensor, planes: int, groups: int, strides: int, projects: bool, name: str
+) -> KerasTensor:
     """Returns the sum of a block's shortcut and its branch, before the ReLU."""
     channels = 4 * planes
     y = _convolution(x, 2 * planes, 1, f"{name}_conv1")
@@ -58,8 +65,8 @@ def _block(x, planes, groups, strides, projects, name):
     return layers.Add(name=f"{name}_sum")([_excite(y, channels, name), x])
 
 
-def _excite(x, channels, name):
-    """Scales each channel by what the means of all say."""
+def _excite(x: KerasTensor, channels: int, name: str) -> KerasTensor:
+    """Scales each channel by a weight computed from the means of all channels."""
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
     fewer = max(1, channels // _REDUCTION)
     y = layers.Conv2D(fewer, 1, activation="relu", name=f"{name}_excite1")(y)
@@ -67,8 +74,16 @@ def _excite(x, channels, name):
     return layers.Multiply(name=f"{name}_excited")([x, y])
 
 
-def _convolution(x, channels, size, name, strides=1, groups=1, activation=True):
-    """Convolution, batch norm and ReLU, with PyTorch's padding and constants."""
+def _convolution(
+    x: KerasTensor,
+    channels: int,
+    size: int,
+    name: str,
+    strides: int = 1,
+    groups: int = 1,
+    activation: bool = True,
+) -> KerasTensor:
+    """Adds a convolution, batch norm and ReLU with PyTorch's padding and constants."""
     kind, more = layers.Conv2D, {}
     if groups > 1:
         kind, more = GroupedConv2D, {"groups": groups}
@@ -81,35 +96,35 @@ def _convolution(x, channels, size, name, strides=1, groups=1, activation=True):
     return layers.ReLU(name=f"{name}_relu")(x) if activation else x
 
 
-def batch_norm(x, name):
-    """Batch normalisation with PyTorch's constants."""
+def batch_norm(x: KerasTensor, name: str) -> KerasTensor:
+    """Adds batch normalization with PyTorch's constants."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
-def _pool(x):
-    """3x3 maxima with a stride of 2, the last window open at the end (PyTorch's ceil mode)."""
+def _pool(x: KerasTensor) -> KerasTensor:
+    """Adds 3x3 max pooling with stride 2, the last window open at the end (PyTorch's ceil mode)."""
     open_ends = [(0, (side - 3) % 2) for side in x.shape[1:3]]
     if any(end for _, end in open_ends):
-        # Zeros do: after a ReLU no value is below.
+        # Zeros will do: after a ReLU no value is below 0.
         x = layers.ZeroPadding2D(open_ends, name="pool_pad")(x)
     return layers.MaxPooling2D(3, 2, name="pool")(x)
 
 
-def load_cadene(model: keras.Model, path) -> None:
+def load_cadene(model: keras.Model, path: str | Path) -> None:
     """Loads the published ImageNet weights into a network that holds SENet154.
 
     Args:
         model: a network on `senet`.
-        path: of `SOURCE`.
+        path: of the file that `SOURCE` names.
 
     Raises:
-        InputError: PyTorch is not there to read it, or it is no such file.
+        InputError: PyTorch is not installed, or the file is not the one that `SOURCE` names.
     """
     torch_weights.load(model, path, SOURCE, _published_names(model))
 
 
 def _published_names(model: keras.Model) -> dict[str, str]:
-    """Returns the file's name of each of SENet154's layers that have weights."""
+    """Returns the name in the file of each of SENet154's layers that has weights."""
     parts = {"excite1": "se_module.fc1", "excite2": "se_module.fc2"}
     parts |= {"shortcut": "downsample.0", "shortcut_bn": "downsample.1"}
     for number in "123":

@@ -3,7 +3,10 @@
 Iandola et al., arXiv:1602.07360; version 1.1 as torchvision has it.
 """
 
-from keras import layers
+from pathlib import Path
+
+import keras
+from keras import KerasTensor, layers
 
 from keras_depth.models.backbones import torch_weights
 
@@ -20,18 +23,18 @@ _FIRES = {
 }
 _POOLS = {"fire2": "pool1", "fire4": "pool3", "fire6": "pool5"}
 SOURCE = "torchvision's squeezenet1_1-b8a52dc0.pth, from download.pytorch.org/models"
-# Where torchvision's `features` has them.
+# Their index in torchvision's `features`.
 _TORCHVISION = dict(zip(("conv1", *_FIRES), (0, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
 
 
-def squeezenet(image, padding="valid"):
-    """Builds SqueezeNet 1.1 on a picture.
+def squeezenet(image: KerasTensor, padding: str = "valid") -> dict[str, KerasTensor]:
+    """Builds SqueezeNet 1.1 on an image.
 
     Args:
-        image: (B, H, W, 3), as `Preprocessing("torch")` gives it; sides multiples of 16.
-        padding: of the first convolution and the pools: "valid", as in torchvision, or "same",
-            whose maps are exactly a half, a quarter ...: conv1 has one more row and column, and
-            from there on values differ near the lower and the right edge.
+        image: (B, H, W, 3), scaled by `Preprocessing("torch")`; sides multiples of 16.
+        padding: of the first convolution and the pools. "valid": as in torchvision. "same": maps of
+            exactly a half, a quarter ... of the image; conv1 then has one more row and column, and
+            all values near the lower and the right edge differ from torchvision's.
 
     Returns:
         The maps by layer: "conv1" at a half, "fire3" at a quarter, "fire5" at an eighth, "fire9"
@@ -46,8 +49,8 @@ def squeezenet(image, padding="valid"):
     return maps
 
 
-def _fire(x, squeeze, expand, name):
-    def convolution(x, filters, size, part):
+def _fire(x: KerasTensor, squeeze: int, expand: int, name: str) -> KerasTensor:
+    def convolution(x: KerasTensor, filters: int, size: int, part: str) -> KerasTensor:
         label = f"{name}_{part}"
         return layers.Conv2D(filters, size, padding="same", activation="relu", name=label)(x)
 
@@ -56,15 +59,15 @@ def _fire(x, squeeze, expand, name):
     return layers.Concatenate(name=f"{name}_concat")(both)
 
 
-def load_torchvision(model, path):
+def load_torchvision(model: keras.Model, path: str | Path) -> None:
     """Loads torchvision's SqueezeNet 1.1 into a network that holds one.
 
     Args:
         model: a network on `squeezenet`.
-        path: of `SOURCE`.
+        path: of the file that `SOURCE` names.
 
     Raises:
-        InputError: PyTorch is not there to read it, or it is no such file.
+        InputError: PyTorch is not installed, or the file is not the one that `SOURCE` names.
     """
     names = {}
     for part, index in _TORCHVISION.items():

@@ -1,4 +1,4 @@
-"""Weights from PyTorch's files, for backbones that keras.applications does not have."""
+"""Loading of weights from PyTorch's files, for backbones that keras.applications lacks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, first_line
 
 
 def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
@@ -14,7 +14,10 @@ def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
 
     Args:
         path: the file.
-        source: which file it should be, and where it comes from, for messages.
+        source: the name of the file and where it comes from, for messages.
+
+    Returns:
+        Name -> array.
 
     Raises:
         InputError: PyTorch is not installed, there is no such file, or it holds something else.
@@ -29,18 +32,17 @@ def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
             f"weights {path}: PyTorch is needed to read its files; pip install 'keras_depth[torch]'"
         ) from error
     try:
-        # weights_only: a pickle may run any code, this loads tensors alone.
+        # A pickle may run any code; with weights_only PyTorch loads tensors alone.
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {key: tensor.numpy() for key, tensor in state.items()}
-    except Exception as error:  # of many kinds, zipfile's and pickle's among them
+    except Exception as error:  # zipfile's, pickle's and others
         raise InputError(
             f"weights {path}: not a file of tensors that PyTorch can read"
-            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}); download"
-            f" {source} again"
+            f" ({first_line(error)}); download {source} again"
         ) from error
 
 
-# PyTorch's names of what convolutions and batch norms keep.
+# PyTorch's names of the weights of convolutions and batch norms.
 _PIECES = {
     "kernel": "weight",
     "bias": "bias",
@@ -52,7 +54,7 @@ _PIECES = {
 
 
 def load(model: keras.Model, path: str | Path, source: str, names: Mapping[str, str]) -> None:
-    """Loads convolutions and batch norms; nothing is changed unless all of them fit.
+    """Loads convolutions and batch norms, all of them or none.
 
     Args:
         model: the network.
@@ -72,9 +74,9 @@ def load(model: keras.Model, path: str | Path, source: str, names: Mapping[str, 
             if array is not None and array.ndim == 4:
                 array = array.transpose(2, 3, 1, 0)  # -> (h, w, in of a group, out)
             if array is None or array.shape != tuple(variable.shape):
-                found = "is not there" if array is None else f"has the shape {array.shape}"
+                found = "is missing" if array is None else f"has the shape {array.shape}"
                 raise InputError(
-                    f"weights {path}: {key} {found}, where {model.name} takes"
+                    f"weights {path}: {key} {found}, but {model.name} needs"
                     f" {tuple(variable.shape)}; give {source}"
                 )
             arrays.append(array)
