@@ -124,12 +124,12 @@ def open_reader(
 
             | name | reader | options |
             |---|---|---|
-            | synthetic | `synthetic.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
+            | synthetic | `rooms.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
             | drives | `drives.Drives` | as synthetic but `holes`; `frames_per_drive`, `stereo` |
             | nyu | `nyu.open_nyu` | `list`, `depth`, `max_missing`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
-            | prepared | `prepared_reader.open_prepared` | none |
+            | prepared | `prepared.reader.open_prepared` | none |
 
     Raises:
         InputError: an unknown name, split or option, no folder, or not the data set in it.

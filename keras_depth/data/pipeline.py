@@ -195,7 +195,7 @@ def training_batches(
         seed: non-negative.
         steps: steps of the whole run.
         start_step: where to begin.
-        context: what `strategy.distribute_datasets_from_function` gives: this worker gets its
+        context: what `distribute_datasets_from_function` gives: this worker gets its
             rows of every batch, in shares of one replica each.
 
     Raises:

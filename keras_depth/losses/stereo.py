@@ -29,7 +29,7 @@ class StereoLoss(DepthLoss):
     of such maps; H / h = W / w is a power of two. The images are averaged down to each map.
 
     With `fit`, Keras takes one loss for each output and adds them up, which gives the same. Pass
-    the pair as the target of each output: `model.fit(image, [pair] * len(model.outputs))`.
+    the pair as the target of each output: `fit(image, [pair] * len(model.outputs))`.
 
     Args:
         ssim: share of SSIM in the appearance term; the rest is the absolute difference. Defaults

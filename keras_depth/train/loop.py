@@ -1,6 +1,6 @@
 """The training loop.
 
-It replaces `model.fit`, which neither trains nor saves a loss's own state, does not resume exactly,
+It replaces `fit`, which neither trains nor saves a loss's own state, does not resume exactly,
 and cannot run under `MultiWorkerMirroredStrategy` in Keras 3.15. The frames of a step and their
 augmentation depend on (seed, epoch, index) alone, and a checkpoint holds all state, so a run that
 is killed at any moment and started again ends with bit-identical weights (tested on CPUs).

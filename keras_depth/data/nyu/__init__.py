@@ -45,7 +45,7 @@ def open_nyu(
         hold_out: the part of the training scenes, whole ones, that "train" leaves to
             "validation"; with 0, "validation" is the test frames.
         max_missing: the share of the split's frames, 0 to 1, that may be left out.
-        list: "official", or one of the splits that papers made of their own, see `nyu_lists.py`.
+        list: "official", or one of the splits that papers made of their own, see `nyu.lists`.
 
     Raises:
         InputError: nothing is recognised, or more than one layout is; the split has no frame, or

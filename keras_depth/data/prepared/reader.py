@@ -1,4 +1,4 @@
-"""Reads a prepared copy of a data set (see `prepared.py`), frame by frame."""
+"""Reads a prepared copy of a data set (see `prepared.builder`), frame by frame."""
 
 import math
 from pathlib import Path
