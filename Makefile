@@ -16,7 +16,7 @@ test: op
 notebooks: op
 	$(RUN) -m pytest -n 2 --nbmake --nbmake-timeout=300 notebooks
 
-# A process for each file, which frees its memory when it ends; make slow/tests/test_rows.py runs one.
+# A process for each file, which frees its memory when it ends; make slow/tests/train/test_rows.py runs one.
 test-slow: op
 	$(MAKE) --keep-going --jobs 2 --output-sync=target --no-print-directory $(SLOW:%=slow/%)
 

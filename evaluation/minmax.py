@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_depth import markdown
 from keras_depth.encodings import ENCODINGS
 from keras_depth.evaluate import evaluator
 from keras_depth.evaluate.frames import Frames
@@ -58,10 +59,8 @@ def main() -> None:
                 )
                 add(rows, f"perfect fit, {name}", report.scores["model"])
             add(rows, "mean depth of the training rooms", mean)
-    print("| | " + " | ".join(PROTOCOLS) + " |")
-    print("|---|" + "---:|" * len(PROTOCOLS))
-    for name, cells in sorted(rows.items()):
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    cells = ([name, *scores] for name, scores in sorted(rows.items()))
+    print("\n".join(markdown.table(["", *PROTOCOLS], cells, "l" + "r" * len(PROTOCOLS))))
 
 
 def add(rows: dict[str, list[str]], name: str, scores: dict[str, dict[str, float]]) -> None:

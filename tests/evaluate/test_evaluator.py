@@ -402,27 +402,6 @@ def test_nothing_to_score(tmp_path, monkeypatch):
     assert not list((tmp_path / "out").rglob("report*"))
 
 
-def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, monkeypatch):
-    asked = []
-
-    def opened(name, data_dir, split, **options):
-        asked.append((data_dir, split, options))
-        if split == "test" and "without" in str(data_dir):
-            raise InputError("no test frames")
-        return Frames()
-
-    monkeypatch.setattr(recipes, "open_reader", opened)
-    for folder, splits in (("with", ["test"]), ("without", ["test", "validation"])):
-        recipe = recipes.load(
-            "jetson_fcnn/rooms", [f"data={{name: folder, dir: {folder}, hold_out: 0.3}}"]
-        )
-        frames.Frames().open_own(recipe)
-        assert asked == [(folder, split, {"hold_out": 0.3}) for split in splits]
-        asked.clear()
-    frames.Frames(split="train").open_own(recipe)
-    assert asked == [("without", "train", {"hold_out": 0.3})]
-
-
 def test_frames_without_depth_are_refused(tmp_path):
     class Blind(Frames):
         measured = False
@@ -532,8 +511,3 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
         assert "d1" in report.scores[name]["image"]
     assert "|  | model | model, flip ramp |  |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
-    # Its camera turns disparity into metres, so that its frames are opened as pairs.
-    assert frames.Frames("drives").open(estimator).stereo
-    assert not frames.Frames("drives", options={"stereo": False}).open(estimator).stereo
-    assert not frames.Frames("synthetic").open(estimator).stereo
-    assert not frames.Frames("drives").open(red()).stereo
