@@ -40,5 +40,5 @@ def pytorch(monkeypatch):
             raise RuntimeError("invalid magic number\nand more")
         return {k: SimpleNamespace(numpy=lambda v=v: v) for k, v in files[path.name].items()}
 
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, __spec__="PyTorch's"))
     return files

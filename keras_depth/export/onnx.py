@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_depth.errors import check_installed
 from keras_depth.export.network import freeze
-from keras_depth.predict.exported import MODEL_FILES, needs
+from keras_depth.predict.exported import MODEL_FILES
 
 
 def write(
@@ -36,17 +37,15 @@ def write(
     Raises:
         InputError: tf2onnx, onnx or onnxruntime is not installed.
     """
-    try:
-        import onnx
+    check_installed("onnx", "tf2onnx", "onnx", "onnxruntime")
+    import onnx
 
-        proto = _convert(freeze(model).get_concrete_function(), opset, layout)
-        for node in proto.graph.node:
-            if node.op_type == "Resize":
-                _fix_resize(node, proto.graph)
-        if precision == "fp16":
-            proto = _to_float16(proto)
-    except ImportError as error:
-        raise needs("onnx", error.name or "tf2onnx") from error
+    proto = _convert(freeze(model).get_concrete_function(), opset, layout)
+    for node in proto.graph.node:
+        if node.op_type == "Resize":
+            _fix_resize(node, proto.graph)
+    if precision == "fp16":
+        proto = _to_float16(proto)
     # tf2onnx lets operators through that no runtime has, such as TensorFlow's own.
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(folder / MODEL_FILES["onnx"]))

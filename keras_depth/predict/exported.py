@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_installed
 
 DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
@@ -128,10 +128,9 @@ def _tensorflow(file: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise needs("onnx", "onnxruntime") from error
+    check_installed("onnx", "onnxruntime")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     here = onnxruntime.get_available_providers()
@@ -145,10 +144,9 @@ def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise needs("litert", "ai-edge-litert") from error
+    check_installed("litert", "ai_edge_litert")
+    from ai_edge_litert.interpreter import Interpreter
+
     try:
         interpreter = Interpreter(str(file))
         interpreter.allocate_tensors()
@@ -171,8 +169,3 @@ _RUNTIMES = {
     "tftrt": _tensorflow,
     "tensorrt": _onnxruntime,
 }
-
-
-def needs(extra: str, package: str) -> InputError:
-    """Returns the error for a package that is not installed."""
-    return InputError(f"{package} is not installed; pip install 'keras_depth[{extra}]' brings it")

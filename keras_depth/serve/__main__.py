@@ -1,12 +1,11 @@
 """python -m keras_depth.serve: exported networks behind HTTP and gRPC, and a page to try them."""
 
 import argparse
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth.command import count, program, run
-from keras_depth.errors import InputError
+from keras_depth.errors import check_installed
 from keras_depth.predict.exported import find_version, read_details
 from keras_depth.predict.loading import resolve
 
@@ -24,9 +23,7 @@ this machine alone; --host 0.0.0.0 opens it to everyone who can reach its ports.
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    for module in ("kserve", "tensorflow_serving"):
-        if importlib.util.find_spec(module) is None:
-            raise InputError(f"serving needs {module}: pip install 'keras_depth[serve]'")
+    check_installed("serve", "kserve", "tensorflow_serving")
     from keras_depth.serve.server import serve
     from keras_depth.serve.settings import Settings
 

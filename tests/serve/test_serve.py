@@ -689,7 +689,7 @@ def test_a_folder_without_networks_is_said(tmp_path):
 
 
 def test_without_kserve_the_extra_is_named(models, monkeypatch):
-    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "kserve", None)
     with pytest.raises(InputError, match=r"pip install 'keras_depth\[serve\]'"):
         serve.main([str(models)])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_depth.errors import InputError, first_line
+from keras_depth.errors import InputError, check_installed, first_line
 
 
 def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
@@ -25,12 +25,9 @@ def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"weights {path}: no such file; give the path of {source}")
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(
-            f"weights {path}: PyTorch is needed to read its files; pip install 'keras_depth[torch]'"
-        ) from error
+    check_installed("torch", "torch")
+    import torch
+
     try:
         # A pickle may run any code; with weights_only PyTorch loads tensors alone.
         state = torch.load(path, map_location="cpu", weights_only=True)
