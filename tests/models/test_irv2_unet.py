@@ -1,4 +1,4 @@
-"""Encoder-decoders on ImageNet backbones: where they are tapped, their sizes, their scaling."""
+"""Encoder-decoders on ImageNet backbones: their skips, their sizes, their scaling."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def irv2():
 
 
 @pytest.mark.parametrize("name", CHANNELS)
-def test_where_the_encoder_is_tapped(name):
+def test_the_skips_of_each_encoder(name):
     model = create_model(name, (96, 128, 3))
     bottleneck, skips = CHANNELS[name]
     assert model.get_layer("bottleneck_relu").output.shape == (None, 6, 8, bottleneck)
@@ -34,7 +34,7 @@ def test_where_the_encoder_is_tapped(name):
         assert encoder_map.shape == (None, 6 * scale, 8 * scale, skip)
 
 
-def test_the_taps_of_inception_resnet_v2(irv2):
+def test_the_maps_of_inception_resnet_v2(irv2):
     """Before the strided convolutions of both reductions; unused layers are gone."""
     encoder = [layer for layer in irv2.layers if not layer.name.startswith(("up", "depth"))]
     assert sum(layer.count_params() for layer in encoder) == 27_835_072
