@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth.data.rendered.drives import LEFT_FROM_GREY, RECTIFIED, VELO_TO_GREY, Drives
+from keras_depth.data.rendered.drives import LEFT_FROM_GRAY, RECTIFIED, VELO_TO_GRAY, Drives
 from keras_depth.errors import InputError, check_choice
 from keras_depth.images import encode_jpeg, encode_png, to_uint8
 from tests.helpers.files import write_file
@@ -72,7 +72,7 @@ def _cameras(drives: Drives) -> str:
     fx, fy, cx, cy = drives.intrinsics
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     size = drives.size[::-1]
-    left = np.array(LEFT_FROM_GREY)
+    left = np.array(LEFT_FROM_GRAY)
     right = left - (drives.focal_baseline / fx, 0, 0)
     text = f"calib_time: {_START:%d-%b-%Y %H:%M:%S}\ncorner_dist: {_numbers([0.0995])}\n"
     for name, shift in (("00", np.zeros(3)), ("02", left), ("03", right)):
@@ -92,7 +92,7 @@ def _cameras(drives: Drives) -> str:
 
 def _lidar() -> str:
     """Returns calib_velo_to_cam.txt."""
-    turn, shift, none = VELO_TO_GREY[:, :3], VELO_TO_GREY[:, 3], np.zeros(2)
+    turn, shift, none = VELO_TO_GRAY[:, :3], VELO_TO_GRAY[:, 3], np.zeros(2)
     values = {"R": turn, "T": shift, "delta_f": none, "delta_c": none}
     text = f"calib_time: {_START:%d-%b-%Y %H:%M:%S}\n"
     return text + "".join(f"{key}: {_numbers(value)}\n" for key, value in values.items())

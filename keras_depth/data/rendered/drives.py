@@ -25,13 +25,13 @@ MAX_DEPTH = 80.0  # metres; farther counts as not measured, as in KITTI's evalua
 KITTI_SIZE = (375, 1242)
 KITTI = Intrinsics(721.5377, 721.5377, 609.5593, 172.854)
 FOCAL_BASELINE = 44.85728 + 339.5242  # pixels * metres at KITTI_SIZE
-LEFT_FROM_GREY = (0.05984926, -0.00035793, 0.002745884)  # metres: P_rect_02 = K [I | this]
+LEFT_FROM_GRAY = (0.05984926, -0.00035793, 0.002745884)  # metres: P_rect_02 = K [I | this]
 RECTIFIED = np.array([
     [9.999239e-01, 9.837760e-03, -7.445048e-03],
     [-9.869795e-03, 9.999421e-01, -4.278459e-03],
     [7.402527e-03, 4.351614e-03, 9.999631e-01],
 ])  # fmt: skip
-VELO_TO_GREY = np.array([
+VELO_TO_GRAY = np.array([
     [7.533745e-03, -9.999714e-01, -6.166020e-04, -4.069766e-03],
     [1.480249e-02, 7.280733e-04, -9.998902e-01, -7.631618e-02],
     [9.998621e-01, 7.523790e-03, 1.480755e-02, -2.717806e-01],
@@ -95,7 +95,7 @@ class Drives(Reader):
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """Either camera, in pixels of these images (pixel centres are whole numbers)."""
+        """Either camera, in pixels of these images (pixel centers are whole numbers)."""
         return scale_intrinsics(KITTI, KITTI_SIZE, self.size)
 
     @property
@@ -182,8 +182,8 @@ class Drives(Reader):
 def velo_to_camera() -> np.ndarray:
     """Returns the transform from LiDAR axes to the rectified left camera's: float64 (4, 4)."""
     matrix = np.eye(4)
-    matrix[:3] = RECTIFIED @ VELO_TO_GREY
-    matrix[:3, 3] += LEFT_FROM_GREY
+    matrix[:3] = RECTIFIED @ VELO_TO_GRAY
+    matrix[:3, 3] += LEFT_FROM_GRAY
     return matrix
 
 

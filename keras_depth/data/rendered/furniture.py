@@ -264,8 +264,8 @@ def draw_room(rng: Rng) -> Scene:
     walls = [feature if rng.random() < 0.25 else wall for _ in range(4)]
     white = scene.color((0, 1), (0, 0.08), (0.7, 0.95))
     panels = (0.6, 0.6) if rng.random() < 0.3 else (50.0, 50.0)
-    grey = tuple(0.8 * c for c in white)
-    ceiling = scene.paint(CELLS, white, grey, panels, joint=0.02, grain=0.05)
+    gray = tuple(0.8 * c for c in white)
+    ceiling = scene.paint(CELLS, white, gray, panels, joint=0.02, grain=0.05)
     faces = (*walls, scene.floor_paint(), ceiling)
     scene.add(BOX, Place(w / 2, d / 2), 0.0, (w, d, h), faces)
     _place_camera(scene, w, d)

@@ -79,7 +79,7 @@ def _sunshine(scene: Scene, view: View, surface: Surface) -> np.ndarray:
     sun = (scene.sun / np.linalg.norm(scene.sun)).astype(np.float32)
     # Shadows of low or thin solids are not worth their time.
     solids = Solids(
-        [s for s in scene.solids[1:] if s.half[2] > 0.2 and s.centre[2] + s.half[2] > 0.8]
+        [s for s in scene.solids[1:] if s.half[2] > 0.2 and s.center[2] + s.half[2] > 0.8]
     )
     # A shadow lies within the hull of the solid and of its corners' shadows on the ground.
     top = solids.corners(view.origin)

@@ -15,14 +15,14 @@ _SMALL_WINDOW = 600  # rays; below this, one call per solid would cost more than
 class Solids:
     """Holds n solids as arrays.
 
-    shape: int (n,). centre, half: float32 (3, n), metres. turn: float32 (2, n), cos and sin of
+    shape: int (n,). center, half: float32 (3, n), metres. turn: float32 (2, n), cos and sin of
     the yaw. list: the same solids as tuples.
     """
 
     def __init__(self, solids: Sequence[Solid]):
         self.list = solids
         self.shape = np.array([s.shape for s in solids])
-        self.centre = np.array([s.centre for s in solids], np.float32).T
+        self.center = np.array([s.center for s in solids], np.float32).T
         self.half = np.array([s.half for s in solids], np.float32).T
         yaw = np.array([s.yaw for s in solids])
         self.turn = np.stack([np.cos(yaw), np.sin(yaw)]).astype(np.float32)
@@ -33,7 +33,7 @@ class Solids:
         x, y, z = unit * self.half[:, None]
         c, s = self.turn
         turned = np.stack([c * x - s * y, s * x + c * y, z], -1)
-        return (turned + (self.centre.T - origin)).transpose(1, 0, 2)
+        return (turned + (self.center.T - origin)).transpose(1, 0, 2)
 
 
 class View:
@@ -158,7 +158,7 @@ def candidates(solids: Solids, windows, origin, rays) -> Iterator[tuple]:
     # All rays of the small windows form one long array.
     number, row, column = window_pixels(np.where(large[:, None], 0, windows))
     at, shapes = row * width + column, solids.shape[number]
-    starts = np.zeros_like(solids.centre)
+    starts = np.zeros_like(solids.center)
     if origin.ndim == 1:  # computed as for a single solid, so that the bits agree
         used = np.unique(number)
         starts[:, used] = np.reshape([_start(solids.list[k], origin) for k in used], (-1, 3)).T
@@ -166,7 +166,7 @@ def candidates(solids: Solids, windows, origin, rays) -> Iterator[tuple]:
         some = np.flatnonzero(shapes == shape)
         k, ray = number[some], at[some]
         turn, half = solids.turn[:, k], solids.half[:, k]
-        start = starts[:, k] if origin.ndim == 1 else _take(origin, ray) - solids.centre[:, k]
+        start = starts[:, k] if origin.ndim == 1 else _take(origin, ray) - solids.center[:, k]
         start, along = _rotate(start, turn), _rotate(_take(rays, ray), turn)
         yield k, ray, *_intersect_local(shape, start, along, half)
     index = np.arange(height * width).reshape(height, width)
@@ -207,7 +207,7 @@ def intersect(solid: Solid, origin, rays) -> tuple[np.ndarray, np.ndarray]:
 
 def _start(solid: Solid, origin) -> list:
     """Returns the rays' origin relative to a solid."""
-    return [np.float32(o - c) for o, c in zip(origin, solid.centre, strict=True)]
+    return [np.float32(o - c) for o, c in zip(origin, solid.center, strict=True)]
 
 
 def _rotate(vector, turn):

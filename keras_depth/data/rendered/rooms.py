@@ -55,7 +55,7 @@ class Rooms(Reader):
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """The camera, in pixels of these images (pixel centres are whole numbers)."""
+        """The camera, in pixels of these images (pixel centers are whole numbers)."""
         return scale_intrinsics(NYU, (480, 640), self.size)
 
     def __len__(self) -> int:

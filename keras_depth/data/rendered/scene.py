@@ -31,10 +31,10 @@ class Place(NamedTuple):
 
 
 class Solid(NamedTuple):
-    """Places a shape of half-size `half` about `centre`, turned by `yaw` about the vertical."""
+    """Places a shape of half-size `half` about `center`, turned by `yaw` about the vertical."""
 
     shape: int
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     half: tuple[float, float, float]
     yaw: float
     materials: tuple[int, ...]  # per face: -x, +x, -y, +y, -z, +z

@@ -91,12 +91,12 @@ def _slabs(street: Street) -> int:
 
 
 def _metal(street: Street) -> int:
-    grey = street.color((0.3, 0.6), (0.0, 0.2), (0.2, 0.7))
-    return street.paint(CELLS, grey, grey, (0.8, 0.8), variation=0.1, grain=0.1)
+    gray = street.color((0.3, 0.6), (0.0, 0.2), (0.2, 0.7))
+    return street.paint(CELLS, gray, gray, (0.8, 0.8), variation=0.1, grain=0.1)
 
 
 def _car_paint(street: Street) -> Color:
-    # Most cars are white, grey or black.
+    # Most cars are white, gray or black.
     vivid = 0.85 if street.rng.random() < 0.35 else 0.12
     return street.color((0, 1), (0.0, vivid), (0.12, 0.95))
 

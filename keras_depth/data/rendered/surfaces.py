@@ -28,7 +28,7 @@ class Surface:
         solids = view.solids
         self.point = view.origin[:, None, None] + view.rays * view.depth
         # Look up, for each pixel, the numbers of the solid that it sees.
-        table = np.concatenate([solids.centre, solids.half, solids.turn])
+        table = np.concatenate([solids.center, solids.half, solids.turn])
         table = np.take(table, view.solid, axis=1)
         cos, sin = table[6], table[7]
         x, y, z = self.point - table[:3]

@@ -13,7 +13,7 @@ from keras_depth.data.rendered.drives import (
     AZIMUTHS,
     BEAMS,
     KITTI,
-    LEFT_FROM_GREY,
+    LEFT_FROM_GRAY,
     Drives,
     velo_to_camera,
 )
@@ -239,7 +239,7 @@ def test_the_rig_is_that_of_the_real_calibration(samples):
     assert calibration.focal_baseline == pytest.approx(Drives(1, (375, 1242)).focal_baseline)
     matrix = np.array([[KITTI.fx, 0, KITTI.cx], [0, KITTI.fy, KITTI.cy], [0, 0, 1]])
     shift = np.linalg.inv(matrix) @ calibration.left[:, 3]
-    np.testing.assert_allclose(shift, LEFT_FROM_GREY, atol=1e-7)
+    np.testing.assert_allclose(shift, LEFT_FROM_GRAY, atol=1e-7)
     expected = calibration.lidar + np.column_stack([np.zeros((4, 3)), [*shift, 0]])
     np.testing.assert_allclose(velo_to_camera(), expected, atol=1e-7)
 

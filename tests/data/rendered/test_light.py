@@ -11,17 +11,17 @@ from keras_depth.data.rendered.surfaces import Surface
 def ground(sun):
     """Returns a scene of bare ground under the sun, seen from 10 m above, straight down."""
     scene = Scene(np.random.default_rng(0))
-    grey = scene.paint(CELLS, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), grain=0.0)
-    scene.add(BOX, Place(0, 0), 0.0, (1000.0, 1000.0, 500.0), grey)
+    gray = scene.paint(CELLS, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), grain=0.0)
+    scene.add(BOX, Place(0, 0), 0.0, (1000.0, 1000.0, 500.0), gray)
     scene.sun = np.array(sun, float)
     scene.camera, scene.pitch = np.array([0.0, 0.0, 10.0]), -np.pi / 2
     scene.footprints.append((90.0, 91.0, 90.0, 91.0))
-    return scene, grey
+    return scene, gray
 
 
 def test_a_shadow_falls_away_from_the_sun():
-    scene, grey = ground((0.0, 1.0, 1.0))
-    scene.add(BOX, Place(0.0, 0.0), 0.0, (4.0, 4.0, 3.0), grey)
+    scene, gray = ground((0.0, 1.0, 1.0))
+    scene.add(BOX, Place(0.0, 0.0), 0.0, (4.0, 4.0, 3.0), gray)
     camera = KITTI._replace(fx=40, fy=40, cx=80, cy=60)
     view = View(scene, camera, (121, 161))
     light = daylight(scene, view, Surface(scene, view))
@@ -32,8 +32,8 @@ def test_a_shadow_falls_away_from_the_sun():
 
 
 def test_the_ground_is_dark_where_something_stands():
-    scene, grey = ground((0.0, 0.0, 0.5))
-    scene.add(BALL, Place(30.0, 0.0), 0.0, (1.0, 1.0, 1.0), grey)
+    scene, gray = ground((0.0, 0.0, 0.5))
+    scene.add(BALL, Place(30.0, 0.0), 0.0, (1.0, 1.0, 1.0), gray)
     scene.footprints.append((-0.5, 0.5, -0.5, 0.5))
     view = View(scene, KITTI._replace(fx=40, fy=40, cx=80, cy=60), (121, 161))
     light = daylight(scene, view, Surface(scene, view))
