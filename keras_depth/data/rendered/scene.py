@@ -87,14 +87,13 @@ class Scene:
         )
 
     def box(self, place: Place, z: float, size: tuple, material: int) -> None:
+        """Adds a box, see `add`."""
         self.add(BOX, place, z, size, material)
 
     def paint(self, *arguments, **options) -> int:
         """Registers a material and returns its number."""
         self.materials.append(Material(*arguments, **options))
         return len(self.materials) - 1
-
-    # Materials -----------------------------------------------------------------------------------
 
     def color(self, hue: tuple, saturation: tuple, value: tuple) -> Color:
         """Draws a color from ranges of hue, saturation and value; returns linear RGB."""
@@ -103,9 +102,12 @@ class Scene:
             (5 + 6 * h) % 6, (3 + 6 * h) % 6, (1 + 6 * h) % 6))  # fmt: skip
 
     def any_color(self) -> Color:
+        """Draws the color of a thing in a home."""
         # Most things in a home are muted; a few are bright.
         vivid = 0.9 if self.rng.random() < 0.15 else 0.45
         return self.color((0, 1), (0.0, vivid), (0.15, 0.9))
+
+    # Materials: these draw one, register it and return its number -------------------------------
 
     def wall_paint(self) -> int:
         first = self.color((0, 1), (0.0, 0.22), (0.55, 0.95))

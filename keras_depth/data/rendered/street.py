@@ -42,7 +42,7 @@ class Street(Scene):
         super().__init__(rng)
         self.length, self.end = length, length + SIGHT
 
-    def near(self, p: Place) -> bool:
+    def shows_detail(self, p: Place) -> bool:
         """Returns whether the camera ever sees small parts of things at `p`."""
         return p.x < self.length + DETAIL
 
@@ -127,7 +127,7 @@ def car(street: Street, p: Place) -> None:
     street.add(BOX, seat, waist, (cabin, width - 0.12, high - waist - 0.06), faces)
     street.box(seat, high - 0.06, (cabin - 0.15, width - 0.22, 0.06), body)
     _add_footprint(street, p, length, width)
-    if not street.near(p):
+    if not street.shows_detail(p):
         return
     for x in (-0.31 * length, 0.31 * length):
         for y in (-width / 2 + 0.04, width / 2 - 0.04):
@@ -147,7 +147,7 @@ def tree(street: Street, p: Place, size: float = 1.0) -> None:
     street.add(CYLINDER, p, 0, (thick, thick, trunk + 0.8), wood)
     leaves, wide = _leaves(street), rng.uniform(2.0, 4.0) * size
     street.add(BALL, p, trunk - 0.3, (wide, wide, wide * rng.uniform(0.9, 1.5)), leaves)
-    for _ in range(rng.integers(1, 4) if street.near(p) else 0):
+    for _ in range(rng.integers(1, 4) if street.shows_detail(p) else 0):
         x, y, z = rng.uniform(-0.4, 0.4, 3) * wide
         part = wide * rng.uniform(0.5, 0.8)
         street.add(BALL, p.at(x, y), trunk + 0.25 * wide + z, (part, part, part), leaves)
@@ -195,7 +195,7 @@ def cabinet(street: Street, p: Place) -> None:
 
 
 def person(street: Street, p: Place) -> None:
-    if not street.near(p):
+    if not street.shows_detail(p):
         return
     size = street.rng.uniform(0.9, 1.08)
     coat, skin = street.cloth(), street.color((0.04, 0.09), (0.3, 0.6), (0.4, 0.9))
@@ -232,7 +232,7 @@ def house(street: Street, p: Place, width: float, depth: float) -> None:
     else:
         street.box(middle, high, (width + 0.3, depth + 0.5, 0.25), tiles)
     _add_footprint(street, middle, width, depth)
-    if not street.near(p):
+    if not street.shows_detail(p):
         return
     if rng.random() < 0.5:
         street.box(p.at(rng.uniform(-0.3, 0.3) * width, depth / 2), high, (0.6, 0.6, 4.5), side)

@@ -78,7 +78,7 @@ def test_rooms_stay_the_same(options, image, depth):
     """The means of the four quarters, written down once: reports and tests rest on these rooms."""
     room = Rooms(4, SMALL, seed=5, **options)[3]
     for array, expected in ((room["image"], image), (room["depth"], depth)):
-        quarters = array.mean(-1).reshape(2, 24, 2, 32).mean((1, 3))
+        quarters = array.reshape(2, 24, 2, 32, -1).mean((1, 3, 4))
         assert quarters.ravel() == pytest.approx(expected, rel=1e-3)
 
 
