@@ -52,7 +52,7 @@ def main() -> None:
                     mean = report.scores["mean training depth"]
                 report, _ = evaluator.evaluate_depth_maps(
                     perfect(name, runs.unit, Path(folder)),
-                    Frames("synthetic", options={"size": RunFolder(runs.unit).recipe().size}),
+                    Frames("rooms", options={"size": RunFolder(runs.unit).recipe().size}),
                     protocol=protocol,
                     changes=changes,
                     output=output,
@@ -73,7 +73,7 @@ def perfect(name: str, run: Path, folder: Path) -> Path:
     """Writes the depth maps of a network that fits its target without error; returns the file."""
     encoding = ENCODINGS[name]
     size = RunFolder(run).recipe().size
-    reader = Frames("synthetic", split="test", options={"size": size}).open()
+    reader = Frames("rooms", split="test", options={"size": size}).open()
     depth = np.stack([reader[index]["depth"][..., None] for index in range(len(reader))])
     file = folder / f"{name}.npy"
     np.save(file, np.array(encoding.decode(encoding.encode(depth)))[..., 0])

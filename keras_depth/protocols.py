@@ -280,23 +280,6 @@ def get(name: str, changes: Mapping[str, Any] | None = None) -> Protocol:
     return vary(PROTOCOLS[name], changes or {})
 
 
-# Protocol of a data set, and of its lists.
-_USUAL = {
-    "nyu": "nyu_eigen",
-    "kitti": "kitti_eigen_garg",
-    "kitti eigen_benchmark": "kitti_eigen_benchmark",
-    "kitti stereo2015": "kitti_stereo2015",
-    "nyu das2024": "das2024",
-    "nyu wang": "wang_relative",
-    "nyu wang_small": "wang_relative",
-}
-
-
-def usual(data: str, frames: str | None = None) -> str:
-    """Returns the name of a data set's usual protocol; `frames` is its `list`."""
-    return _USUAL.get(f"{data} {frames}") or _USUAL.get(data, "full")
-
-
 _CHOICES = {
     "flip": ("none", "mean", "ramp"),
     "resize_as": ("depth", "disparity"),

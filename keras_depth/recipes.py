@@ -13,9 +13,9 @@ from typing import Any, get_origin
 
 import yaml
 
-from keras_depth import files, protocols, published
+from keras_depth import files, published
 from keras_depth.command import parse_yaml
-from keras_depth.data import RENDERED, SPLITS, Reader, Subset, open_reader, reader_options
+from keras_depth.data import DATA_SETS, SPLITS, Reader, Subset, open_reader
 from keras_depth.errors import (
     InputError,
     check_choice,
@@ -88,7 +88,7 @@ def usual(architecture: str, data: str | None = None) -> str:
 
     Args:
         architecture: a name of `list_architectures()`.
-        data: a name of `data.reader_names()`. On rendered frames, and for None, the recipe is its
+        data: a name of `data.DATA_SETS`. On rendered frames, and for None, the recipe is its
             paper's `rooms` or `drives`; otherwise it is the architecture's published row on that
             data set or, if there is none, on another.
 
@@ -103,9 +103,11 @@ def usual(architecture: str, data: str | None = None) -> str:
 
     entry = models.get(architecture)
     own = [name for name in list_recipes() if name.startswith(f"{entry.paper}/")]
-    if data in (None, *RENDERED):
-        first, second = ("drives", "rooms") if data == "drives" else ("rooms", "drives")
-        return f"{entry.paper}/{first if f'{entry.paper}/{first}' in own else second}"
+    rendered = [each.name for each in DATA_SETS.values() if each.rendered]
+    if data is None or DATA_SETS[data].rendered:
+        wanted = [] if data is None else [DATA_SETS[data].name]
+        names = [f"{entry.paper}/{each}" for each in (*wanted, *rendered)]
+        return next(name for name in names if name in own)
     row = f"{entry.paper}/{entry.recipe}"
     for name in (row, *own):  # the paper may have another row of this architecture on this data
         recipe = load(name)
@@ -165,7 +167,7 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
-    if name in RENDERED:
+    if DATA_SETS[name].rendered:
         # Drawn on demand: as many as asked for, at the model's size.
         if purpose == "test":
             limit = limits["validation"]
@@ -285,14 +287,14 @@ def _adapt(recipe: Recipe, own: dict[str, Any], changed: set[str]) -> Recipe:
         recipe = dataclasses.replace(recipe, published={})
     if own_name not in (None, name):
         # Two data sets may both have lists, but none in common.
-        taken = {"name", *_LIMITS.values(), *reader_options(name)} - {"list"}
+        taken = {"name", *_LIMITS.values(), *DATA_SETS[name].options} - {"list"}
         data = {
             key: value
             for key, value in recipe.data.items()
             if key in taken or key not in own_data or value != own_data[key]
         }
         recipe = dataclasses.replace(recipe, data=data)
-    frames = name, recipe.data.get("list")
-    if "protocol" not in changed and frames != (own_name, own_data.get("list")):
-        recipe = dataclasses.replace(recipe, protocol=protocols.usual(*frames))
+    frames, own_frames = recipe.data.get("list"), own_data.get("list")
+    if "protocol" not in changed and (name, frames) != (own_name, own_frames):
+        recipe = dataclasses.replace(recipe, protocol=DATA_SETS[name].usual_protocol(frames))
     return recipe

@@ -59,7 +59,7 @@ def test_train_and_evaluate(run_folder, capsys):
     assert call(evaluate, [run_folder, "--protocol", "ecmr2019"]) == 0
     printed = capsys.readouterr().out
     assert "ecmr2019: crop 48:432, 64:576 of 480x640" in printed
-    assert (run_folder / "evaluation" / "synthetic-ecmr2019" / "report.md").exists()
+    assert (run_folder / "evaluation" / "rooms-ecmr2019" / "report.md").exists()
     assert call(train, ["--arch", "lite_basic_interl_t", "--output", run_folder, *SMALL]) == 0
     assert "nothing left to do" in capsys.readouterr().out
 
@@ -70,7 +70,7 @@ def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
     recipe = train.read_recipe(train.parse(arguments))
     assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
     assert recipe.data == {"name": "nyu", "dir": str(tmp_path / "here")}, "found from anywhere"
-    assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "synthetic"
+    assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "rooms"
     for other in (["--data", "kitti"], ["--recipe", "row05_basic_deconv"]):
         recipe = train.read_recipe(train.parse([*arguments, *other]))
         assert recipe.published == {}, "another network, or other data: not the row"
@@ -152,10 +152,10 @@ EVALUATE = {
     "empty folder": (["empty"], "empty"),
     "not a model": (["notes.txt"], "notes.txt"),
     "damaged model": (["cut.keras"], "cut.keras"),
-    "another network": (["classifier.keras", "--data", "synthetic"], "classifier.keras"),
+    "another network": (["classifier.keras", "--data", "rooms"], "classifier.keras"),
     "unknown protocol": (["RUN", "--protocol", "nyu_eigne"], "did you mean 'nyu_eigen'"),
     "unknown data": (["RUN", "--data", "kity"], "unknown data set 'kity'"),
-    "unknown split": (["RUN", "--data", "synthetic", "--split", "tests"], "did you mean 'test'"),
+    "unknown split": (["RUN", "--data", "rooms", "--split", "tests"], "did you mean 'test'"),
     "no folder": (["RUN", "--data", "nyu"], "--data-dir"),
     "empty data": (["RUN", "--data", "nyu", "--data-dir", "empty"], "nyu_depth_v2_labeled.mat"),
     "output in a file": (["RUN", "--output", "notes.txt/out"], "cannot be written"),
@@ -164,11 +164,11 @@ EVALUATE = {
     "predictions of what": (["--predictions", "empty"], "give --data and its --data-dir"),
     "truth of what": (["--ground-truth", "out"], "give --data and its --data-dir"),
     "truth is not scored": (
-        ["--ground-truth", "out", "--data", "synthetic", "--protocol", "full"],
+        ["--ground-truth", "out", "--data", "rooms", "--protocol", "full"],
         "leave out --protocol",
     ),
     "no predictions": (
-        ["--predictions", "empty", "--data", "synthetic", "--data-option", "count=2"],
+        ["--predictions", "empty", "--data", "rooms", "--data-option", "count=2"],
         "empty: 2 of the 2 frames have no depth map here, first",
     ),
     "unknown setting": (["RUN", "--set", "alignmet=median"], "did you mean 'alignment'"),
@@ -198,7 +198,7 @@ def test_evaluate_refuses(tmp_path, monkeypatch, capsys, run_folder, arguments, 
 
 
 def test_evaluate_varies_the_protocol_and_the_data(run_folder, capsys):
-    options = ["--data", "synthetic", "--split", "test", "--data-option", "count=2"]
+    options = ["--data", "rooms", "--split", "test", "--data-option", "count=2"]
     options += ["--set", "clip_prediction=[1e-3, 12]", "--set", "alignment=none"]
     options += ["--set", "min_depth=1e-3", "--set", "max_depth=.inf", "--set", "flip=ramp"]
     assert call(evaluate, [run_folder, "--protocol", "nyu_eigen", *options]) == 0
@@ -213,7 +213,7 @@ def test_evaluate_varies_the_protocol_and_the_data(run_folder, capsys):
 
 def test_ground_truth_scored_as_predictions(tmp_path, capsys):
     """KITTI's 16 bits keep a depth to half of 1/256 m."""
-    rooms = ["--data", "synthetic", "--data-option", "count=3", "--data-option", "size=[24, 32]"]
+    rooms = ["--data", "rooms", "--data-option", "count=3", "--data-option", "size=[24, 32]"]
     assert call(evaluate, ["--ground-truth", tmp_path / "truth", *rooms]) == 0
     assert "3 frames of 24x32, seed 0; 16-bit PNG, metres * 256" in capsys.readouterr().out
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms]) == 0

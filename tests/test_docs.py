@@ -72,9 +72,9 @@ def test_the_names_exist():
     pages = {page: (ROOT / page).read_text() for page in PAGES}
     for name in protocols.PROTOCOLS:
         assert f"| `{name}` |" in pages["docs/protocols.md"]
-    for name in data.reader_names():
+    for name, data_set in data.DATA_SETS.items():
         assert re.search(rf"^\| .*`{name}`", pages["docs/data.md"], re.MULTILINE), name
-        for option in data.reader_options(name):
+        for option in data_set.options:
             assert f"`{option}`" in pages["docs/data.md"], (name, option)
     for name in ENCODINGS:
         assert f"| `{name}` |" in pages["docs/training.md"]

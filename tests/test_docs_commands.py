@@ -514,4 +514,4 @@ def test_the_worked_example(tmp_path):
             text=True,
         )
         assert done.returncode == 0, f"{module} {words}\n{done.stdout}{done.stderr}"
-    assert (tmp_path / "runs/tiny_unet-synthetic/exported/onnx/tiny_unet/1/model.onnx").is_file()
+    assert (tmp_path / "runs/tiny_unet-rooms/exported/onnx/tiny_unet/1/model.onnx").is_file()

@@ -43,7 +43,7 @@ def test_a_dataset_does_not_return_freed_pages():
 keep_freed_memory()
 from keras_depth.data import open_reader
 from keras_depth.data.pipeline import evaluation_batches
-frames = open_reader("synthetic", None, "test", count=2, size=(32, 32))
+frames = open_reader("rooms", None, "test", count=2, size=(32, 32))
 assert len(list(evaluation_batches(frames, size=(32, 32), batch_size=1))) == 2
 """
     assert faults(batches) < BATCH

@@ -8,7 +8,7 @@ import yaml
 
 from keras_depth import files, losses, models, protocols, recipes
 from keras_depth import published as tables
-from keras_depth.data import RENDERED
+from keras_depth.data import DATA_SETS
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
 from keras_depth.train import __main__ as train
@@ -140,7 +140,7 @@ def test_optidepthnet_trains_all_its_networks_alike():
 @pytest.mark.parametrize("name", models.list_architectures())
 def test_a_network_without_data_trains_on_rendered_frames(name):
     recipe = train.read_recipe(train.parse(["--arch", name]))
-    assert recipe.data["name"] in RENDERED and recipe.architecture == name
+    assert DATA_SETS[recipe.data["name"]].rendered and recipe.architecture == name
     assert not set(recipe.options) - set(models.get(name).options)
 
 
@@ -148,7 +148,7 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
     ("network", "data", "row"),
     [
         ("msfnet_usf", "drives", "drives"),
-        ("msfnet_usf", "synthetic", "rooms"),
+        ("msfnet_usf", "rooms", "rooms"),
         ("msfnet", "nyu", "row1_nyu"),
         ("msfnet", "kitti", "row2_kitti"),
         ("msfnet_usf", "nyu", "row4_usf"),

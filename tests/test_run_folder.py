@@ -19,4 +19,4 @@ def test_a_run_is_named_after_the_recipe_that_was_asked_for(asked, name):
 
 
 def test_a_run_is_named_after_architecture_and_data_set():
-    assert name_run(recipes.load("irv2_unet/rooms")) == "irv2_unet-synthetic"
+    assert name_run(recipes.load("irv2_unet/rooms")) == "irv2_unet-rooms"

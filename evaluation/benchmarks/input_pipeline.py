@@ -182,7 +182,7 @@ def write_frames(root: Path, frames: int) -> None:
         if not (root / layout).exists():
             write_layout(train, root / layout, layout, test)
     if not (root / "kitti").exists():
-        write_kitti(Drives(frames // 2, KITTI_SIZE, noise=True), root / "kitti")
+        write_kitti(Drives(frames // 2, KITTI_SIZE, noise=True, stereo=True), root / "kitti")
     for source, data, options in (
         ("bts", "nyu", {}),
         ("kitti", "kitti", {"list": "all", "hold_out": 0.2}),

@@ -21,7 +21,7 @@ examples:
   python -m keras_depth.benchmark --arch lite_basic_interl_t --arch mobilenet_v2_unet \\
       --size 224x320 --runtime tensorflow,onnxruntime,litert
   # a trained network, with the values as JSON too
-  python -m keras_depth.benchmark runs/lite_basic_interl_t-synthetic --json lite.json"""
+  python -m keras_depth.benchmark runs/lite_basic_interl_t-rooms --json lite.json"""
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from keras_depth.command import load_tensorflow, program, run, setting, size
-from keras_depth.data import open_reader, reader_names
+from keras_depth.data import DATA_SETS
 from keras_depth.data.checks.report import Report
 from keras_depth.errors import InputError, check_installed
 
@@ -50,7 +50,7 @@ def _open_both(arguments: argparse.Namespace, options: dict) -> None:
     """Finds out before the check whether a copy can be written after it."""
     arguments.prepare.mkdir(parents=True, exist_ok=True)
     for split in ("train", "validation"):
-        open_reader(arguments.data, arguments.data_dir, split, **options)
+        DATA_SETS[arguments.data].open(arguments.data_dir, split, **options)
 
 
 def _write(report: Report, folder: Path) -> None:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", required=True, metavar="NAME", help=", ".join(reader_names()))
+    add("--data", required=True, metavar="NAME", help=", ".join(DATA_SETS))
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add(
         "--set",

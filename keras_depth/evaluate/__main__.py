@@ -5,12 +5,13 @@ from pathlib import Path
 
 from keras_depth import depth_png
 from keras_depth.command import load_tensorflow, program, run, setting
+from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
 examples:
   # on the held-out frames of its own recipe
-  python -m keras_depth.evaluate runs/lite_basic_interl_t-synthetic
+  python -m keras_depth.evaluate runs/lite_basic_interl_t-rooms
   # on NYU Depth v2, in any of its layouts, as most papers score it
   python -m keras_depth.evaluate runs/lite --data nyu --data-dir ~/nyu --protocol nyu_eigen
   # on KITTI's annotated depth, each prediction aligned to it by the median, as for a model
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="instead of RUN: write each frame's true depth there, 16-bit PNG, metres * 256",
     )
-    add("--data", metavar="NAME", help="synthetic, drives, nyu, kitti ... (the run's own)")
+    add("--data", metavar="NAME", help=f"{', '.join(DATA_SETS)} (the run's own)")
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add(
         "--data-option",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_depth import protocols, recipes
-from keras_depth.data import RENDERED, Reader, open_reader, reader_options
+from keras_depth import recipes
+from keras_depth.data import DATA_SETS, Reader, open_reader
 from keras_depth.errors import InputError
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.recipes import Recipe
@@ -47,11 +47,11 @@ class Frames:
         if self.data is None:
             raise InputError("no data set is named; give --data")
         defaults: dict[str, Any] = {}
-        if self.data in RENDERED:
+        if DATA_SETS[self.data].rendered:
             defaults["count"] = _RENDERED_COUNT
             if estimator:
                 defaults["size"] = estimator.input_size
-        if estimator and estimator.stereo and "stereo" in reader_options(self.data):
+        if estimator and estimator.stereo and "stereo" in DATA_SETS[self.data].options:
             defaults["stereo"] = True
         return open_reader(self.data, self.data_dir, self.split, **{**defaults, **self.options})
 
@@ -72,4 +72,4 @@ class Frames:
 
     def usual_protocol(self) -> str:
         """Returns the name of the usual protocol of these frames."""
-        return protocols.usual(self.data or "", self.options.get("list"))
+        return DATA_SETS[self.data or ""].usual_protocol(self.options.get("list"))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_depth import protocols, published, recipes
+from keras_depth import published, recipes
+from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 from keras_depth.published import Row
 from keras_depth.recipes import Recipe
-
-_RENDERED = {"nyu": "synthetic", "kitti": "drives"}  # data set -> rendered frames in its place
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _plan_row(
     if data in folders:
         where = f"data.dir={json.dumps(str(folders[data]))}"
         recipe = recipes.load(row.recipe, [where, *changes])
-    elif trained and trained.data["name"] not in _RENDERED.values():
+    elif trained and not DATA_SETS[trained.data["name"]].rendered:
         recipe = _on_its_own_data(trained, data, run)
     else:
         recipe = _on_rendered_frames(row, data, changes)
@@ -107,7 +106,7 @@ def _plan_row(
         paper_recipe=paper_recipe,
         recipe=recipe,
         run=run,
-        standard=protocols.usual(data),
+        standard=DATA_SETS[data].protocol,
         settings={"data": recipe.data["name"], "dir": recipe.data.get("dir"), **asked},
     )
 
@@ -141,7 +140,7 @@ def _on_rendered_frames(row: Row, data: str, changes: Sequence[str]) -> Recipe:
 
     The frames are drives for a row of KITTI, otherwise rooms.
     """
-    name = f"{row.paper}/{'drives' if _RENDERED[data] == 'drives' else 'rooms'}"
+    name = f"{row.paper}/{DATA_SETS[data].stand_in}"
     return recipes.load(
         name, [*row.rendered, *changes], architecture=row.architecture, protocol=row.protocol
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth import recipes
+from keras_depth.data import DATA_SETS
 from keras_depth.files import read_json
 from keras_depth.published import Row
 from keras_depth.recipes import Recipe
@@ -13,12 +14,6 @@ from keras_depth.reproduce.plan import RowPlan
 from keras_depth.reproduce.row import SEEN
 from keras_depth.run_folder import RunFolder
 
-_FRAMES = {
-    "synthetic": "rendered rooms",
-    "drives": "rendered drives",
-    "nyu": "NYU Depth v2",
-    "kitti": "KITTI",
-}
 _PROTOCOLS = ("paper", "standard")
 
 
@@ -85,7 +80,7 @@ def read(plan: RowPlan) -> Result:
             for name, file in sentences.items()
             if file.exists() and name not in scores
         },
-        frames=_FRAMES.get(done.get("data", ""), "unknown frames") if scores else "",
+        frames=_title(done.get("data", "unknown frames")) if scores else "",
         trained=_describe_training(run, steps),
         changed=done.get("set", []),
         steps=steps,
@@ -97,10 +92,14 @@ def _describe_training(run: RunFolder, steps: int | None) -> str:
     if not run.recipe_file.is_file():
         return f"{run.path}; how is not known"
     recipe = recipes.load(str(run.recipe_file))
-    frames = _FRAMES.get(recipe.data["name"], recipe.data["name"])
+    frames = _title(recipe.data["name"])
     size = "x".join(map(str, recipe.size))
     duration = f", {steps:,} steps" if steps else ""
     return f"`{_describe_model(recipe)}`, {frames} of {size}, batch {recipe.batch_size}{duration}"
+
+
+def _title(data: str) -> str:
+    return (DATA_SETS[data].title if data in DATA_SETS else "") or data
 
 
 def _describe_model(recipe: Recipe) -> str:

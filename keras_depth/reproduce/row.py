@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_depth import recipes
 from keras_depth.benchmark import macs, timing
+from keras_depth.data import DATA_SETS
 from keras_depth.environment import environment
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
@@ -25,8 +26,6 @@ from keras_depth.train import loop
 
 SEEN = "seen.json"  # beside a score: which of its frames the model was trained on
 REPEATS = 9  # timed calls of a model
-# Data set -> the list of frames that its standard protocol is meant for.
-_STANDARD_FRAMES = {"nyu": "official", "kitti": "eigen"}
 
 
 def count(plan: RowPlan) -> dict[str, Any]:
@@ -55,7 +54,8 @@ def score(plan: RowPlan) -> None:
     """
     real = not plan.rendered
     own_list = plan.recipe.data.get("list")
-    usual = _STANDARD_FRAMES[plan.paper_recipe.data["name"]]
+    # The standard protocol is for the list that is the default of the data set.
+    usual = DATA_SETS[plan.paper_recipe.data["name"]].options["list"]
     elsewhere = real and own_list not in (None, usual)
     frames = {
         "paper": (plan.row.protocol, dict(plan.row.frames) if real else {}),

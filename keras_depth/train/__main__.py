@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_depth import recipes
 from keras_depth.command import count, load_tensorflow, program, run
+from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
 _EXAMPLES = """\
@@ -77,7 +78,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--arch", metavar="NAME", help="architecture; its default recipe unless --recipe")
     add("--recipe", metavar="NAME", help="a published row's recipe, or a YAML file")
-    add("--data", metavar="NAME", help="synthetic, drives, nyu, kitti, folder or prepared")
+    add("--data", metavar="NAME", help=", ".join(DATA_SETS))
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
     add("--weights", metavar="W", help="none, imagenet, a trained model, or an encoder's .pth file")
     add("--epochs", type=int, metavar="N")

@@ -14,7 +14,7 @@ from keras_depth.data import open_reader
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.images import to_uint8
 
-ROOMS = ["--data", "synthetic", "--set", "count=20", "--set", "size=[96, 128]", "--frames", "5"]
+ROOMS = ["--data", "rooms", "--set", "count=20", "--set", "size=[96, 128]", "--frames", "5"]
 
 
 def call(*arguments):
@@ -52,7 +52,7 @@ def test_help_shows_an_example():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "python -m keras_depth.data" in done.stdout and "example" in done.stdout
-    assert "synthetic, drives, nyu, kitti, folder, prepared" in " ".join(done.stdout.split())
+    assert "rooms, drives, nyu, kitti, folder, prepared" in " ".join(done.stdout.split())
 
 
 def test_a_check_needs_no_tensorflow(tmp_path):
@@ -71,8 +71,8 @@ def test_a_clean_data_set(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "rendered rooms, train: 20 frames of 96x128" in printed
     assert "Nothing seems wrong." in printed
-    assert "contact sheet: data_check/synthetic/contact_sheet.png" in printed
-    folder = tmp_path / "data_check" / "synthetic"
+    assert "contact sheet: data_check/rooms/contact_sheet.png" in printed
+    folder = tmp_path / "data_check" / "rooms"
     assert cv2.imread(str(folder / "contact_sheet.png")).shape[1] == 1600
     assert (folder / "report.md").read_text() in printed
     values = json.loads((folder / "report.json").read_text())

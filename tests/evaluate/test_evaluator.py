@@ -321,7 +321,7 @@ def test_stored_predictions_cannot_be_mirrored(tmp_path):
     )
     with pytest.raises(InputError, match="leave out flip"):
         evaluator.evaluate_depth_maps(
-            tmp_path / "all.npy", frames.Frames("synthetic"), changes={"flip": "ramp"}
+            tmp_path / "all.npy", frames.Frames("rooms"), changes={"flip": "ramp"}
         )
 
 
@@ -339,7 +339,7 @@ def test_errors_name_the_frame(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "protocol"),
     [
-        ("synthetic", {}, "full"),
+        ("rooms", {}, "full"),
         ("nyu", {"depth": "raw"}, "nyu_eigen"),
         ("kitti", {}, "kitti_eigen_garg"),
         ("kitti", {"list": "eigen"}, "kitti_eigen_garg"),
@@ -362,7 +362,7 @@ def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, pr
         tmp_path / "all.npy", frames.Frames(name, "there", options=options)
     )
     assert report.protocol.name == protocol
-    count = {"count": 64} if name == "synthetic" else {}
+    count = {"count": 64} if name == "rooms" else {}
     assert asked == [(name, "there", None, {**count, **options})]
     settings = "".join(f"-{key}={value}" for key, value in options.items())
     assert folder == tmp_path / "all" / "evaluation" / f"{name}-there-{protocol}{settings}"
@@ -378,7 +378,7 @@ def test_what_is_scored_differently_lies_beside(tmp_path):
     folders = {
         evaluator.evaluate_depth_maps(
             tmp_path / "all.npy",
-            frames.Frames("synthetic", options={"count": 2, "size": [24, 32], **options}),
+            frames.Frames("rooms", options={"count": 2, "size": [24, 32], **options}),
             changes=changes,
         )[1].name
         for options, changes in [
@@ -388,9 +388,9 @@ def test_what_is_scored_differently_lies_beside(tmp_path):
         ]
     }
     assert folders == {
-        "synthetic-full-count=2-size=-24-32",
-        "synthetic-full-count=2-size=-24-32-holes=True",
-        "synthetic-full-clip_prediction=-0.5-9.5-count=2-size=-24-32",
+        "rooms-full-count=2-size=-24-32",
+        "rooms-full-count=2-size=-24-32-holes=True",
+        "rooms-full-clip_prediction=-0.5-9.5-count=2-size=-24-32",
     }
 
 
@@ -417,8 +417,8 @@ def test_depth_that_is_no_number_is_refused(tmp_path):
 
 def test_synthetic_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
-    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("synthetic"))
-    assert folder == tmp_path / "net" / "evaluation" / "synthetic-full"
+    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("rooms"))
+    assert folder == tmp_path / "net" / "evaluation" / "rooms-full"
     assert report.synthetic and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
         assert "say nothing about NYU" in text
@@ -433,7 +433,7 @@ def test_other_data_has_no_published_row(tmp_path, monkeypatch):
     report, _ = evaluator.evaluate_run(folder.path)
     assert report.published.row == 5
     options = {"count": 2, "size": [48, 64]}
-    report, _ = evaluator.evaluate_run(folder.path, frames.Frames("synthetic", options=options))
+    report, _ = evaluator.evaluate_run(folder.path, frames.Frames("rooms", options=options))
     assert report.published is None
 
 

@@ -40,7 +40,7 @@ def test_a_model_of_disparity_is_scored_on_stereo_pairs():
     disparity, metric = estimator(2, "disparity"), estimator(1, "metric")
     assert Frames("drives").open(disparity).stereo
     assert not Frames("drives", options={"stereo": False}).open(disparity).stereo
-    assert not Frames("synthetic").open(disparity).stereo
+    assert not Frames("rooms").open(disparity).stereo
     assert not Frames("drives").open(metric).stereo
 
 

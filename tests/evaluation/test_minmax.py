@@ -19,7 +19,7 @@ def test_its_table(tmp_path):
     for encoding in ("unit", "minmax"):
         changes = [
             *("size=[32, 48]", f"encoding={encoding}", "batch_size=2", "epochs=1"),
-            "data={name: synthetic, frames: 2, validation_frames: 2}",
+            "data={name: rooms, frames: 2, validation_frames: 2}",
             "loss={name: structural}",
         ]
         recipe = recipes.load("jetson_fcnn/rooms", changes)

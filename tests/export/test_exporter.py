@@ -127,7 +127,7 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
     scores = []
     for scored in (run / "model.keras", written.folder):
         report, _ = evaluator.evaluate_run(
-            scored, Frames("synthetic", options={"count": 2}), output=tmp_path / scored.name
+            scored, Frames("rooms", options={"count": 2}), output=tmp_path / scored.name
         )
         scores.append(report.scores["model"]["image"]["abs_rel"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"

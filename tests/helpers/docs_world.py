@@ -65,7 +65,7 @@ def _nyu(home: Path) -> None:
 
 def _drive(folder: Path) -> Path:
     """Writes the one frame of KITTI that all others are; returns the folder of its files."""
-    drives = Drives(1, (64, 208))
+    drives = Drives(1, (64, 208), stereo=True)
     write_kitti(drives, folder)
     frame, sample = next((folder / DATE).glob("*_sync")), drives[0]
     for link, file in {

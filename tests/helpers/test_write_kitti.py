@@ -15,7 +15,7 @@ DRIVE = f"{DATE}/{DATE}_drive_0002_sync"
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    drives = Drives(5, SIZE, seed=2, frames_per_drive=3)
+    drives = Drives(5, SIZE, seed=2, frames_per_drive=3, stereo=True)
     return drives, write_kitti(drives, tmp_path_factory.mktemp("kitti") / "raw")
 
 
@@ -85,7 +85,7 @@ def test_the_calibration_has_the_keys_of_the_real_one(written, samples):
 
 
 def test_jpeg_pictures(tmp_path):
-    drives = Drives(1, SIZE)
+    drives = Drives(1, SIZE, stereo=True)
     write_kitti(drives, tmp_path, suffix=".jpg")
     assert len(list(tmp_path.rglob("*.jpg"))) == 2 and not list(tmp_path.rglob("*.png"))
     back = open_kitti(tmp_path, list="all", stereo=True)[0]
@@ -95,7 +95,7 @@ def test_jpeg_pictures(tmp_path):
 
 def test_errors(tmp_path):
     with pytest.raises(InputError, match="unknown image suffix '.jpeg': did you mean '.jpg'"):
-        write_kitti(Drives(1, SIZE), tmp_path, suffix=".jpeg")
+        write_kitti(Drives(1, SIZE, stereo=True), tmp_path, suffix=".jpeg")
     with pytest.raises(InputError, match="recordings are stereo; give Drives"):
         write_kitti(Drives(1, SIZE, stereo=False), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -44,7 +44,7 @@ def recipe(*overrides):
         "jetson_fcnn/rooms",
         [
             "options={}",
-            "data={name: synthetic, frames: 13, validation_frames: 5}",
+            "data={name: rooms, frames: 13, validation_frames: 5}",
             "size=[16, 32]",
             "batch_size=2",
             "epochs=4",

@@ -10,7 +10,7 @@ from keras_depth.reproduce import plan as planning
 @pytest.mark.parametrize("paper", published.papers())
 def test_without_data_rows_are_trained_on_rendered_frames(paper, tmp_path):
     for plan in planning.plan(paper, tmp_path):
-        assert plan.rendered and plan.recipe.data["name"] in ("synthetic", "drives")
+        assert plan.rendered and plan.recipe.data["name"] in ("rooms", "drives")
         assert plan.recipe.architecture == plan.row.architecture == plan.paper_recipe.architecture
         assert plan.recipe.loss["name"] == plan.paper_recipe.loss["name"]
         assert plan.recipe.weights == "none" and plan.recipe.protocol == plan.row.protocol
@@ -22,7 +22,7 @@ def test_what_sets_rows_apart_stays(tmp_path):
     assert losses[5]["name"] == "berhu" and losses[7] == {"name": "adaptive_berhu", "preset": "run"}
     ablation = {p.row.row: p.recipe for p in planning.plan("msfnet", tmp_path)}
     assert [ablation[row].loss["weights"] for row in (3, 6, 7)] == ["none", "none", "samples"]
-    assert ablation[2].data["name"] == "drives" and ablation[1].data["name"] == "synthetic"
+    assert ablation[2].data["name"] == "drives" and ablation[1].data["name"] == "rooms"
     grey = {p.row.row: p.recipe for p in planning.plan("mobile_unet", tmp_path)}
     assert grey[4].augmentation["grey"] == 0.5 and grey[3].options["scaling"] == "torch"
 

@@ -72,7 +72,7 @@ def test_bad_arguments(arguments, sentence, tmp_path, monkeypatch):
 
 def test_a_row_from_nothing_to_its_report(tmp_path):
     """Of mobile_unet, whose networks are the smallest; again, which does nothing twice."""
-    small = ["size=[64, 64]", "data={name: synthetic, frames: 8, validation_frames: 2}"]
+    small = ["size=[64, 64]", "data={name: rooms, frames: 8, validation_frames: 2}"]
     settings = [part for change in (*small, "batch_size=2") for part in ("--set", change)]
     arguments = ["mobile_unet", "--rows", 2, "--steps", 2, "--output", tmp_path / "out", *settings]
     done = command(*arguments)
@@ -106,7 +106,7 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
 @pytest.mark.slow
 def test_a_reproduction_that_is_killed_goes_on(tmp_path):
     """Killed alone, as by a system short of memory: the process that trains ends with it."""
-    small = ["size=[64, 64]", "data={name: synthetic, frames: 8, validation_frames: 2}"]
+    small = ["size=[64, 64]", "data={name: rooms, frames: 8, validation_frames: 2}"]
     settings = [part for change in (*small, "batch_size=2") for part in ("--set", change)]
     arguments = ["mobile_unet", "--rows", 2, "--steps", 40, "--output", tmp_path, *settings]
     words = [sys.executable, "-m", "keras_depth.reproduce", *map(str, arguments)]

@@ -32,7 +32,7 @@ def test_a_row_with_results_takes_no_other_settings(tmp_path):
             r"row01: holds results of other settings: steps \(stored 2, now 3\); repeat the",
         ),
         ({"steps": 2, "changes": ["seed=1"]}, r"set \(stored \[\], now \['seed=1'\]\)"),
-        ({"steps": 2, "folders": {"nyu": tmp_path}}, "data \\(stored 'synthetic', now 'nyu'\\)"),
+        ({"steps": 2, "folders": {"nyu": tmp_path}}, "data \\(stored 'rooms', now 'nyu'\\)"),
         ({"runs": {1: tmp_path}}, "run \\(stored None"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -20,5 +20,5 @@ def tiny_networks(monkeypatch):
 
 @pytest.fixture(scope="module")
 def kitti(tmp_path_factory):
-    drives = Drives(8, (32, 104), frames_per_drive=2)
+    drives = Drives(8, (32, 104), frames_per_drive=2, stereo=True)
     return write_kitti(drives, tmp_path_factory.mktemp("kitti"))

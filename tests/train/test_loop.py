@@ -152,7 +152,7 @@ def test_a_folder_with_another_recipe_is_refused(tmp_path):
     loop.train(recipe(), folder)
     with pytest.raises(InputError, match="another recipe: epochs .4 there, 9 now."):
         loop.train(recipe("epochs=9"), folder)
-    moved = recipe("data={name: synthetic, frames: 13, validation_frames: 5, dir: null}")
+    moved = recipe("data={name: rooms, frames: 13, validation_frames: 5, dir: null}")
     loop.train(moved, folder)  # the data set may have been moved
 
 
@@ -211,7 +211,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
         InputError, match=r"the loss is (nan|inf) at step \d+ .epoch 1; frames "
     ) as e:
         loop.train(wild, folder)
-    names = [data.open_reader("synthetic", count=13).name(i) for i in range(13)]
+    names = [data.open_reader("rooms", count=13).name(i) for i in range(13)]
     assert sum(name in str(e.value) for name in names) == 2, "the batch is named"
 
 
@@ -237,7 +237,7 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
 COMMAND = [
     *(sys.executable, "-m", "keras_depth.train", "--arch", "lite_basic_interl_t"),
     *("--set", "size=[32, 48]", "--set", "loss={name: adaptive_berhu, preset: notebook}"),
-    *("--set", "data={name: synthetic, frames: 90, validation_frames: 4}"),
+    *("--set", "data={name: rooms, frames: 90, validation_frames: 4}"),
     *("--batch-size", "4", "--epochs", "3", "--checkpoint-every", "10"),
 ]
 
@@ -281,7 +281,7 @@ def build(input_shape, weights, *, name):
 models.register(make_architecture("plain", build))
 recipe = recipes.load(
     "jetson_fcnn/rooms",
-    ["options={}", "data={name: synthetic, frames: 17, validation_frames: 3}", "size=[16, 32]",
+    ["options={}", "data={name: rooms, frames: 17, validation_frames: 3}", "size=[16, 32]",
      "batch_size=4", "epochs=3", "loss={name: mse_rel}",
      # Adam would hide gradients of the wrong scale, and magnify rounding errors.
      "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9}"],

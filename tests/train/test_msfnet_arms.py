@@ -43,7 +43,7 @@ def test_an_arm_learns(arm, frames, tmp_path):
 
 def test_kitti_s_row_on_sparse_depth(tmp_path):
     """The recipe with a smaller network and smaller images, on LiDAR of rendered drives."""
-    data = write_kitti(Drives(8, (97, 320), frames_per_drive=2), tmp_path / "kitti")
+    data = write_kitti(Drives(8, (97, 320), frames_per_drive=2, stereo=True), tmp_path / "kitti")
     changes = [
         *(SMALL, "size=[97, 320]", "augmentation.crop=[97, 129]", "weights=none", "batch_size=2"),
         f"data={{name: kitti, dir: {data}, list: all, hold_out: 0.5}}",

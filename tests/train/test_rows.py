@@ -30,7 +30,7 @@ SMALL = {
 def test_three_steps(name, tmp_path):
     size = smallest_side(recipes.load(name).architecture)
     changes = [
-        "data={name: synthetic, frames: 6, validation_frames: 2}",
+        "data={name: rooms, frames: 6, validation_frames: 2}",
         *(f"size=[{size}, {size + 16}]", "protocol=full"),
         *("weights=none", "batch_size=2", "epochs=1", "steps=3"),
         *SMALL.get(name.split("/")[0], []),

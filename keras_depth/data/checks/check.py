@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth.data import open_reader
 from keras_depth.data.checks.alignment import EdgeMatch, alignment_doubts, match_edges
 from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, trend_doubt
-from keras_depth.data.checks.official import lacking_drives, official, splits
+from keras_depth.data.checks.official import Official
 from keras_depth.data.checks.report import Report, Split, size_text, some
 from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
+from keras_depth.data.dataset import DATA_SETS, DataSet
 from keras_depth.data.reader import Reader, spread
 from keras_depth.errors import InputError
 from keras_depth.images import to_uint8
@@ -28,11 +28,6 @@ _ALIGNED = 100  # frames of a split, evenly spread, whose edges are compared
 _PAIRS = 5  # frames of a split whose stereo pair is matched
 _SHEET = 12  # frames on the contact sheet
 _LISTED = 10  # reasons in the text why frames are unreadable
-
-_SCENES = {"synthetic": "indoor", "nyu": "indoor", "drives": "driving", "kitti": "driving"}
-# Five days, five rectifications.
-_KITTI_SIZES = {(375, 1242), (370, 1224), (374, 1238), (370, 1226), (376, 1241)}
-_SIZES = {"nyu": {(480, 640)}, "kitti": _KITTI_SIZES}
 
 
 class _Look(NamedTuple):
@@ -67,8 +62,10 @@ def check(
     Raises:
         InputError: an unknown name or option, or no split can be opened.
     """
-    options = dict(options or {})
-    readers, absent = _open(name, data_dir, options)
+    options, data_set = dict(options or {}), DATA_SETS[name]
+    official = data_set.find_official()
+    splits = official.splits(options) or data_set.splits
+    readers, absent = _open(data_set, data_dir, splits, options)
     report = Report(name, None if data_dir is None else str(data_dir), options, [], absent, [], [])
     looks: dict[str, list[_Look]] = {}
     chosen = {split: spread(len(reader), frames) for split, reader in readers.items()}
@@ -78,9 +75,9 @@ def check(
             split = Split(title, reader.description, len(reader), missing=list(reader.missing))
             looks[title], values = _read(reader, chosen[title], split, bar)
             sentences = [
-                *_incomplete(name, data_dir, options, split, reader),
-                *_odd_frames(split, looks[title], _SIZES.get(name, set()), options),
-                *doubts(values, _SCENES.get(name, "any"), options.get("units_per_metre")),
+                *_incomplete(official, data_dir, options, split, reader),
+                *_odd_frames(split, looks[title], data_set.sizes, options),
+                *doubts(values, data_set.scene, options.get("units_per_metre")),
                 trend_doubt([look.trend for look in looks[title] if look.trend is not None]),
                 *alignment_doubts([look.edges for look in looks[title] if look.edges]),
                 *stereo_doubts([look.pair for look in looks[title] if look.pair]),
@@ -93,17 +90,20 @@ def check(
 
 
 def _open(
-    name: str, data_dir: str | Path | None, options: dict[str, Any]
+    data_set: DataSet,
+    data_dir: str | Path | None,
+    splits: Sequence[str | None],
+    options: dict[str, Any],
 ) -> tuple[dict[str, Reader], dict[str, str]]:
     """Returns the readers by split, and why other splits have none."""
-    # What is missing shall be counted, not refused.
-    lenient = {"max_missing": 1.0, **options} if name in ("kitti", "nyu") else options
+    # Missing files are counted here, not refused.
+    lenient = {"max_missing": 1.0, **options} if "max_missing" in data_set.options else options
     readers: dict[str, Reader] = {}
     absent: dict[str, str] = {}
     names: list[list[str]] = []
-    for split in splits(name, options):
+    for split in splits:
         try:
-            reader = open_reader(name, data_dir, split, **lenient)
+            reader = data_set.open(data_dir, split, **lenient)
         except InputError as error:
             absent[split or "all"] = str(error)
             continue
@@ -114,7 +114,7 @@ def _open(
             names.append(own)
     if not readers:
         # Frames that belong to no split; if there are none, its sentence is the one to show.
-        readers["all"] = open_reader(name, data_dir, None, **lenient)
+        readers["all"] = data_set.open(data_dir, None, **lenient)
     return readers, absent
 
 
@@ -167,7 +167,7 @@ def _inspect(reader: Reader, index: int, aligned: bool, paired: bool) -> tuple[_
 
 
 def _incomplete(
-    name: str,
+    official: Official,
     data_dir: str | Path | None,
     options: dict[str, Any],
     split: Split,
@@ -175,7 +175,7 @@ def _incomplete(
 ) -> list[str]:
     """Compares a split with the published one."""
     part = None if split.name == "all" else split.name
-    should = official(name, data_dir, options, part)
+    should = official.count(data_dir, options, part)
     split.official = should.frames if should else None
     sentences = []
     if should and split.frames > should.frames and not should.met_by(split.frames):
@@ -186,13 +186,16 @@ def _incomplete(
     elif should and not should.met_by(split.frames):
         about = "about " if should.about else ""
         sentences.append(f"{split.frames:,} of {about}{should.frames:,} frames found")
-    if name != "kitti" or data_dir is None:
+    drives = None
+    if data_dir is not None:
+        drives = official.incomplete_drives(reader, data_dir, options, part)
+    if drives is None:
         if split.missing:
             sentences.append(f"files without partner ({len(split.missing)}): {some(split.missing)}")
         return sentences
     if sentences and split.missing:
         sentences[0] += f", first missing {split.missing[0]}"
-    split.drives, absent = lacking_drives(reader, data_dir, options, part)
+    split.drives, absent = drives
     there = {drive: count for drive, count in split.drives.items() if drive not in absent}
     none = [f"{drive} ({count})" for drive, count in there.items() if count.startswith("0 ")]
     partly = [f"{drive} ({count})" for drive, count in there.items() if count[:2] != "0 "]
@@ -207,7 +210,7 @@ def _incomplete(
 
 
 def _odd_frames(
-    split: Split, looks: list[_Look], usual: set[tuple[int, int]], options: dict[str, Any]
+    split: Split, looks: list[_Look], usual: frozenset[tuple[int, int]], options: dict[str, Any]
 ) -> list[str]:
     """Names the frames that cannot be read, and those that teach nothing."""
     sentences = []

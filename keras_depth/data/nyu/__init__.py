@@ -28,10 +28,11 @@ __all__ = ["LAYOUTS", "NyuReader", "open_nyu"]
 def open_nyu(
     data_dir: str | Path,
     split: str | None = None,
+    *,
+    list: str = "official",
     depth: str = "filled",
     hold_out: float = 0.0,
     max_missing: float = 0.02,
-    list: str = "official",
 ) -> "NyuReader":
     """Opens NYU Depth v2 in whatever layout `data_dir` holds.
 

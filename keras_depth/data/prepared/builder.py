@@ -27,7 +27,7 @@ from tqdm import tqdm
 from keras_depth.data import open_reader
 from keras_depth.data.pipeline import resize
 from keras_depth.data.prepared import tfrecords
-from keras_depth.data.prepared.reader import NAME, SPLITS, UNFINISHED
+from keras_depth.data.prepared.reader import COPIED_SPLITS, NAME, UNFINISHED
 from keras_depth.data.reader import Reader, sample_to_bytes
 from keras_depth.errors import InputError
 from keras_depth.files import replacing, write_text
@@ -60,7 +60,7 @@ class PreparedConfig(tfds.core.BuilderConfig):
         return _reader(self.data, self.data_dir, split, json.dumps(self.options))
 
 
-@functools.lru_cache(maxsize=len(SPLITS))
+@functools.lru_cache(maxsize=len(COPIED_SPLITS))
 def _reader(data: str, data_dir: str | None, split: str, options: str) -> Reader:
     return open_reader(data, data_dir, split, **json.loads(options))
 
@@ -70,12 +70,12 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     # `tfds build` takes a configuration from its command line if the builder has one of its own.
-    BUILDER_CONFIGS = [PreparedConfig(name="rooms_240x320", data="synthetic")]
+    BUILDER_CONFIGS = [PreparedConfig(name="rooms_240x320", data="rooms")]
     builder_config: PreparedConfig
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
-        readers = {split: config.reader(split) for split in SPLITS}
+        readers = {split: config.reader(split) for split in COPIED_SPLITS}
         size = tuple(config.size)
         raw = tfds.features.Encoding.BYTES
         features: dict[str, Any] = {
@@ -108,13 +108,13 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
         config = self.builder_config
         pixels = config.size[0] * config.size[1]
         per_frame = pixels * (10 if config.reader("train").stereo else 7)
-        return {split: _shards(config, split, per_frame) for split in SPLITS}
+        return {split: _shards(config, split, per_frame) for split in COPIED_SPLITS}
 
     def _example_writer(self):
         config = self.builder_config
         if config.keep is None:
             return super()._example_writer()
-        return _Keeper(Path(config.keep), sum(len(config.reader(split)) for split in SPLITS))
+        return _Keeper(Path(config.keep), sum(len(config.reader(split)) for split in COPIED_SPLITS))
 
 
 @dataclasses.dataclass
@@ -213,7 +213,7 @@ def prepare(
         name=name, data=data, data_dir=source, options=options or {}, size=size, keep=str(keep)
     )
     _reader.cache_clear()
-    readers = {split: config.reader(split) for split in SPLITS}
+    readers = {split: config.reader(split) for split in COPIED_SPLITS}
     home = target / NAME / name
     for leftover in home.glob(f"{UNFINISHED}*"):
         shutil.rmtree(leftover)

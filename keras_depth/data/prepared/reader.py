@@ -14,7 +14,7 @@ from keras_depth.errors import InputError, unknown_name
 NAME = "prepared_depth"  # of the tfds builder
 UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
 # Scores need the data set's own frames, at their own size: the test split is not copied.
-SPLITS = ("train", "validation")
+COPIED_SPLITS = ("train", "validation")
 
 
 def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
@@ -37,8 +37,8 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
             f"{path}: holds {what}; give the folder of one that"
             " `python -m keras_depth.data --prepare` has written"
         )
-    if split not in (None, *SPLITS):
-        raise unknown_name("split of a prepared copy", str(split), SPLITS)
+    if split not in (None, *COPIED_SPLITS):
+        raise unknown_name("split of a prepared copy", str(split), COPIED_SPLITS)
     return Prepared(found[0], split or "validation")
 
 

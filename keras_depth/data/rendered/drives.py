@@ -71,13 +71,13 @@ class Drives(Reader):
 
     def __init__(
         self,
-        count,
-        size=(128, 416),
-        seed=0,
-        split="train",
-        frames_per_drive=10,
-        stereo=True,
-        noise=False,
+        count: int = 1000,
+        size: tuple[int, int] = (128, 416),
+        seed: int = 0,
+        split: str = "train",
+        frames_per_drive: int = 10,
+        stereo: bool = False,
+        noise: bool = False,
     ):
         check_choice("split", split, SPLITS)
         if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8 or frames_per_drive < 1:
@@ -86,7 +86,7 @@ class Drives(Reader):
                 f"frames_per_drive={frames_per_drive}: ask for at least one frame, at least 8x8 "
                 "pixels and a seed of 0 or more"
             )
-        self.count, self.size, self.seed, self.split = count, tuple(size), seed, split
+        self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
         self.frames_per_drive, self.stereo, self.noise = frames_per_drive, stereo, noise
         self.description = (
             f"rendered drives, {split}: {count} {'stereo pairs' if stereo else 'frames'} of "

@@ -40,14 +40,22 @@ class Rooms(Reader):
 
     synthetic = True
 
-    def __init__(self, count, size=(240, 320), seed=0, split="train", noise=False, holes=False):
+    def __init__(
+        self,
+        count: int = 1000,
+        size: tuple[int, int] = (240, 320),
+        seed: int = 0,
+        split: str = "train",
+        noise: bool = False,
+        holes: bool = False,
+    ):
         check_choice("split", split, SPLITS)
         if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8:
             raise InputError(
                 f"rooms: count={count}, size={tuple(size)}, seed={seed}: ask for at least one "
                 "room, at least 8x8 pixels and a seed of 0 or more"
             )
-        self.count, self.size, self.seed, self.split = count, tuple(size), seed, split
+        self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
         self.noise, self.holes = noise, holes
         self.description = (
             f"rendered rooms, {split}: {count} frames of {size[0]}x{size[1]}, seed {seed}"

@@ -8,8 +8,8 @@ from keras_depth.data import Reader
 from keras_depth.data.checks.alignment import alignment_doubts, match_edges
 from keras_depth.data.checks.check import check
 from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
-from keras_depth.data.checks.official import official, splits
 from keras_depth.data.checks.stereo import match_pair, stereo_doubts
+from keras_depth.data.dataset import DATA_SETS, DataSet
 from keras_depth.data.reader import make_sample
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
@@ -19,6 +19,7 @@ from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
 
 SIZE = (96, 128)
+NYU, KITTI = (DATA_SETS[name].find_official() for name in ("nyu", "kitti"))
 
 
 def draw(count, **arguments):
@@ -87,7 +88,7 @@ def test_a_clean_data_set_has_no_findings(tmp_path, frames, others):
 
 
 def test_rendered_frames_are_clean_too():
-    report = check("synthetic", None, {"count": 30, "size": SIZE, "holes": True}, frames=10)
+    report = check("rooms", None, {"count": 30, "size": SIZE, "holes": True}, frames=10)
     assert report.findings == []
     assert [(split.frames, split.read) for split in report.splits] == [(30, 10), (30, 10)]
 
@@ -139,7 +140,7 @@ def test_of_many_unreadable_frames_some_are_named(tmp_path, frames):
 
 
 def test_one_damaged_calibration_is_one_sentence(tmp_path):
-    write_kitti(Drives(4, (48, 156), frames_per_drive=4), tmp_path)
+    write_kitti(Drives(4, (48, 156), frames_per_drive=4, stereo=True), tmp_path)
     calibration = tmp_path / DATE / "calib_velo_to_cam.txt"
     calibration.write_text("R: 1\n")
     (tmp_path / DATE / f"{DATE}_drive_0001_sync/image_02/data/0000000002.png").write_bytes(b"")
@@ -254,8 +255,8 @@ def test_nyu_is_counted_against_the_published_copy(tmp_path, others, layout, cou
         "test: 3 of 654 frames found",
     ]
     if layout == "bts":
-        held = official("nyu", tmp_path, {"hold_out": 0.1}, "train")
-        assert held is None and official("nyu", tmp_path, {"hold_out": 0.1}, "test") == (654, False)
+        held = NYU.count(tmp_path, {"hold_out": 0.1}, "train")
+        assert held is None and NYU.count(tmp_path, {"hold_out": 0.1}, "test") == (654, False)
 
 
 def test_nyu_is_counted_against_the_list_that_is_asked_for(tmp_path):
@@ -264,14 +265,14 @@ def test_nyu_is_counted_against_the_list_that_is_asked_for(tmp_path):
     report = check("nyu", tmp_path, options={"list": "wang"})
     assert {split.name: split.official for split in report.splits} == counts
     for split, count in (("train", 35_481), ("validation", 15_207)):
-        assert official("nyu", tmp_path, {"list": "das2024"}, split) == (count, False)
-    assert official("nyu", tmp_path, {"list": "das2024"}, "test") is None
+        assert NYU.count(tmp_path, {"list": "das2024"}, split) == (count, False)
+    assert NYU.count(tmp_path, {"list": "das2024"}, "test") is None
 
 
 def test_a_count_that_is_only_about_right():
-    bts = official("nyu", None, {}, "train")
+    bts = NYU.count(None, {}, "train")
     assert bts is None
-    whole = official("kitti", None, {}, "test")
+    whole = KITTI.count(None, {}, "test")
     assert whole.met_by(697) and not whole.met_by(696) and not whole.met_by(698)
     assert whole._replace(about=True).met_by(690) and not whole._replace(about=True).met_by(600)
 
@@ -292,8 +293,8 @@ def test_a_count_that_is_only_about_right():
     ],
 )
 def test_kitti_is_counted_against_its_lists(options, split, count):
-    assert official("kitti", None, options, split) == (count, False)
-    assert split in splits("kitti", options)
+    assert KITTI.count(None, options, split) == (count, False)
+    assert split in KITTI.splits(options)
 
 
 def test_the_drives_of_a_list_of_one_s_own(tmp_path):
@@ -354,7 +355,7 @@ def test_a_folder_of_lists_is_checked_by_its_splits(tmp_path):
 
 def test_more_frames_than_published(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "keras_depth.data.checks.official._NYU", {"FastDepth": {"train": 2, "test": 3}}
+        "keras_depth.data.nyu.official._COUNTS", {"FastDepth": {"train": 2, "test": 3}}
     )
     write_layout(Rooms(3, SIZE), tmp_path, "fastdepth", Rooms(3, SIZE, split="test"))
     (finding,) = check("nyu", tmp_path).findings
@@ -580,8 +581,6 @@ class _Swapped(Reader):
 
 
 def test_stereo_readers_are_matched(monkeypatch, pair):
-    monkeypatch.setattr(
-        "keras_depth.data.checks.check.open_reader", lambda *_, **__: _Swapped(pair)
-    )
+    monkeypatch.setattr(DataSet, "open", lambda *_, **__: _Swapped(pair))
     findings = check("drives").findings
     assert any(finding.startswith("train: left and right look swapped") for finding in findings)

@@ -729,13 +729,13 @@ def test_options(folders):
 
 def test_open_reader(folders):
     assert len(open_reader("nyu", folders["bts"], "test")) == 2
-    rooms = open_reader("synthetic", None, "test", count=4, size=SIZE)
+    rooms = open_reader("rooms", None, "test", count=4, size=SIZE)
     assert len(rooms) == 4 and rooms[0]["image"].shape == (*SIZE, 3)
     for arguments, options, message in (
         (("nuy",), {}, "unknown data set 'nuy': did you mean 'nyu'?"),
         (("nyu",), {}, "nyu: give the folder that holds"),
         (("nyu", "."), {"deep": "raw"}, "unknown option of nyu 'deep': did you mean 'depth'?"),
-        (("synthetic", "."), {}, "leave out the folder ."),
+        (("rooms", "."), {}, "leave out the folder ."),
     ):
         with pytest.raises(InputError) as error:
             open_reader(*arguments, **options)

@@ -45,7 +45,7 @@ def assert_same(reader: Reader, copied: Reader):
 
 def test_a_copy_holds_the_very_bits(nyu, tmp_path):
     home = copy(nyu, tmp_path)
-    for split in builder.SPLITS:
+    for split in builder.COPIED_SPLITS:
         reader = data.open_reader("nyu", nyu, split)
         copied = data.open_reader("prepared", tmp_path / "copy", split)
         assert_same(reader, copied)
@@ -59,10 +59,10 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
 
 
 def test_rendered_frames_stay_rendered(tmp_path):
-    builder.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
+    builder.prepare("rooms", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
     copied = open_prepared(tmp_path, "train")
     assert copied.synthetic
-    assert_same(data.open_reader("synthetic", None, "train", count=2, size=(48, 64)), copied)
+    assert_same(data.open_reader("rooms", None, "train", count=2, size=(48, 64)), copied)
 
 
 class Stereo(Rooms):
@@ -77,9 +77,9 @@ class Stereo(Rooms):
 
 def test_a_stereo_copy(tmp_path, monkeypatch):
     monkeypatch.setitem(
-        data._READERS, "synthetic", lambda data_dir, split: Stereo(2, (48, 64), 0, "train")
+        data.DATA_SETS, "stereo", data.DataSet("stereo", f"{__name__}:Stereo", rendered=True)
     )
-    builder.prepare("synthetic", None, tmp_path, SIZE)
+    builder.prepare("stereo", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
     copied = open_prepared(tmp_path, "train")
     assert_same(Stereo(2, (48, 64), 0, "train"), copied)
     assert copied[0]["focal_baseline"] == np.float32(40.5) / 2  # half the width
@@ -122,9 +122,9 @@ def test_a_killed_copy_goes_on(tmp_path):
     options = {"count": 200, "size": list(SIZE)}
     shard = 20 * 7 * SIZE[0] * SIZE[1]
     code = (
-        "from keras_depth.data import prepared\n"
-        f"prepared.SHARD_BYTES = {shard}\n"
-        f"prepared.prepare('synthetic', None, {str(tmp_path / 'copy')!r}, {SIZE}, {options})\n"
+        "from keras_depth.data.prepared import builder\n"
+        f"builder.SHARD_BYTES = {shard}\n"
+        f"builder.prepare('rooms', None, {str(tmp_path / 'copy')!r}, {SIZE}, {options})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     while len(kept := list((tmp_path / "copy").glob("unfinished-*/prepared_depth-*"))) < 3:
@@ -137,11 +137,11 @@ def test_a_killed_copy_goes_on(tmp_path):
 
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    (home,) = (tmp_path / "copy" / "prepared_depth").glob("synthetic*/*")
+    (home,) = (tmp_path / "copy" / "prepared_depth").glob("rooms*/*")
     assert finished <= {(path.name, path.stat().st_mtime_ns) for path in home.iterdir()}
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
-    for split in builder.SPLITS:
-        reader = data.open_reader("synthetic", None, split, count=200, size=SIZE)
+    for split in builder.COPIED_SPLITS:
+        reader = data.open_reader("rooms", None, split, count=200, size=SIZE)
         assert_same(reader, open_prepared(home, split))
 
 
@@ -158,16 +158,16 @@ def test_shards_of_another_copy_are_not_taken_and_not_lost(nyu, tmp_path):
 
 def test_copies_with_other_options_stand_beside(tmp_path):
     for seed in (1, 2):
-        builder.prepare("synthetic", None, tmp_path, SIZE, {"count": 2, "seed": seed})
+        builder.prepare("rooms", None, tmp_path, SIZE, {"count": 2, "seed": seed})
     assert "several copies" in open_error(tmp_path)
     for seed in (1, 2):
-        home = tmp_path / "prepared_depth" / f"synthetic_24x32_count-2_seed-{seed}"
+        home = tmp_path / "prepared_depth" / f"rooms_24x32_count-2_seed-{seed}"
         assert len(open_prepared(home)) == 2
 
 
 def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
     # tfds' command line gives options alone; without a runner its shards are written one by one.
-    config = builder.PreparedConfig(name="x", data="synthetic", options={"count": 2}, size=[8, 8])
+    config = builder.PreparedConfig(name="x", data="rooms", options={"count": 2}, size=[8, 8])
     assert config.size == (8, 8)
     writer = builder.PreparedDepth(data_dir=tmp_path, config=config)
     seen = []

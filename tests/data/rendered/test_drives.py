@@ -28,7 +28,7 @@ def digest(sample):
 
 @pytest.mark.parametrize("size", [(24, 80), (128, 416), (31, 57)])
 def test_a_sample(size):
-    drives = Drives(40, size)
+    drives = Drives(40, size, stereo=True)
     sample = drives[37]
     assert sample["image"].shape == sample["right"].shape == (*size, 3)
     assert sample["depth"].shape == size
@@ -43,7 +43,7 @@ def test_a_sample(size):
 
 
 def test_one_picture_instead_of_two():
-    pair, single = Drives(1, SMALL)[0], Drives(1, SMALL, stereo=False)
+    pair, single = Drives(1, SMALL, stereo=True)[0], Drives(1, SMALL, stereo=False)
     assert set(single[0]) == {"image", "depth"} and not single.stereo
     for key in ("image", "depth"):
         np.testing.assert_array_equal(pair[key], single[0][key])
@@ -62,7 +62,7 @@ def test_depths_are_those_of_a_street():
 
 
 def test_pictures_are_neither_dark_nor_flat():
-    for sample in Drives(20, SMALL, seed=4, frames_per_drive=1):
+    for sample in Drives(20, SMALL, seed=4, frames_per_drive=1, stereo=True):
         sky = sample["depth"] == 0
         picture = sample["image"]
         assert 0.2 < picture.mean() < 0.8 and picture.std() > 0.08
@@ -71,7 +71,7 @@ def test_pictures_are_neither_dark_nor_flat():
 
 def test_equal_bits_in_another_process_and_in_threads():
     options = f"4, {SMALL}, seed=9, frames_per_drive=2, noise=True"
-    drives = Drives(4, SMALL, seed=9, frames_per_drive=2, noise=True)
+    drives = Drives(4, SMALL, seed=9, frames_per_drive=2, noise=True, stereo=True)
     expected = [digest(drives[i]) for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda i: digest(drives[i]), range(4))) == expected
@@ -114,13 +114,17 @@ def test_drives_stay_the_same(options, means):
 
 
 def test_seed_split_drive_and_frame_each_change_the_sample():
-    kinds = [Drives(11, SMALL), Drives(11, SMALL, seed=1), Drives(11, SMALL, split="test")]
+    kinds = [
+        Drives(11, SMALL, stereo=True),
+        Drives(11, SMALL, seed=1, stereo=True),
+        Drives(11, SMALL, split="test", stereo=True),
+    ]
     assert len({digest(drives[i]) for drives in kinds for i in (0, 1, 10)}) == 9
 
 
 def test_a_frame_does_not_depend_on_the_count_or_the_size():
-    assert digest(Drives(3, SMALL)[2]) == digest(Drives(90, SMALL)[2])
-    large, small = (Drives(3, size)[2]["depth"] for size in ((375, 1242), (125, 414)))
+    assert digest(Drives(3, SMALL, stereo=True)[2]) == digest(Drives(90, SMALL, stereo=True)[2])
+    large, small = (Drives(3, size, stereo=True)[2]["depth"] for size in ((375, 1242), (125, 414)))
     # The middle of each three pixels sees what the small picture's does.
     np.testing.assert_allclose(
         np.mean(np.isclose(large[1::3, 1::3], small, rtol=1e-4)), 1, atol=0.01
@@ -128,7 +132,7 @@ def test_a_frame_does_not_depend_on_the_count_or_the_size():
 
 
 def test_a_drive_is_a_sequence():
-    drives = Drives(30, SMALL, seed=1)
+    drives = Drives(30, SMALL, seed=1, stereo=True)
     shifts = np.arange(0, 4, 0.1)
     for first in (0, 11):
         # What stands above the road in one scan is where it was in another, but for the way.
@@ -154,7 +158,7 @@ def visible(disparity):
 
 @pytest.mark.parametrize("size", [(128, 416), (256, 832)])
 def test_the_right_picture_moved_by_the_disparity_is_the_left_one(size):
-    for sample in Drives(5, size, seed=2, frames_per_drive=1):
+    for sample in Drives(5, size, seed=2, frames_per_drive=1, stereo=True):
         depth = sample["depth"]
         disparity = np.divide(sample["focal_baseline"], depth, np.zeros(size), where=depth > 0)
         y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
@@ -171,7 +175,7 @@ def test_the_right_picture_moved_by_the_disparity_is_the_left_one(size):
 
 
 def test_noise_leaves_the_rest_as_it_is():
-    plain, noisy = (Drives(1, SMALL, noise=noise)[0] for noise in (False, True))
+    plain, noisy = (Drives(1, SMALL, noise=noise, stereo=True)[0] for noise in (False, True))
     np.testing.assert_array_equal(plain["depth"], noisy["depth"])
     left, right = (noisy[key] - plain[key] for key in ("image", "right"))
     assert 0.002 < np.abs(left).mean() < 0.05 and 0.002 < np.abs(right).mean() < 0.05
@@ -179,10 +183,10 @@ def test_noise_leaves_the_rest_as_it_is():
 
 
 def test_intrinsics():
-    full = Drives(1, (375, 1242))
+    full = Drives(1, (375, 1242), stereo=True)
     assert full.intrinsics == (721.5377, 721.5377, 609.5593, 172.854)
     assert full.focal_baseline == pytest.approx(384.3815)
-    third = Drives(1, (125, 414))
+    third = Drives(1, (125, 414), stereo=True)
     # Pixel (0, 0) of a third covers pixels 0 to 2: its centre is at 1.
     assert third.intrinsics == pytest.approx((240.51257, 240.51257, 202.85310, 57.28467))
     assert third.focal_baseline == pytest.approx(384.3815 / 3)
@@ -192,7 +196,7 @@ def test_intrinsics():
 
 
 def test_a_scan_is_one_of_the_sensor():
-    scan = Drives(3, SMALL).lidar_scan(2)
+    scan = Drives(3, SMALL, stereo=True).lidar_scan(2)
     assert scan.dtype == np.float32 and scan.shape[1] == 4
     assert len(scan) > 0.6 * len(BEAMS) * len(AZIMUTHS)
     x, y, z, shine = scan.T.astype(np.float64)
@@ -225,10 +229,12 @@ def test_a_scan_agrees_with_the_depth(size, coverage):
 
 
 def test_noise_of_a_scan():
-    plain, noisy = (Drives(1, SMALL, noise=noise).lidar_scan(0) for noise in (False, True))
+    plain, noisy = (
+        Drives(1, SMALL, noise=noise, stereo=True).lidar_scan(0) for noise in (False, True)
+    )
     difference = np.linalg.norm(noisy[:, :3], axis=1) - np.linalg.norm(plain[:, :3], axis=1)
     assert difference.std() == pytest.approx(0.02, rel=0.05) and abs(difference.mean()) < 0.001
-    np.testing.assert_array_equal(noisy, Drives(1, SMALL, noise=True).lidar_scan(0))
+    np.testing.assert_array_equal(noisy, Drives(1, SMALL, noise=True, stereo=True).lidar_scan(0))
 
 
 def test_the_rig_is_that_of_the_real_calibration(samples):
@@ -236,7 +242,9 @@ def test_the_rig_is_that_of_the_real_calibration(samples):
     files = (date / "calib_cam_to_cam.txt", date / "calib_velo_to_cam.txt")
     calibration = read_calibration(*files)
     assert calibration.intrinsics() == KITTI
-    assert calibration.focal_baseline == pytest.approx(Drives(1, (375, 1242)).focal_baseline)
+    assert calibration.focal_baseline == pytest.approx(
+        Drives(1, (375, 1242), stereo=True).focal_baseline
+    )
     matrix = np.array([[KITTI.fx, 0, KITTI.cx], [0, KITTI.fy, KITTI.cy], [0, 0, 1]])
     shift = np.linalg.inv(matrix) @ calibration.left[:, 3]
     np.testing.assert_allclose(shift, LEFT_FROM_GRAY, atol=1e-7)
@@ -255,9 +263,9 @@ def test_bad_arguments(options):
 
 def test_unknown_split_and_index():
     with pytest.raises(InputError, match="unknown split 'tset': did you mean 'test'"):
-        Drives(1, split="tset")
+        Drives(1, split="tset", stereo=True)
     for index in (-1, 1):
         with pytest.raises(IndexError):
-            Drives(1, SMALL)[index]
+            Drives(1, SMALL, stereo=True)[index]
         with pytest.raises(IndexError):
-            Drives(1, SMALL).lidar_scan(index)
+            Drives(1, SMALL, stereo=True).lidar_scan(index)

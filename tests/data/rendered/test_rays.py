@@ -62,7 +62,7 @@ def test_a_cylinder_has_a_top():
 
 
 def test_a_street_as_when_every_ray_is_tried_on_every_solid():
-    size, camera = (24, 80), Drives(1, (24, 80)).intrinsics
+    size, camera = (24, 80), Drives(1, (24, 80), stereo=True).intrinsics
     for seed in range(3):
         scene = draw_street(np.random.default_rng(seed), 10)
         scene.camera = scene.camera + (4.0, 0.0, 0.0)  # some solids reach behind it
