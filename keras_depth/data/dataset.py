@@ -27,7 +27,7 @@ class DataSet:
     """A data set: how it is opened, scored and checked.
 
     Attributes:
-        name: what `--data` and a recipe's `data.name` call it.
+        name: what `--data` and `name` of a recipe's data section call it.
         opener: "module:function", imported on first use, so that a list of data sets costs
             nothing. It takes the folder and the split; its other arguments are the data set's
             options, and their defaults say of which type a value is.
@@ -70,7 +70,7 @@ class DataSet:
     def open(
         self, data_dir: str | Path | None = None, split: str | None = "train", /, **options: Any
     ) -> Reader:
-        """Opens a split, see `data.open_reader`.
+        """Opens a split, see `open_reader`.
 
         Raises:
             InputError: an unknown split or option, a value of another type, no folder where one is

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from keras_depth.data.prepared import tfrecords
 from keras_depth.data.reader import Reader, Sample, make_sample
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_installed, unknown_name
 
 NAME = "prepared_depth"  # of the tfds builder
 UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
@@ -27,6 +26,7 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
     Raises:
         InputError: there is no copy, or more than one; an unknown split; a damaged file.
     """
+    check_installed("tfds", "tensorflow_datasets")
     path = Path(data_dir).expanduser()
     found = [p.parent for depth in ("", "*/", "*/*/", "*/*/*/")
              for p in sorted(path.glob(f"{depth}dataset_info.json"))
@@ -46,6 +46,8 @@ class Prepared(Reader):
     """A reader of a prepared copy."""
 
     def __init__(self, folder: Path, split: str):
+        import tensorflow_datasets as tfds
+
         try:
             info = tfds.builder_from_directory(folder).info
             if info.name != NAME:
