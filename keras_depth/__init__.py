@@ -5,6 +5,7 @@
 >>> depth = keras_depth.DepthEstimator.load("runs/rooms")("room.jpg")
 """
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,15 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Imports a public name on its first use: TensorFlow takes seconds, and --help should not."""
-    if name not in __all__:
-        raise AttributeError(f"module 'keras_depth' has no attribute {name!r}")
-    if name in _MODULES:
-        return getattr(import_module(f"keras_depth.{_MODULES[name]}"), name)
-    return import_module(f"keras_depth.{name}")
+if not TYPE_CHECKING:  # a type checker would take any name for known
+
+    def __getattr__(name: str) -> Any:
+        """Imports a public name on its first use: TensorFlow takes seconds to import."""
+        if name not in __all__:
+            raise AttributeError(f"module 'keras_depth' has no attribute {name!r}")
+        if name in _MODULES:
+            return getattr(import_module(f"keras_depth.{_MODULES[name]}"), name)
+        return import_module(f"keras_depth.{name}")
 
 
 def __dir__() -> list[str]:
@@ -57,7 +60,10 @@ def __dir__() -> list[str]:
 def _register_classes(keras: Any) -> None:
     """Imports the modules whose classes stand in `.keras` files, so that Keras finds them."""
     for name in ("layers", "losses", "metrics", "train.optimizers"):
-        import_module(f"keras_depth.{name}")
+        # Python's word for a deadlock: another thread imports the module, and waits for Keras. It
+        # registers the classes then.
+        with contextlib.suppress(RuntimeError):
+            import_module(f"keras_depth.{name}")
 
 
 # At once if Keras was imported already, otherwise when it is.
