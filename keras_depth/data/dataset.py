@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from keras_depth.data.checks.official import Official
+from keras_depth.data.official import Official
 from keras_depth.data.reader import Reader, check_split
 from keras_depth.errors import InputError, check_choice
 from keras_depth.registry import Registry
@@ -40,7 +40,7 @@ class DataSet:
         stand_in: the rendered data set that rehearses the papers' rows on this one.
         scene: "indoor", "driving" or "any": which depth is plausible.
         sizes: (height, width) of its images, where they are known.
-        official: "module:class", a `checks.official.Official`: its published numbers of frames.
+        official: "module:class", a `official.Official`: its published numbers of frames.
     """
 
     name: str
@@ -53,7 +53,7 @@ class DataSet:
     stand_in: str = "rooms"
     scene: str = "any"
     sizes: frozenset[tuple[int, int]] = frozenset()
-    official: str = "keras_depth.data.checks.official:Official"
+    official: str = "keras_depth.data.official:Official"
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from keras_depth import recipes
 from keras_depth.data import DATA_SETS, DataSet, Reader, open_reader
 from keras_depth.data import __main__ as command
-from keras_depth.data.checks.official import Official
+from keras_depth.data.official import Official
 from keras_depth.data.reader import make_sample
 from keras_depth.errors import InputError
 from keras_depth.protocols import PROTOCOLS

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from keras_depth.data.checks.alignment import EdgeMatch, alignment_doubts, match_edges
 from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, trend_doubt
-from keras_depth.data.checks.official import Official
 from keras_depth.data.checks.report import Report, Split, size_text, some
 from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
 from keras_depth.data.dataset import DATA_SETS, DataSet
+from keras_depth.data.official import Official
 from keras_depth.data.reader import Reader, spread
 from keras_depth.errors import InputError
 from keras_depth.images import to_uint8

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_depth.data.checks.official import Count, Official
 from keras_depth.data.kitti import lists
 from keras_depth.data.kitti.files import drives_there, has_splits
+from keras_depth.data.official import Count, Official
 from keras_depth.data.reader import Reader
 
 _BENCHMARKS = {"stereo2015": 200, "stereo2012": 194, "object": 7_481}

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_depth.data.checks.official import Count, Official
 from keras_depth.data.nyu.layouts import LAYOUTS
 from keras_depth.data.nyu.lists import sizes
+from keras_depth.data.official import Count, Official
 
 # Labelled: the official split. DenseDepth: the rows of its csv files. FastDepth's files, from
 # which tfds prepares its copy. BTS: its list of training frames; copies of the folder differ.
