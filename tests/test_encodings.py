@@ -74,7 +74,9 @@ def test_disparity_0_is_far_and_finite():
 
 
 def test_disparity_needs_the_camera():
-    with pytest.raises(InputError, match="lies focal_baseline, the focal length in pixels times"):
+    with pytest.raises(
+        InputError, match="without focal_baseline: give the focal length in pixels times"
+    ):
         ENCODINGS["disparity"].decode(np.zeros((1, 1, 4, 2), "float32"), None)
 
 
