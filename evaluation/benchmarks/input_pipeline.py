@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from keras_depth import markdown
 from keras_depth.command import run
 
 SIZE, CROP, BATCH, WORKERS = (240, 320), (192, 256), 8, 2
@@ -256,15 +257,18 @@ def main() -> None:
             if done.returncode:
                 sys.exit(f"{name}: {done.stderr[-2000:]}")
             results[name].append(json.loads(done.stdout.splitlines()[-1]))
-    print("| | images a second | of rounds | peak MB | growth, MB |\n|---|---:|---|---:|---:|")
-    for name, rounds in results.items():
-        rates = [one["rate"] for one in rounds]
-        middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        spread = f"{min(rates):.0f} to {max(rates):.0f}"
-        print(
-            f"| {name} | {middle['rate']:.0f} | {spread} | {middle['memory']:.0f} |"
-            f" {middle['growth']:+.0f} |"
-        )
+    header = ["", "images a second", "of rounds", "peak MB", "growth, MB"]
+    rows = [[name, *_cells(rounds)] for name, rounds in results.items()]
+    print("\n".join(markdown.table(header, rows, "lrlrr")))
+
+
+def _cells(rounds: list[dict]) -> list[str]:
+    rates = [one["rate"] for one in rounds]
+    rate, memory, growth = (
+        statistics.median(one[key] for one in rounds) for key in ("rate", "memory", "growth")
+    )
+    spread = f"{min(rates):.0f} to {max(rates):.0f}"
+    return [f"{rate:.0f}", spread, f"{memory:.0f}", f"{growth:+.0f}"]
 
 
 if __name__ == "__main__":

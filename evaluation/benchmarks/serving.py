@@ -23,6 +23,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from keras_depth import markdown
+
 MAX_BYTES = 1 << 24
 TIMEOUT = 10  # seconds that the server waits for the rest of a request
 
@@ -226,25 +228,24 @@ def get(port, path):
 def report(clients, bad, memory, seconds):
     import numpy as np
 
-    print("| | requests | a second | p50, ms | p95, ms | p99, ms | errors | other answers |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    header = ["", "requests", "a second", *("p50, ms", "p95, ms", "p99, ms"), "errors"]
+    rows: list[list] = []
     for name, client in clients.items():
+        count = len(client.seconds)
         times = 1000 * np.percentile(client.seconds or [np.nan], (50, 95, 99))
-        cells = [
-            len(client.seconds),
-            f"{len(client.seconds) / seconds:.1f}",
-            *(f"{t:.0f}" for t in times),
-        ]
-        cells += [client.errors.total(), client.different]
-        print(f"| {name} |", *(f"{cell} |" for cell in cells))
+        rows.append([name, count, f"{count / seconds:.1f}", *(f"{t:.0f}" for t in times)])
+        rows[-1] += [client.errors.total(), client.different]
     total = sum(len(client.seconds) for client in clients.values())
-    print(f"| together | {total} | {total / seconds:.1f} | | | | | |")
+    rows.append(["together", total, f"{total / seconds:.1f}"])
+    print("\n".join(markdown.table([*header, "other answers"], rows, "lrrrrrrr")))
     for error, number in sum((client.errors for client in clients.values()), Counter()).items():
         print(f"{number} times {error}")
 
-    print("\n| sent meanwhile | status: times |\n|---|---|")
-    for name, statuses in bad.items():
-        print(f"| {name} |", ", ".join(f"{k}: {n}" for k, n in sorted(statuses.items())), "|")
+    sent = [
+        [name, ", ".join(f"{status}: {times}" for status, times in sorted(statuses.items()))]
+        for name, statuses in bad.items()
+    ]
+    print("\n" + "\n".join(markdown.table(["sent meanwhile", "status: times"], sent, "ll")))
 
     minutes = [memory[0], *memory[60::60], memory[-1]]
     print(
