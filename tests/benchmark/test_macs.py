@@ -76,7 +76,7 @@ def test_sizes_that_only_the_run_knows():
         macs.count(model)
 
 
-def test_resizing_by_products_is_not_counted():
+def test_resizing_by_matmul_is_not_counted():
     counts = [
         macs.count(create_model("squeezenet_unet", (64, 64, 3), align_corners=aligned))
         for aligned in (False, True)

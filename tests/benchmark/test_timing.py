@@ -31,7 +31,7 @@ def test_inference_computes_every_output():
     compute = timing.inference(network(heads=2), batch=5)
     first, second = compute()
     assert first.shape == second.shape == (5, 4, 8, 1)
-    assert np.array_equal(compute()[0], first), "the pictures stay the same"
+    assert np.array_equal(compute()[0], first), "the images stay the same"
 
 
 @pytest.mark.parametrize(

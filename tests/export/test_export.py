@@ -57,8 +57,8 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
 def test_eight_bits_from_images(run, tmp_path, here, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
-    for i, picture in enumerate(parity.render_images((64, 96), 4)):
-        cv2.imwrite(str(photos / f"{i}.png"), picture)
+    for i, image in enumerate(parity.render_images((64, 96), 4)):
+        cv2.imwrite(str(photos / f"{i}.png"), image)
     arguments = [run, "--format", "litert", "--precision", "int8", "--output", tmp_path / "out"]
     assert call(*arguments) == 2
     assert "give --calibration a folder" in capsys.readouterr().err

@@ -64,11 +64,11 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted)
     assert details["parity"]["max_rel"] < 1e-5
     exported = load_exported(folder)
     assert exported.input_size == (60, 40) and exported.batch == 2
-    pictures = parity.render_images((60, 40), 3)
+    images = parity.render_images((60, 40), 3)
     estimator = DepthEstimator.load(folder)
-    depth = estimator(pictures)
+    depth = estimator(images)
     assert depth.shape == (3, 60, 40), "in twos, the last one twice"
-    expected = DepthEstimator(bright_is_far())(pictures / np.float32(255))
+    expected = DepthEstimator(bright_is_far())(images / np.float32(255))
     np.testing.assert_allclose(depth.mean(), expected.mean(), rtol=1e-3)
 
 

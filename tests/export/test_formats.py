@@ -57,7 +57,7 @@ def test_every_network_in_every_format(name, tmp_path, monkeypatch):
         compared.append(folder)
         exported = Exported(folder)
         depth = answers(exported, images)
-        if exported.batch is None:  # one picture as well as three
+        if exported.batch is None:  # one image as well as three
             assert parity.compare(depth[:1], exported(images[:1]), "fp32").passed
         return parity.Run(depth, milliseconds=1.0, peak_memory=1)
 

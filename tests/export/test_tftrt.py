@@ -21,7 +21,7 @@ SHAPE = (8, 12, 3)
 
 
 def save(folder, size=(8, 12), batch=1, dtype=tf.uint8, output="depth"):
-    """Saves a network of no weights: metres of half the size, from how bright a picture is."""
+    """Saves a network of no weights: metres of half the size, from how bright an image is."""
     spec = tf.TensorSpec((batch, *size, 3), dtype, "image")
 
     @tf.function(input_signature=[spec])
@@ -41,8 +41,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def pictures(tmp_path, model):
-    """Function that writes a file of pictures, some arrays changed or, with None, left out."""
+def write_images(tmp_path, model):
+    """Function that writes a file of images, some arrays changed or, with None, left out."""
     images = np.random.default_rng(0).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
     function = tf.saved_model.load(str(model)).signatures["serving_default"]
     depth = np.concatenate([function(image=image[None])["depth"] for image in images])
@@ -107,16 +107,16 @@ def test_it_runs_where_this_package_is_not(tmp_path):
         ({"image": np.zeros((2, *SHAPE), np.uint8)}, [], "2 images in image and 3 maps in depth"),
     ],
 )
-def test_pictures_that_do_not_fit(capsys, tmp_path, model, pictures, changes, options, message):
+def test_images_that_do_not_fit(capsys, tmp_path, model, write_images, changes, options, message):
     arguments = [str(model), "--output", str(tmp_path / "out"), *options]
-    assert tftrt.main([*arguments, "--images", str(pictures(**changes))]) == 2
+    assert tftrt.main([*arguments, "--images", str(write_images(**changes))]) == 2
     said = capsys.readouterr().err
     assert message.format(model=model) in said
     assert str(tmp_path / "images.npz") in said
     assert said.count("\n") == 1
 
 
-def test_pictures_that_cannot_be_read(capsys, tmp_path, model):
+def test_images_that_cannot_be_read(capsys, tmp_path, model):
     (tmp_path / "text.npz").write_text("no archive")
     np.save(tmp_path / "one.npy", np.zeros(3))
     for name in ("text.npz", "none.npz", "one.npy"):
@@ -126,7 +126,7 @@ def test_pictures_that_cannot_be_read(capsys, tmp_path, model):
         assert f"tftrt.py: {path}: not a readable .npz file (" in capsys.readouterr().err
 
 
-def test_int8_without_pictures(capsys, tmp_path, model):
+def test_int8_without_images(capsys, tmp_path, model):
     arguments = [str(model), "--precision", "INT8", "--output", str(tmp_path / "out")]
     assert tftrt.main(arguments) == 2
     assert "INT8 needs images like those it will see; give --images" in capsys.readouterr().err
@@ -190,10 +190,10 @@ def pretended_tensorrt(monkeypatch):
     return asked
 
 
-def test_a_conversion_is_reported(capsys, tmp_path, model, pictures, pretended_tensorrt):
+def test_a_conversion_is_reported(capsys, tmp_path, model, write_images, pretended_tensorrt):
     output = tmp_path / "out"
     arguments = [str(model), "--precision", "INT8", "--output", str(output), "--repeats", "2"]
-    assert tftrt.main([*arguments, "--images", str(pictures())]) == 0
+    assert tftrt.main([*arguments, "--images", str(write_images())]) == 0
     assert pretended_tensorrt == [
         ("INT8", False),
         ["calibrated", *[(1, *SHAPE)] * 3],
@@ -208,7 +208,7 @@ def test_a_conversion_is_reported(capsys, tmp_path, model, pictures, pretended_t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz", "out"]
 
 
-def test_noise_where_there_are_no_pictures(tmp_path, pretended_tensorrt):
+def test_noise_where_there_are_no_images(tmp_path, pretended_tensorrt):
     for dtype in (tf.uint8, tf.float32):
         model = save(tmp_path / dtype.name, batch=None, dtype=dtype)
         report = tftrt.convert(model, tmp_path / f"out_{dtype.name}", "FP32", repeats=1)
@@ -216,8 +216,10 @@ def test_noise_where_there_are_no_pictures(tmp_path, pretended_tensorrt):
     assert pretended_tensorrt == [("FP32", True), ["built", (1, *SHAPE)]] * 2
 
 
-def test_depth_that_differs_is_an_exit_code(capsys, tmp_path, model, pictures, pretended_tensorrt):
-    path = pictures(depth=np.full((3, 4, 6, 1), 2, np.float32))
+def test_depth_that_differs_is_an_exit_code(
+    capsys, tmp_path, model, write_images, pretended_tensorrt
+):
+    path = write_images(depth=np.full((3, 4, 6, 1), 2, np.float32))
     output = tmp_path / "out"
     assert tftrt.main([str(model), "--output", str(output), "--images", str(path)]) == 1
     assert "depth differs from what it should be" in capsys.readouterr().err
@@ -252,7 +254,7 @@ def test_differences_are_of_depth_or_of_its_median():
 
 
 def frozen(name, folder, matmul):
-    """Saves a network of random weights for pictures of 64x96, one at a time."""
+    """Saves a network of random weights for images of 64x96, one at a time."""
     architecture = models.get(name)
     model = models.create_model(name, input_shape=(64, 96, 3))
     exported = network.build(
@@ -307,7 +309,7 @@ def test_an_interleaving_network_is_one_engine(rehearsed):
     segments, _ = rehearsed["lite"]
     assert segments["engines"] == 1
     assert segments["inside"]["DepthToSpace"] == 4
-    assert outside(segments) == {"Cast": CAST}, "of uint8 pictures: the first operator"
+    assert outside(segments) == {"Cast": CAST}, "of uint8 images: the first operator"
 
 
 @pytest.mark.slow
