@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from keras_depth.command import count, run
-from keras_depth.data.kitti.lists import Frame, load, names, splits, write
+from keras_depth.data.kitti.lists import LISTS, Frame, load, splits, write
 from keras_depth.errors import InputError
 from keras_depth.files import make_folder
 
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    sources = [name for name in names() if "train" in splits(name)]
+    sources = [name for name in LISTS if "train" in splits(name)]
     add = parser.add_argument
     add(
         "--from",

@@ -99,10 +99,10 @@ def test_the_names_exist():
 
 def test_the_counts_of_kittis_lists():
     text = (ROOT / "docs" / "data.md").read_text()
-    for name in kitti_lists.names():
+    for name in kitti_lists.LISTS:
         assert f"`{name}`" in text
     counted = re.findall(r"`(\w+)` \((\d[\d,]*(?: / [\d,]+)*)\)", text.replace("\n", " "))
-    assert {name for name, _ in counted} == set(kitti_lists.names())
+    assert {name for name, _ in counted} == set(kitti_lists.LISTS)
     for name, counts in counted:
         found = [f"{len(kitti_lists.load(name, split)):,}" for split in kitti_lists.splits(name)]
         assert counts.split(" / ") == found

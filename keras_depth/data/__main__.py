@@ -1,4 +1,4 @@
-"""python -m keras_depth.data: checks a data set, and writes a copy of it that is fast to read."""
+"""python -m keras_depth.data: checks a data set, and writes a copy that is fast to train from."""
 
 import argparse
 from pathlib import Path
@@ -10,20 +10,20 @@ from keras_depth.errors import InputError, check_installed
 
 _EXAMPLES = """\
 examples:
-  # what is there, what is missing, and whether it can be metres
+  # what is there, what is missing, and whether the depth can be metres
   python -m keras_depth.data --data kitti --data-dir ~/kitti
-  # a reader's options, and every frame instead of 200 of each split
+  # with options of the data set, and all frames instead of 200 of each split
   python -m keras_depth.data --data folder --data-dir ~/robot --set units_per_metre=1000 \\
       --frames all
-  # the same, and a copy at the size a network sees; the same command again goes on after a stop
+  # also write a copy at the size of a model's input; the same command again resumes after a stop
   python -m keras_depth.data --data nyu --data-dir ~/nyu --prepare ~/nyu_small --size 240x320
 
-exit code: 0, nothing seems wrong; 1, there are findings; 2, there is nothing to check."""
+exit code: 0, nothing seems wrong; 1, there are findings; 2, nothing could be checked."""
 
 
 def main() -> int:
     arguments = _parser().parse_args()
-    # The readers' own messages name their options as a recipe does.
+    # Messages name the options as a recipe does, data.KEY, so accept that too.
     options = {key.removeprefix("data."): value for key, value in arguments.set}
     if arguments.prepare:
         check_installed("tfds", "tensorflow_datasets", "importlib_resources")
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _open_both(arguments: argparse.Namespace, options: dict) -> None:
-    """Finds out before the check whether a copy can be written after it."""
+    """Fails now, and not after the check, if a copy cannot be written."""
     arguments.prepare.mkdir(parents=True, exist_ok=True)
     for split in ("train", "validation"):
         DATA_SETS[arguments.data].open(arguments.data_dir, split, **options)

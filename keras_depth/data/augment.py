@@ -1,4 +1,4 @@
-"""Augments samples: a seed decides everything, so that a run can be continued."""
+"""Augments samples: a seed decides everything, so that a run can be resumed."""
 
 import math
 from dataclasses import dataclass
@@ -6,27 +6,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from keras_depth.data.reader import PICTURES, Sample
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.data.reader import IMAGE_KEYS, Sample
+from keras_depth.errors import InputError, check_choice
 
 CROP_AT = ("random", "middle")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to a frame.
+    """Holds what may be done to a frame.
 
-    crop: (height, width) cut out; None keeps the frame.
-    crop_at: "random", a random place, or "middle".
-    mirror: probability of a left-right mirror image.
-    rotate: rotation about the middle by up to this many degrees either way.
-    colour: brightness, contrast and saturation change by up to this part either way.
-    colour_shift: probability of monodepth's change of colour, the same for both pictures of a pair:
+    crop: (height, width) to cut out; None keeps the frame.
+    crop_at: "random", at a random place, or "middle".
+    mirror: probability of mirroring left and right.
+    rotate: largest rotation about the middle, in degrees, either way.
+    color_shift: probability of monodepth's change of color, the same for both images of a pair:
         to the power of 0.8 to 1.2, times 0.5 to 2, each channel times 0.8 to 1.2, cut to [0, 1].
         Source: Godard et al.'s released code. The OptiDepthNet paper (section 4.2) has the same
         numbers, but says saturation where the code has the power.
-    swap: probability of putting the three colour channels in one of their six orders.
-    grey: probability of a grey picture, by ITU-R BT.601, after all other changes.
+    swap: probability of putting the three color channels into one of their six orders.
+    gray: probability of a gray image, by ITU-R BT.601, after all other changes.
 
     Raises:
         InputError: a value is out of its range.
@@ -36,19 +35,16 @@ class Augmentation:
     crop_at: str = "random"
     mirror: float = 0.5
     rotate: float = 0.0
-    colour: float = 0.0
-    colour_shift: float = 0.0
+    color_shift: float = 0.0
     swap: float = 0.0
-    grey: float = 0.0
+    gray: float = 0.0
 
     def __post_init__(self):
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"augmentation: crop={self.crop}: give a (height, width) in pixels")
-        if self.crop_at not in CROP_AT:
-            raise unknown_name("value of crop_at", self.crop_at, CROP_AT)
-        highest = {"mirror": 1, "rotate": 180, "colour": 0.99}
-        highest |= dict.fromkeys(("colour_shift", "swap", "grey"), 1)
-        for key, high in highest.items():
+        check_choice("value of crop_at", self.crop_at, CROP_AT)
+        limits = {"mirror": 1, "rotate": 180, "color_shift": 1, "swap": 1, "gray": 1}
+        for key, high in limits.items():
             value = getattr(self, key)
             if not 0 <= value <= high:
                 raise InputError(f"augmentation: {key}={value}: give a number between 0 and {high}")
@@ -62,16 +58,16 @@ class Augmentation:
             )
         if stereo and self.rotate:
             raise InputError(
-                "augmentation: rotate would take a stereo pair's rows apart; set"
+                "augmentation: rotate would misalign the rows of a stereo pair; set"
                 " augmentation.rotate=0"
             )
 
 
 def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation) -> Sample:
-    """Augments one sample; what belongs to one frame stays aligned.
+    """Augments one sample; its images and its depth stay aligned.
 
     Args:
-        sample: as `Reader.stored` gives it: pictures uint8 or float32 in [0, 1].
+        sample: as `Reader.stored` returns it: images uint8 or float32 in [0, 1].
         rng: the same state gives the same result.
         augmentation: what may be done.
 
@@ -79,15 +75,15 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
         A sample in the same types, of `augmentation.crop`'s size where there is one.
 
     Raises:
-        InputError: the crop is larger than the frame, or a stereo pair is to be rotated.
+        InputError: the crop is larger than the frame, or the sample is a pair to be rotated.
     """
     augmentation.check(sample["image"].shape[:2], "right" in sample)
-    # Every number is drawn in every case: one setting does not change what another one does.
+    # Every number is always drawn, so that no setting changes the effect of another.
     turn, flip, *place = rng.random(4)
-    factors = 1 + augmentation.colour * rng.uniform(-1, 1, 3)
+    rng.random(3)  # of a setting that is gone: without it, the later draws would change
     shift, power, brightness = rng.uniform((0, 0.8, 0.5), (1, 1.2, 2.0)).tolist()
     gains = brightness * rng.uniform(0.8, 1.2, 3)
-    swap, grey = rng.random(2)
+    swap, gray = rng.random(2)
     order = rng.permutation(3)
     maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
     middle = augmentation.crop_at == "middle"
@@ -100,14 +96,13 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
         maps = {key: a[top : top + height, left : left + width] for key, a in maps.items()}
     if flip < augmentation.mirror:
         maps = _mirror(maps)
-    if augmentation.colour:
-        maps |= {key: _jitter(maps[key], *factors) for key in PICTURES if key in maps}
-    if shift < augmentation.colour_shift:
-        maps |= {key: _shift(maps[key], power, gains) for key in PICTURES if key in maps}
+    images = [key for key in IMAGE_KEYS if key in maps]
+    if shift < augmentation.color_shift:
+        maps |= {key: _shift_color(maps[key], power, gains) for key in images}
     if swap < augmentation.swap:
-        maps |= {key: maps[key][..., order] for key in PICTURES if key in maps}
-    if grey < augmentation.grey:
-        maps |= {key: _grey(maps[key]) for key in PICTURES if key in maps}
+        maps |= {key: maps[key][..., order] for key in images}
+    if gray < augmentation.gray:
+        maps |= {key: _make_gray(maps[key]) for key in images}
     return sample | maps
 
 
@@ -120,14 +115,14 @@ def _window(size, crop, place) -> tuple[int, int, int, int]:
 
 
 def _rotate(maps: Sample, angle: float, window: tuple[int, int, int, int]) -> Sample:
-    # A rotation about the optical axis moves points parallel to the image plane: camera z, which
-    # is what depth means here, stays as it is. (About the middle and with square pixels this is
-    # nearly that rotation.) Depth takes the nearest pixel: a mean over an edge would be a surface
-    # that is not there. What the frame does not cover is black, and not measured.
+    # A rotation about the optical axis moves points parallel to the image plane, so camera z, the
+    # depth, does not change. (A rotation about the middle is nearly that, with square pixels.)
+    # Depth takes the nearest pixel: a mean over an edge would be a surface that does not exist.
+    # Outside the frame, the image is black and depth is not measured.
     top, left, height, width = window
     y, x = ((side - 1) / 2 for side in maps["image"].shape[:2])
     cos, sin = math.cos(angle), math.sin(angle)
-    # From a pixel of the crop to the one of the frame that it shows.
+    # Maps a pixel of the crop to the pixel of the frame that it shows.
     source = np.array(
         [
             [cos, -sin, x + cos * (left - x) - sin * (top - y)],
@@ -148,35 +143,24 @@ def _rotate(maps: Sample, angle: float, window: tuple[int, int, int, int]) -> Sa
 def _mirror(maps: Sample) -> Sample:
     maps = {key: array[:, ::-1] for key, array in maps.items()}
     if "right" in maps:
-        # In a mirror the right camera is the left one. Its depth is not known.
+        # Mirrored, the right camera is the left one, and its depth is not known.
         maps |= {"image": maps["right"], "right": maps["image"]}
         maps["depth"] = np.zeros_like(maps["depth"])
     return maps
 
 
-_GREY = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
+_GRAY = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    # One matrix, all of whose rows are the same; bytes are rounded.
-    return cv2.transform(np.ascontiguousarray(picture), np.tile(_GREY, (3, 1)))
+def _make_gray(image: np.ndarray) -> np.ndarray:
+    # A matrix with three equal rows; OpenCV rounds uint8.
+    return cv2.transform(np.ascontiguousarray(image), np.tile(_GRAY, (3, 1)))
 
 
-def _jitter(picture: np.ndarray, brightness: float, contrast: float, saturation: float):
-    # All three are linear: saturation moves a colour away from its grey, contrast from the
-    # picture's mean. One matrix does them in one pass, and rounds once.
-    colour = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * _GREY)
-    picture = np.ascontiguousarray(picture)
-    mean = brightness * np.mean(cv2.mean(picture)[:3]) * (1 - contrast)
-    top = 255 if picture.dtype == np.uint8 else 1
-    changed = cv2.transform(picture, np.column_stack([colour, np.full(3, mean)]))
-    return np.clip(changed, 0, top)
-
-
-def _shift(picture: np.ndarray, power: float, gains: np.ndarray) -> np.ndarray:
-    if picture.dtype != np.uint8:
-        return np.clip(picture**power * gains.astype(picture.dtype), 0, 1)
-    # A byte has 256 values: a table of what becomes of each, in each channel.
+def _shift_color(image: np.ndarray, power: float, gains: np.ndarray) -> np.ndarray:
+    if image.dtype != np.uint8:
+        return np.clip(image**power * gains.astype(image.dtype), 0, 1)
+    # uint8 has 256 values: look the result of each up, for each channel.
     values = np.linspace(0, 1, 256)[:, None, None]
     table = np.rint(255 * np.clip(values**power * gains, 0, 1)).astype(np.uint8)
-    return cv2.LUT(np.ascontiguousarray(picture), table)
+    return cv2.LUT(np.ascontiguousarray(image), table)

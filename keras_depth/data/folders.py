@@ -1,11 +1,11 @@
-"""Reads a user's own RGB-D recordings: folders of pictures beside folders of depth maps.
+"""Reads a user's own RGB-D recordings: folders of images beside folders of depth maps.
 
-    data_dir/rgb/1.jpg       pictures: rgb/, color/, colour/, image/ or images/
+    data_dir/rgb/1.jpg       images: rgb/, color/, colour/, image/ or images/
     data_dir/depth/1.png     depth of the same name: 16-bit PNG or PGM, or .npy in metres
 
-Several recordings stand each in a folder of its own, one or two levels down; train/, validation/
-(or val/) and test/ at the top are the splits. A recording with rgb.txt and depth.txt is one of the
-TUM RGB-D benchmark (Sturm et al., IROS 2012), whose two cameras are paired by their times.
+Several recordings are in folders of their own, one or two levels down; train/, validation/ (or
+val/) and test/ at the top are the splits. A recording with rgb.txt and depth.txt is one of the TUM
+RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps are paired by their times.
 """
 
 import io
@@ -26,19 +26,18 @@ from keras_depth.data.reader import (
     make_sample,
     read_bytes,
 )
-from keras_depth.data.splits import check_part, held_out
+from keras_depth.data.splits import check_hold_out, hold_out_scenes
 from keras_depth.errors import InputError
 from keras_depth.images import decode_rgb
 
-_PICTURES, _PICTURE_SUFFIXES = (
-    ("rgb", "color", "colour", "image", "images"),
-    (".jpg", ".jpeg", ".png", ".ppm"),
-)
-_DEPTHS, _DEPTH_SUFFIXES = ("depth", "depths"), (".png", ".pgm", ".npy")
-_SPLITS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+_IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm")
+_DEPTH_FOLDERS = ("depth", "depths")
+_DEPTH_SUFFIXES = (".png", ".pgm", ".npy")
+_SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 _TUM_LISTS = ("rgb.txt", "depth.txt")
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
-_TUM_APART = 0.02  # seconds, as the benchmark's own association of the two cameras
+_TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
 
 
 class _Frame(NamedTuple):
@@ -60,17 +59,17 @@ def open_folder(
         data_dir: a recording, or a folder of recordings.
         split: "train", "validation", "test", or None: the test/ folder's frames if there is one,
             otherwise all frames.
-        units_per_metre: what a 16-bit depth picture stores for one metre: 1000 for millimetres,
-            5000 as TUM, 256 as KITTI. Not needed for .npy, which hold metres, nor where TUM's
-            rgb.txt and depth.txt are.
-        hold_out: where there is no validation/ folder, the part of the training frames that
-            "train" leaves to "validation": whole recordings, or the last frames of a single one,
-            so that neighbouring frames of a video are not on both sides. With 0, "validation" is
-            the test/ folder's frames.
+        units_per_metre: the value of a 16-bit depth image for one metre: 1000 for millimetres,
+            5000 as TUM, 256 as KITTI. Not needed for .npy files, which hold metres, nor for TUM's
+            recordings.
+        hold_out: without a validation/ folder, the part of the training frames that "train" leaves
+            to "validation": whole recordings, or the last frames of a single one, so that
+            neighboring frames of a video are not in both. With 0, "validation" is the test/
+            folder's frames.
 
     Raises:
-        InputError: no recording is found, the unit is not given, a list is damaged, two
-            folders may be meant, or the split has no frame.
+        InputError: no recording is found, the unit is not given, a list is damaged, two folders
+            compete, or the split has no frame.
     """
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.is_dir():
@@ -83,8 +82,10 @@ def open_folder(
             f"data.units_per_metre is {units_per_metre!r}; give a number above 0, such as 1000 for "
             "depth in millimetres"
         )
-    check_part(hold_out)
-    splits = {name: folder for name, folders in _SPLITS.items() if (folder := _only(path, folders))}
+    check_hold_out(hold_out)
+    splits = {
+        name: folder for name, folders in _SPLIT_FOLDERS.items() if (folder := _only(path, folders))
+    }
     frames, alone = _frames(_sources(path, splits, split, hold_out))
     title = split or ("test" if "test" in splits else "all")
     if frames and hold_out and split in ("train", "validation") and "validation" not in splits:
@@ -97,13 +98,13 @@ def open_folder(
 
 
 class FolderReader(Reader):
-    """The frames of a folder of recordings.
+    """Reads the frames of a folder of recordings.
 
     Args:
         path: the folder.
         title: the split, for the description.
-        frames: picture, depth and recording of each.
-        missing: the files without partner.
+        frames: image, depth and recording of each frame.
+        missing: the files without a partner.
         units_per_metre: see `open_folder`.
     """
 
@@ -157,7 +158,7 @@ class FolderReader(Reader):
 
 
 def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: float) -> list[Path]:
-    """Returns the folders whose recordings the split's frames are of."""
+    """Returns the folders that hold the recordings of a split."""
     if split is None:
         return [splits["test"]] if "test" in splits else list(splits.values()) or [path]
     source = split
@@ -172,17 +173,17 @@ def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: f
         if split == "validation"
         else "make one, or ask for another split"
     )
-    raise InputError(f"{path}: no {split} frames, for it has no {source}/ folder; {remedy}")
+    raise InputError(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
 
 
 def _frames(folders: list[Path]) -> tuple[list[_Frame], list[Path]]:
-    """Returns the folders' frames in order, and the files without partner."""
+    """Returns the frames of the folders in order, and the files without a partner."""
     recordings = [found for folder in folders for found in _recordings(folder, levels=2)]
     if not recordings:
         raise InputError(
             f"{', '.join(map(str, folders))}: no recording found: looked for a folder of pictures "
-            f"({', '.join(_PICTURES)}) beside one of depth ({', '.join(_DEPTHS)}), here and up to "
-            "two levels down"
+            f"({', '.join(_IMAGE_FOLDERS)}) beside one of depth ({', '.join(_DEPTH_FOLDERS)}), here"
+            " and up to two levels down"
         )
     frames: list[_Frame] = []
     alone: list[Path] = []
@@ -199,19 +200,19 @@ def _hold_out(
     """Returns the frames for validation, the rest, and how they were divided."""
     recordings = [frame.recording.relative_to(path).as_posix() for frame in frames]
     if len(set(recordings)) > 1:
-        names = held_out(recordings, part, path)
+        names = hold_out_scenes(recordings, part, path)
         kept = [f for f, name in zip(frames, recordings, strict=True) if name in names]
         rest = [f for f, name in zip(frames, recordings, strict=True) if name not in names]
         return kept, rest, f"{len(names)} of {len(set(recordings))} recordings"
     if len(frames) == 1:
-        raise InputError(f"{path}: has one frame alone; leave data.hold_out at 0, or add frames")
+        raise InputError(f"{path}: has only one frame; leave data.hold_out at 0, or add frames")
     count = min(max(1, round(part * len(frames))), len(frames) - 1)
     return frames[-count:], frames[:-count], f"the last {count} of {len(frames)} frames"
 
 
 def _recordings(folder: Path, levels: int) -> list[Path]:
     """Returns the recordings at `folder` or down to `levels` below it."""
-    if _is_tum(folder) or (_only(folder, _PICTURES) and _only(folder, _DEPTHS)):
+    if _is_tum(folder) or (_only(folder, _IMAGE_FOLDERS) and _only(folder, _DEPTH_FOLDERS)):
         return [folder]
     if not levels:
         return []
@@ -239,13 +240,13 @@ def _only(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _by_number(name: str) -> list[str | int]:
-    """Sorts 2.png before 10.png: a video's frames in the order they were taken."""
+    """Sorts 2.png before 10.png, as the frames of a video were taken."""
     return [int(part) if part.isdigit() else part for part in re.split("([0-9]+)", name)]
 
 
 def _pairs_by_name(recording: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    pictures = _by_stem(_only(recording, _PICTURES), _PICTURE_SUFFIXES)
-    depths = _by_stem(_only(recording, _DEPTHS), _DEPTH_SUFFIXES)
+    pictures = _by_stem(_only(recording, _IMAGE_FOLDERS), _IMAGE_SUFFIXES)
+    depths = _by_stem(_only(recording, _DEPTH_FOLDERS), _DEPTH_SUFFIXES)
     both = sorted(pictures.keys() & depths.keys(), key=_by_number)
     one = sorted(pictures.keys() ^ depths.keys(), key=_by_number)
     return (
@@ -258,7 +259,7 @@ def _by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name in sorted(os.listdir(folder)):
         stem, suffix = os.path.splitext(name)
-        # A leading dot: a Mac's notes beside its files.
+        # A leading dot marks macOS's metadata files.
         if suffix.lower() not in suffixes or name.startswith("."):
             continue
         if stem in files:
@@ -272,9 +273,10 @@ def _by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 def _pairs_by_time(recording: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
     (times, pictures), (depth_times, depths) = (_tum_list(recording / n) for n in _TUM_LISTS)
-    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_APART)
-    _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_APART)
-    # Each the other's nearest, so that no file is used twice. An index past the end: none is near.
+    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
+    _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
+    # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
+    # if nothing is near.
     pairs = [(i, k) for i, k in enumerate(nearest) if k < len(depths) and back[k] == i]
     found = [
         (pictures[i], depths[k]) for i, k in pairs if pictures[i].exists() and depths[k].exists()
@@ -308,14 +310,14 @@ def _is_array(depth: Path) -> bool:
     return depth.suffix.lower() == ".npy"
 
 
-# Python to 3.11 parses a header as code, and that fails in several threads (cpython issue 106905).
-_ONE_HEADER = threading.Lock()
+# Python up to 3.11 parses a header as code, which fails in several threads (cpython issue 106905).
+_HEADER_LOCK = threading.Lock()
 
 
 def _decode_array(data: bytes, name: str) -> np.ndarray:
     """Decodes an .npy file to (H, W) metres."""
     try:
-        with _ONE_HEADER:
+        with _HEADER_LOCK:
             metres = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except ValueError:
         raise InputError(

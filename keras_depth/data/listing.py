@@ -1,4 +1,4 @@
-"""Which files a data set's folders hold, asked once a folder and not once a file."""
+"""Lists the files of a data set's folders: one request per folder, not one per file."""
 
 import os
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from keras_depth.errors import InputError
 
 
 class Folders(dict[str, frozenset[str]]):
-    """The names in a folder, each of which is read once.
+    """Maps a folder to the names in it; each folder is read once.
 
-    A training list names 100,000 files; asking a network disk for one after another takes minutes.
+    A training list names 100,000 files. Asking a network disk for each of them takes minutes.
     """
 
     def __missing__(self, folder: str) -> frozenset[str]:
@@ -30,16 +30,21 @@ class Folders(dict[str, frozenset[str]]):
         return name in self[folder]
 
     def picture(self, folder: str, stem: str) -> str:
-        """Returns a picture's file: .png as published, or .jpg as many convert them to."""
+        """Returns the file of an image: .png as published, or the .jpg that many convert it to."""
         names = self[folder]
         jpg = f"{stem}.jpg" in names and f"{stem}.png" not in names
         return f"{folder}/{stem}{'.jpg' if jpg else '.png'}"
 
     def roots(self, path: Path, sought: str, wanted: Callable[[str], bool]) -> list[str]:
-        """Returns `path` if it is wanted, otherwise the folders in it that are.
+        """Finds the roots of a data set: `path` itself, or else folders in it.
+
+        Args:
+            path: where to look.
+            sought: what a root is, for the message.
+            wanted: tells whether a folder is a root.
 
         Raises:
-            InputError: none is; `sought` says what was looked for.
+            InputError: there is none.
         """
         if wanted(str(path)):
             return [str(path)]
@@ -52,7 +57,11 @@ class Folders(dict[str, frozenset[str]]):
         return found
 
     def root(self, path: Path, sought: str, wanted: Callable[[str], bool]) -> str:
-        """Returns the one of `roots`; InputError: there are several."""
+        """Finds the only root of a data set, see `roots`.
+
+        Raises:
+            InputError: there is none, or more than one.
+        """
         found = self.roots(path, sought, wanted)
         if len(found) > 1:
             raise InputError(f"{path}: found {sought}, in {', '.join(found)}; give one of these")

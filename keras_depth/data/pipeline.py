@@ -1,21 +1,11 @@
-"""Batches from a reader: in an order, and with augmentations, that a seed and a step decide.
+"""Batches for training and evaluation, in an order that a seed and a step determine.
 
 batches = training_batches(reader, size=(128, 160), augmentation=Augmentation(),
                            target=depth_target, batch_size=8, seed=0, steps=100)
 for image, y_true in batches: ...
 """
 
-import atexit
-import contextlib
 import functools
-import os
-import threading
-import time
-import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,130 +13,10 @@ import tensorflow as tf
 
 from keras_depth import images
 from keras_depth.data.augment import Augmentation, augment
-from keras_depth.data.reader import PICTURES, Reader, Sample, sample_to_bytes
+from keras_depth.data.batches import Batches, Frame
+from keras_depth.data.reader import IMAGE_KEYS, Reader, Sample, sample_to_bytes
 from keras_depth.data.targets import Target, depth_target
 from keras_depth.errors import InputError
-from keras_depth.memory import keep_freed_memory
-
-# Reading and decoding release Python's lock; the two beyond the cores wait for the disk.
-_THREADS = (os.cpu_count() or 1) + 2
-_AHEAD = 4  # batches that are being read
-
-Frame = tuple[int, ...]  # a frame's index, and whatever else decides about it
-
-
-class Batches:
-    """Iterates over batches; a reader's InputError comes through as it was raised.
-
-    Yields `image` float32 (B, h, w, 3) in [0, 1], and what `target` makes of the batch.
-
-    Args:
-        read: reads a frame: a stored sample of `size`.
-        plan: the frames of each batch, in order; starts anew each time it is called.
-        shapes: of a sample's arrays.
-        rows: frames of a batch; None where they differ.
-        target: makes `y_true` of a batch of samples: `depth_target`, `pair_target` or your own. It
-            sees their keys with the batch in front, pictures as float32 in [0, 1].
-
-    dataset: the tf.data.Dataset itself, for `tf.distribute`; iterate over it within `errors()`.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[Frame], Sample],
-        plan: Callable[[], Iterable[list[Frame]]],
-        shapes: dict[str, tuple[int, ...]],
-        rows: int | None,
-        target: Target,
-    ):
-        self._source = _Source(read, plan, tuple(shapes))
-        signature = {
-            key: tf.TensorSpec((rows, *shape), tf.uint8 if key in PICTURES else tf.float32)
-            for key, shape in shapes.items()
-        }
-        # tf.data's own parallel map would call Python once a frame, and then its threads spend
-        # more time on waiting for Python's lock than a fast reader on reading.
-        dataset = tf.data.Dataset.from_generator(self._source.arrays, output_signature=signature)
-
-        @tf.autograph.experimental.do_not_convert  # it would wrap an InputError in its own
-        def finish(batch):
-            batch = {
-                k: tf.cast(v, tf.float32) / 255 if k in PICTURES else v for k, v in batch.items()
-            }
-            batch["depth"] = batch["depth"][..., tf.newaxis]
-            return batch["image"], target(batch)
-
-        self.dataset = dataset.map(finish).prefetch(2)
-
-    def __iter__(self) -> Iterator[tuple[tf.Tensor, Any]]:
-        with self.errors():
-            yield from self.dataset
-
-    @contextlib.contextmanager
-    def errors(self):
-        """Raises a reader's InputError in place of the page of text TensorFlow makes of it."""
-        try:
-            yield
-        except tf.errors.OpError:
-            if self._source.error is None:
-                raise
-            raise self._source.error from None
-
-
-class _Source:
-    """Reads the frames of `Batches`, and stacks them.
-
-    TensorFlow (2.21) keeps what a generator's data set calls until the process ends. So this holds
-    neither data set nor target, which may hold a network.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[Frame], Sample],
-        plan: Callable[[], Iterable[list[Frame]]],
-        keys: tuple[str, ...],
-    ):
-        self._read, self._plan, self._keys = read, plan, keys
-        self.error: InputError | None = None
-        _IN_USE.add(self)
-
-    def arrays(self) -> Iterator[dict[str, np.ndarray]]:
-        keep_freed_memory()  # TensorFlow has set the opposite when it made this generator's op
-        cv2.setNumThreads(1)  # the frames are read in parallel: each in parallel too is slower
-        pool = ThreadPoolExecutor(_THREADS)
-        reading: deque = deque()
-        try:
-            for frames in self._plan():
-                if _ENDING.is_set():
-                    return
-                reading.append([pool.submit(self._read, frame) for frame in frames])
-                if len(reading) > _AHEAD:
-                    yield self._stack(reading.popleft())
-            while reading:
-                yield self._stack(reading.popleft())
-        except InputError as error:
-            self.error = error
-            raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _stack(self, futures: list) -> dict[str, np.ndarray]:
-        samples = [future.result() for future in futures]
-        return {key: np.stack([sample[key] for sample in samples]) for key in self._keys}
-
-
-# While a dataset is not read to its end, a thread of TensorFlow asks for batches. If it is within
-# Python when Python ends, it never returns, and the process waits for it for ever: so it is told
-# to stop, and given the time.
-_IN_USE: "weakref.WeakSet[_Source]" = weakref.WeakSet()
-_ENDING = threading.Event()
-
-
-@atexit.register
-def _let_threads_leave() -> None:
-    if _IN_USE:
-        _ENDING.set()
-        time.sleep(0.5)
 
 
 def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
@@ -157,8 +27,8 @@ def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]
 def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
     """Returns the frames of a step of a run: int64 (batch_size,), indices below `count`.
 
-    Epoch e goes through the frames in the order of `default_rng((seed, e)).permutation`, and
-    leaves out its last, incomplete batch.
+    Epoch e takes the frames in the order of `default_rng((seed, e)).permutation`, without its last,
+    incomplete batch.
     """
     epoch, place = divmod(step, count // batch_size)
     return _order(count, seed, epoch)[place * batch_size : (place + 1) * batch_size]
@@ -183,8 +53,8 @@ def training_batches(
 ) -> Batches:
     """Returns the batches of steps `start_step` to `steps` - 1 of a run.
 
-    Frame order (see `frames_of_step`) and augmentation depend on (seed, epoch, index) alone: a run
-    that starts at a step gets the very batches it would have got.
+    Frame order (see `frames_of_step`) and augmentation depend on (seed, epoch, index) alone, so a
+    run that resumes at a step gets the batches it would have got without a stop.
 
     Args:
         reader: frames to learn from.
@@ -192,15 +62,15 @@ def training_batches(
         augmentation: what may be done to a frame; its crop is in pixels of `size`.
         target: makes `y_true`, see `Batches`.
         batch_size: frames of a step, over all replicas.
-        seed: non-negative.
+        seed: 0 or more.
         steps: steps of the whole run.
-        start_step: where to begin.
-        context: what `distribute_datasets_from_function` gives: this worker gets its
-            rows of every batch, in shares of one replica each.
+        start_step: the first step.
+        context: as `distribute_datasets_from_function` passes it: this worker gets its rows of
+            every batch, one replica's share at a time.
 
     Raises:
-        InputError: the reader has fewer frames than a batch; an augmentation that does not fit.
-        ValueError: the batch does not divide by the replicas.
+        InputError: the reader has fewer frames than a batch, or the augmentation does not fit.
+        ValueError: the batch does not divide over the replicas.
     """
     if len(reader) < batch_size:
         raise InputError(
@@ -238,10 +108,14 @@ def evaluation_batches(
     target: Target | None = None,
     crop: tuple[int, int] | None = None,
 ) -> Batches:
-    """Returns all frames once, in order, as they are; the last batch may be smaller.
+    """Returns batches of all frames, in order and not augmented; the last one may be smaller.
 
-    `y_true` is metres and valid, or what `target` makes of the batch; `crop`, in pixels of `size`,
-    is cut from the middle. The rest is as in `training_batches`.
+    Args:
+        reader: frames.
+        size: (height, width) that frames are resized to.
+        batch_size: frames per batch.
+        target: makes `y_true`, see `Batches`; None: `depth_target`, in metres.
+        crop: (height, width), in pixels of `size`, to cut from the middle; None: the whole frame.
 
     Raises:
         InputError: the crop is larger than `size`.
@@ -267,16 +141,20 @@ def evaluation_batches(
 
 
 def resize(sample: Sample, size: tuple[int, int]) -> Sample:
-    """Returns a sample resized to `size`, (height, width), in the types it came in."""
+    """Resizes a sample to `size`, (height, width), and keeps its types.
+
+    Images are resized by `images.resize`, depth by the nearest pixel; `focal_baseline` follows the
+    width.
+    """
     height, width = sample["image"].shape[:2]
     if (height, width) == tuple(size):
         return sample
     resized = {}
     for key, array in sample.items():
-        if key in PICTURES:
+        if key in IMAGE_KEYS:
             resized[key] = images.resize(array, size)
         elif key == "depth":
-            # Nearest: a mean over an edge, or over a hole, is a depth that nothing has.
+            # Nearest: the mean over an edge or a hole is a depth that nothing has.
             resized[key] = cv2.resize(array, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         else:  # the focal length is in pixels of the width
             resized[key] = np.array(array * (size[1] / width), np.float32)
@@ -284,15 +162,15 @@ def resize(sample: Sample, size: tuple[int, int]) -> Sample:
 
 
 def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = None) -> np.ndarray:
-    """Returns the mean depth of each pixel: the guess that looks at no picture.
+    """Returns the mean depth of each pixel: a baseline that ignores the image.
 
     Args:
-        reader: frames to average; only what was measured counts.
+        reader: frames to average; only measured depth counts.
         size: (h, w) of the result.
-        limit: takes at most this many frames, evenly spread.
+        limit: the largest number of frames to read, evenly spread.
 
     Returns:
-        float32 (h, w), metres; a pixel that no frame measured gets the mean of all others.
+        float32 (h, w), metres; a pixel that no frame measured has the mean of all others.
 
     Raises:
         InputError: no frame has a measured pixel.

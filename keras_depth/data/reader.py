@@ -4,7 +4,7 @@ A reader is a plain Python sequence of samples, in NumPy alone and safe to index
 threads. It converts the data set's units to metres, and nobody after it does.
 
 A depth map is (H, W) in NumPy, everywhere, and (B, h, w, 1) in a tensor. The last axis is added
-where `data.pipeline` makes a batch, and removed where `DepthEstimator` returns metres.
+where `data.batches` makes a batch, and removed where `DepthEstimator` returns metres.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_choice
 from keras_depth.images import to_float32, to_uint8
 
 # {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W) metres, 0 = not measured};
@@ -21,25 +21,25 @@ from keras_depth.images import to_float32, to_uint8
 # float32 (): focal length in pixels of this image times the distance of the cameras in metres.
 Sample = dict[str, np.ndarray]
 
-PICTURES = ("image", "right")
+IMAGE_KEYS = ("image", "right")
 
 SPLITS = ("train", "validation", "test")
 
 
 def check_split(split: str | None) -> None:
     """Raises InputError unless `split` is one of `SPLITS`, or None."""
-    if split not in (None, *SPLITS):
-        raise unknown_name("split", str(split), SPLITS)
+    if split is not None:
+        check_choice("split", split, SPLITS)
 
 
 class Reader(ABC):
     """A sequence of samples; `reader[i]` raises IndexError past the end, InputError on bad files.
 
     description: one line: layout, split, number of frames, folder.
-    missing: the frames that the split's list names and the folder lacks, by their files.
+    missing: a file of each frame that the split's list names and the folder lacks.
     stereo: samples are stereo samples.
-    measured: there is depth in them; without, all of it is 0.
-    synthetic: the frames are rendered, and every report on them says so.
+    measured: samples have depth; otherwise all of it is 0.
+    synthetic: frames are rendered, which every report on them says.
     """
 
     description: str
@@ -53,39 +53,39 @@ class Reader(ABC):
 
     @abstractmethod
     def stored(self, index: int) -> Sample:
-        """Returns sample `index` with its pictures as the files hold them: uint8, where they do.
+        """Returns sample `index` with its images as stored: uint8, if the files hold that.
 
-        A quarter of the bytes of float32, and so what the pipeline reads.
+        This is a quarter of the bytes of float32, so the pipeline reads it.
         """
 
     def __getitem__(self, index: int) -> Sample:
         return {
-            key: to_float32(array) if key in PICTURES else array
+            key: to_float32(array) if key in IMAGE_KEYS else array
             for key, array in self.stored(index).items()
         }
 
     def __iter__(self) -> Iterator[Sample]:
-        # Python's own way would take an IndexError within `stored` for the end.
+        # Python's default iteration would take an IndexError inside `stored` for the end.
         return (self[index] for index in range(len(self)))
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """Returns what messages and reports call frame `index`: its file, as far as it has one."""
+        """Returns the name of frame `index` in messages and reports: its file, if it has one."""
 
     @abstractmethod
     def key(self, index: int) -> str:
-        """Returns the frame's own relative path, without an ending: unique in the data set.
+        """Returns the relative path of frame `index` without an ending: unique in the data set.
 
-        What belongs to the frame, such as another program's prediction, is stored under it.
+        Whatever belongs to the frame, such as another program's prediction, is stored under it.
         """
 
 
 class Subset(Reader):
-    """Some frames of a reader, as a reader.
+    """Reads some frames of a reader.
 
     Args:
-        reader: where the frames are.
-        indices: which of them, in order.
+        reader: the reader of all frames.
+        indices: the frames to keep, in order.
     """
 
     def __init__(self, reader: Reader, indices: Sequence[int]):
@@ -116,7 +116,7 @@ def spread(count: int, wanted: int | None) -> list[int]:
 
 def sample_to_bytes(sample: Sample) -> Sample:
     """Returns a sample whose pictures are uint8."""
-    return {key: to_uint8(array) if key in PICTURES else array for key, array in sample.items()}
+    return {key: to_uint8(array) if key in IMAGE_KEYS else array for key, array in sample.items()}
 
 
 def make_sample(
@@ -126,13 +126,13 @@ def make_sample(
     right: np.ndarray | None = None,
     focal_baseline: float = 0.0,
 ) -> Sample:
-    """Builds a stored sample from decoded arrays, and refuses what no sample may hold.
+    """Builds a stored sample from decoded arrays, and checks them.
 
     Args:
         rgb: uint8 (H, W, 3), RGB.
         depth: any float type, (H, W), metres, 0 = not measured.
         name: the file, for messages.
-        right: of a stereo pair, the right picture; `rgb` is the left one.
+        right: the right image of a stereo pair, whose left image is `rgb`.
         focal_baseline: of a stereo pair, focal length in pixels times baseline in metres.
 
     Raises:
@@ -175,7 +175,11 @@ def make_sample(
 
 
 def read_bytes(path: Path) -> bytes:
-    """Returns a file's content; InputError names a file that cannot be read."""
+    """Returns a file's content.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which frames a split has: scenes held out for validation, and frames that are missing."""
+"""Chooses the frames of a split: scenes held out for validation; frames that are missing."""
 
 import hashlib
 import math
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from keras_depth.errors import InputError
 
 
-def check_part(part: float) -> None:
+def check_hold_out(part: float) -> None:
     """Raises InputError unless `part` is a number from 0 to below 1."""
     if not isinstance(part, int | float) or not 0 <= part < 1:
         raise InputError(
@@ -16,36 +16,36 @@ def check_part(part: float) -> None:
         )
 
 
-def held_out(scenes: Iterable[str], part: float, where: object) -> set[str]:
+def hold_out_scenes(scenes: Iterable[str], part: float, where: object) -> set[str]:
     """Chooses whole scenes for validation, by their names alone.
 
-    Frames of one scene look alike: with some of them on either side, a network that remembers
-    passes for one that understands.
+    Frames of one scene look alike. With some of them in training and others in validation, a model
+    that memorizes would score like one that generalizes.
 
     Args:
         scenes: the scenes' names, in any order, repeated or not.
-        part: which part of the scenes, above 0 and below 1; at least one scene, and not all.
+        part: the part of the scenes to hold out, above 0 and below 1; at least one, never all.
         where: the data set's folder, for the message.
 
     Raises:
-        InputError: there is one scene alone.
+        InputError: there is only one scene.
     """
     names = sorted(set(scenes), key=lambda name: hashlib.sha256(name.encode()).digest())
     if len(names) < 2:
         raise InputError(
-            f"{where}: has one training scene alone ({names[0]}), and a scene is held out whole or "
-            "not at all; leave data.hold_out at 0, or add scenes"
+            f"{where}: has only one training scene ({names[0]}), and scenes are held out whole;"
+            " leave data.hold_out at 0, or add scenes"
         )
     return set(names[: min(max(1, round(part * len(names))), len(names) - 1)])
 
 
-def check_share(max_missing: float) -> None:
+def check_max_missing(max_missing: float) -> None:
     """Raises InputError unless `max_missing` is a number from 0 to 1."""
     if not isinstance(max_missing, int | float) or not 0 <= max_missing <= 1:
         raise InputError(f"max_missing={max_missing!r}: a share of the frames; give 0 to 1")
 
 
-def lacking(
+def describe_missing(
     what: str,
     kept: int,
     missing: Sequence[str],
@@ -53,18 +53,18 @@ def lacking(
     word: str = "missing",
     detail: str = "",
 ) -> str:
-    """Returns what a description adds for the frames left out: nothing where there are none.
+    """Returns the part of a description that counts missing frames; "" if there are none.
 
     Args:
         what: the folder and the data set, for the message.
-        kept: how many frames have all their files.
-        missing: a file for each frame that has not.
-        max_missing: the share of all frames, 0 to 1, that may be left out.
-        word: what the frames are.
-        detail: what else the message should say.
+        kept: the number of frames that have all their files.
+        missing: a missing file of each other frame.
+        max_missing: the share of all frames, 0 to 1, that may be missing.
+        word: says what is wrong with them.
+        detail: more for the message.
 
     Raises:
-        InputError: more of them are left out, or all.
+        InputError: more frames are missing, or all.
     """
     if not missing:
         return ""

@@ -29,7 +29,7 @@ def check_downsample(name: str) -> None:
 def target_of(
     loss: DepthLoss, encoding: Encoding, model: keras.Model, downsample: str = "nearest"
 ) -> Target:
-    """Returns the function that makes a loss's `y_true` from a batch, see `data.pipeline.Batches`.
+    """Returns the function that makes a loss's `y_true` from a batch, see `data.batches.Batches`.
 
     Args:
         loss: its `target_kind` says whether it learns from depth or from stereo pairs.

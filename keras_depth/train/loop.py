@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from keras_depth.data.batches import Batches
 from keras_depth.data.pipeline import (
-    Batches,
     frames_of_step,
     mean_depth_map,
     resize,

@@ -216,7 +216,7 @@ def test_a_validation_folder_takes_nothing_from_train(tmp_path, name):
     assert metres(open_folder(tmp_path, "train", **options)) == [1, 2, 3]
     assert metres(open_folder(tmp_path, "validation", **options)) == [7]
     assert metres(open_folder(tmp_path, **options)) == [1, 2, 3, 7]
-    assert "no test frames, for it has no test/ folder" in folder_error(tmp_path, "test")
+    assert "no test frames: there is no test/ folder" in folder_error(tmp_path, "test")
 
 
 def test_the_end_of_a_single_recording_is_held_out(tmp_path):
@@ -230,10 +230,10 @@ def test_the_end_of_a_single_recording_is_held_out(tmp_path):
     assert metres(open_folder(tmp_path, "validation", units_per_metre=1000)) == [12]
     everything = open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)
     assert len(everything) == 12 and "train: 12 frames" in everything.description
-    assert "has no test/ folder; keep some training frames for it with --set data.hold_out" in (
+    assert "there is no test/ folder; keep some training frames for it with --set data.hold_out" in (
         folder_error(tmp_path, "validation", hold_out=0)
     )
-    assert "no test frames, for it has no test/ folder; make one" in folder_error(tmp_path, "test")
+    assert "no test frames: there is no test/ folder; make one" in folder_error(tmp_path, "test")
 
 
 def test_whole_recordings_are_held_out(tmp_path):
@@ -253,7 +253,7 @@ def test_whole_recordings_are_held_out(tmp_path):
 
 def test_one_frame_cannot_be_divided(tmp_path):
     recording(tmp_path, 1)
-    assert "has one frame alone; leave data.hold_out at 0" in folder_error(
+    assert "has only one frame; leave data.hold_out at 0" in folder_error(
         tmp_path, "train", units_per_metre=1000
     )
     assert len(open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)) == 1

@@ -61,7 +61,7 @@ class Stereo(Numbered):
 def train(reader, steps, start_step=0, **options):
     settings = dict(
         size=SIZE,
-        augmentation=Augmentation(crop=(8, 8), rotate=5.0, colour=0.2),
+        augmentation=Augmentation(crop=(8, 8), rotate=5.0, color_shift=0.5),
         target=depth_target,
         batch_size=3,
         seed=5,
@@ -288,10 +288,10 @@ def test_a_resized_stereo_pair_keeps_its_metres(size):
 
 
 def test_stereo_pairs_go_through_the_pipeline():
-    augmentation = Augmentation(crop=(8, 8), colour=0.1)
+    augmentation = Augmentation(crop=(8, 8), color_shift=0.5)
     batches = train(Stereo(4), 1, augmentation=augmentation)
     assert batches[0][0].shape == (3, 8, 8, 3)
-    with pytest.raises(InputError, match="would take a stereo pair's rows apart"):
+    with pytest.raises(InputError, match="would misalign the rows of a stereo pair"):
         train(Stereo(4), 1, augmentation=Augmentation(rotate=5.0))
 
 

@@ -23,7 +23,7 @@ _LISTS = [
 ]
 _TESTED = 697  # frames of Eigen's test list
 # What a check finds of the folders, and nothing else: of none in the others.
-_FEW, _ONE = r"\d+ of (about )?[\d,]+ frames found", "occur more than once|share pictures under"
+_FEW, _ONE = r"\d+ of (about )?[\d,]+ frames found", "occur more than once|share images under"
 FINDINGS = {
     **dict.fromkeys(("nyu", "densedepth", "fastdepth", "tensorflow_datasets", "sync"), _FEW),
     "kitti": _ONE,

@@ -56,6 +56,6 @@ def recipe(*overrides):
 
 
 def stereo_recipe(data, *overrides):
-    settings = ["epochs=1", "steps=5", "loss={name: stereo}", "augmentation.colour_shift=0.5"]
+    settings = ["epochs=1", "steps=5", "loss={name: stereo}", "augmentation.color_shift=0.5"]
     changed = recipe(*settings, f"data={data}", "data.validation_frames=2", *overrides)
     return dataclasses.replace(changed, architecture=TINY_STEREO)

@@ -24,7 +24,7 @@ def test_what_sets_rows_apart_stays(tmp_path):
     assert [ablation[row].loss["weights"] for row in (3, 6, 7)] == ["none", "none", "samples"]
     assert ablation[2].data["name"] == "drives" and ablation[1].data["name"] == "rooms"
     grey = {p.row.row: p.recipe for p in planning.plan("mobile_unet", tmp_path)}
-    assert grey[4].augmentation["grey"] == 0.5 and grey[3].options["scaling"] == "torch"
+    assert grey[4].augmentation["gray"] == 0.5 and grey[3].options["scaling"] == "torch"
 
 
 def test_with_data_rows_follow_their_own_recipes(tmp_path):

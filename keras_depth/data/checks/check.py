@@ -1,6 +1,6 @@
-"""Looks through a data set before a week of training on it: `check` tells what seems wrong.
+"""Checks a data set before a week of training on it: `check` reports what seems wrong.
 
-Half a data set, a wrong unit or a shifted depth map train without a murmur, and badly.
+Training on half a data set, in a wrong unit or with shifted depth raises no error, and goes badly.
 """
 
 import hashlib
@@ -13,10 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth.data.checks.alignment import EdgeMatch, alignment_doubts, match_edges
-from keras_depth.data.checks.depth_values import DepthValues, doubts, trend, trend_doubt
+from keras_depth.data.checks.alignment import EdgeMatch, find_alignment_faults, match_edges
+from keras_depth.data.checks.depth_values import (
+    DepthValues,
+    find_trend_fault,
+    find_value_faults,
+    trend,
+)
 from keras_depth.data.checks.report import Report, Split, size_text, some
-from keras_depth.data.checks.stereo import PairMatch, match_pair, stereo_doubts
+from keras_depth.data.checks.stereo import PairMatch, find_stereo_faults, match_pair
 from keras_depth.data.dataset import DATA_SETS, DataSet
 from keras_depth.data.official import Official
 from keras_depth.data.reader import Reader, spread
@@ -30,15 +35,18 @@ _SHEET = 12  # frames on the contact sheet
 _LISTED = 10  # reasons in the text why frames are unreadable
 
 
-class _Look(NamedTuple):
-    """What is kept of a frame that was read.
+class _FrameStats(NamedTuple):
+    """Holds what a check keeps of a frame.
 
-    picture: a hash of its pixels; flat: they have one colour.
+    image: a hash of its pixels.
+    flat: the image has one color.
+    measured: some pixel has depth.
+    constant: all measured pixels have the same depth.
     """
 
     name: str
     size: tuple[int, int]
-    picture: bytes
+    image: bytes
     flat: bool
     measured: bool
     constant: bool
@@ -53,11 +61,11 @@ def check(
     options: dict[str, Any] | None = None,
     frames: int | None = 200,
 ) -> Report:
-    """Reads a part of a data set, and reports what seems wrong with it.
+    """Reads some frames of a data set, and reports what seems wrong with it.
 
     Args:
-        name, data_dir, options: the data set, as `data.open_reader` takes it.
-        frames: how many of each split are read, evenly spread; None: all of them.
+        name, data_dir, options: the data set, see `data.open_reader`.
+        frames: how many frames of each split to read, evenly spread; None: all.
 
     Raises:
         InputError: an unknown name or option, or no split can be opened.
@@ -67,25 +75,27 @@ def check(
     splits = official.splits(options) or data_set.splits
     readers, absent = _open(data_set, data_dir, splits, options)
     report = Report(name, None if data_dir is None else str(data_dir), options, [], absent, [], [])
-    looks: dict[str, list[_Look]] = {}
+    stats: dict[str, list[_FrameStats]] = {}
     chosen = {split: spread(len(reader), frames) for split, reader in readers.items()}
-    # None: no bar where nobody looks on.
+    # None: no bar if the output is no terminal.
     with tqdm(total=sum(map(len, chosen.values())), unit="frame", disable=None) as bar:
         for title, reader in readers.items():
             split = Split(title, reader.description, len(reader), missing=list(reader.missing))
-            looks[title], values = _read(reader, chosen[title], split, bar)
+            stats[title], values = _read(reader, chosen[title], split, bar)
             sentences = [
-                *_incomplete(official, data_dir, options, split, reader),
-                *_odd_frames(split, looks[title], data_set.sizes, options),
-                *doubts(values, data_set.scene, options.get("units_per_metre")),
-                trend_doubt([look.trend for look in looks[title] if look.trend is not None]),
-                *alignment_doubts([look.edges for look in looks[title] if look.edges]),
-                *stereo_doubts([look.pair for look in looks[title] if look.pair]),
+                *_compare_with_official(official, data_dir, options, split, reader),
+                *_find_odd_frames(split, stats[title], data_set.sizes, options),
+                *find_value_faults(values, data_set.scene, options.get("units_per_metre")),
+                find_trend_fault(
+                    [frame.trend for frame in stats[title] if frame.trend is not None]
+                ),
+                *find_alignment_faults([frame.edges for frame in stats[title] if frame.edges]),
+                *find_stereo_faults([frame.pair for frame in stats[title] if frame.pair]),
             ]
             report.findings += [f"{title}: {sentence}" for sentence in sentences if sentence]
             report.splits.append(split)
-    report.findings += _shared(readers, looks)
-    report.sheet = _sheet(readers, report.splits, chosen)
+    report.findings += _find_shared(readers, stats)
+    report.sheet = _choose_sheet(readers, report.splits, chosen)
     return report
 
 
@@ -108,26 +118,26 @@ def _open(
             absent[split or "all"] = str(error)
             continue
         own = [reader.name(index) for index in range(len(reader))]
-        # Where there are no frames to validate on, some readers give the test frames.
+        # Without validation frames, some readers give the test frames.
         if own not in names:
             readers[split or "all"] = reader
             names.append(own)
     if not readers:
-        # Frames that belong to no split; if there are none, its sentence is the one to show.
+        # Frames of no split; if there are none, this error is the one to show.
         readers["all"] = data_set.open(data_dir, None, **lenient)
     return readers, absent
 
 
 def _read(
     reader: Reader, indices: Sequence[int], split: Split, bar: tqdm
-) -> tuple[list[_Look], DepthValues]:
-    """Reads frames; fills in what the split's report says of them."""
+) -> tuple[list[_FrameStats], DepthValues]:
+    """Reads frames, and fills in the split's part of the report."""
     values = DepthValues.of(np.zeros(0, np.float32))
-    looks: list[_Look] = []
+    stats: list[_FrameStats] = []
     aligned = {indices[i] for i in spread(len(indices), _ALIGNED)}
     paired = {indices[i] for i in spread(len(indices), _PAIRS)} if reader.stereo else set()
 
-    def look(index: int) -> tuple[_Look, DepthValues] | InputError:
+    def inspect(index: int) -> tuple[_FrameStats, DepthValues] | InputError:
         try:
             return _inspect(reader, index, index in aligned, index in paired)
         except InputError as error:
@@ -135,45 +145,47 @@ def _read(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         bar.set_description(split.name)
-        for index, found in zip(indices, pool.map(look, indices), strict=True):
+        for index, found in zip(indices, pool.map(inspect, indices), strict=True):
             bar.update()
             if isinstance(found, InputError):
                 split.unreadable[reader.name(index)] = str(found)
             else:
-                looks.append(found[0])
+                stats.append(found[0])
                 values += found[1]
-    split.read = len(looks)
-    split.sizes = dict(Counter(size_text(one.size) for one in looks).most_common())
+    split.read = len(stats)
+    split.sizes = dict(Counter(size_text(one.size) for one in stats).most_common())
     split.depth = values.summary() if values.pixels else {}
-    return looks, values
+    return stats, values
 
 
-def _inspect(reader: Reader, index: int, aligned: bool, paired: bool) -> tuple[_Look, DepthValues]:
+def _inspect(
+    reader: Reader, index: int, aligned: bool, paired: bool
+) -> tuple[_FrameStats, DepthValues]:
     sample = reader.stored(index)
-    picture, depth = to_uint8(sample["image"]), sample["depth"]
+    image, depth = to_uint8(sample["image"]), sample["depth"]
     values = DepthValues.of(depth)
-    look = _Look(
+    frame = _FrameStats(
         reader.name(index),
         depth.shape,
-        hashlib.blake2b(picture.tobytes(), digest_size=16).digest(),
-        bool(picture.std() < 1),
+        hashlib.blake2b(image.tobytes(), digest_size=16).digest(),
+        bool(image.std() < 1),
         values.measured > 0,
         values.measured > 1 and values.minimum == values.maximum,
         trend(depth),
-        match_edges(picture, depth) if aligned else None,
+        match_edges(image, depth) if aligned else None,
         match_pair(sample) if paired else None,
     )
-    return look, values
+    return frame, values
 
 
-def _incomplete(
+def _compare_with_official(
     official: Official,
     data_dir: str | Path | None,
     options: dict[str, Any],
     split: Split,
     reader: Reader,
 ) -> list[str]:
-    """Compares a split with the published one."""
+    """Returns how a split's frames differ from the published ones."""
     part = None if split.name == "all" else split.name
     should = official.count(data_dir, options, part)
     split.official = should.frames if should else None
@@ -209,13 +221,16 @@ def _incomplete(
     ]
 
 
-def _odd_frames(
-    split: Split, looks: list[_Look], usual: frozenset[tuple[int, int]], options: dict[str, Any]
+def _find_odd_frames(
+    split: Split,
+    stats: list[_FrameStats],
+    usual: frozenset[tuple[int, int]],
+    options: dict[str, Any],
 ) -> list[str]:
-    """Names the frames that cannot be read, and those that teach nothing."""
+    """Names the frames that cannot be read, and those that are useless for training."""
     sentences = []
     if split.unreadable:
-        # Every frame of a day has the same calibration file, and the same sentence if it is bad.
+        # All frames of a day share a calibration file, and its error.
         counts = Counter(split.unreadable.values())
         listed = [
             f"{sentence} ({n} frames)" if n > 1 else sentence for sentence, n in counts.items()
@@ -225,33 +240,33 @@ def _odd_frames(
         sentences.append(
             "\n  - ".join([f"frames that cannot be read ({len(split.unreadable)}):", *listed])
         )
-    if looks:
-        usual = usual | {Counter(look.size for look in looks).most_common(1)[0][0]}
+    if stats:
+        usual = usual | {Counter(frame.size for frame in stats).most_common(1)[0][0]}
     groups = {
         "frames of odd size": [
-            f"{look.name} ({size_text(look.size)})" for look in looks if look.size not in usual
+            f"{frame.name} ({size_text(frame.size)})" for frame in stats if frame.size not in usual
         ],
-        "pictures of one colour": [look.name for look in looks if look.flat],
-        "depth maps of one value": [look.name for look in looks if look.constant],
-        "frames without depth": [look.name for look in looks if not look.measured],
+        "images of one color": [frame.name for frame in stats if frame.flat],
+        "depth maps of one value": [frame.name for frame in stats if frame.constant],
+        "frames without depth": [frame.name for frame in stats if not frame.measured],
     }
-    if options.get("depth") == "none":  # as asked for
+    if options.get("depth") == "none":  # the user asked for none
         del groups["frames without depth"]
     sentences += [
         f"{what} ({len(names)}): {some(names)}" for what, names in groups.items() if names
     ]
-    pictures: dict[bytes, list[str]] = defaultdict(list)
-    for look in looks:
-        if not look.flat:
-            pictures[look.picture].append(look.name)
-    twice = [" = ".join(names) for names in pictures.values() if len(names) > 1]
+    images: dict[bytes, list[str]] = defaultdict(list)
+    for frame in stats:
+        if not frame.flat:
+            images[frame.image].append(frame.name)
+    twice = [" = ".join(names) for names in images.values() if len(names) > 1]
     if twice:
-        sentences.append(f"pictures that occur more than once ({len(twice)}): {some(twice)}")
+        sentences.append(f"images that occur more than once ({len(twice)}): {some(twice)}")
     return sentences
 
 
-def _shared(readers: dict[str, Reader], looks: dict[str, list[_Look]]) -> list[str]:
-    """Finds frames of one split in another: by name of all, by pixels of those that were read."""
+def _find_shared(readers: dict[str, Reader], stats: dict[str, list[_FrameStats]]) -> list[str]:
+    """Finds frames that two splits share: by name among all, by pixels among those read."""
     sentences = []
     titles = list(readers)
     for place, one in enumerate(titles):
@@ -260,24 +275,24 @@ def _shared(readers: dict[str, Reader], looks: dict[str, list[_Look]]) -> list[s
             same = sorted(names[0] & names[1])
             if same:
                 sentences.append(f"{one} and {other} share frames ({len(same):,}): {some(same)}")
-            pictures = {look.picture: look.name for look in looks[one] if not look.flat}
+            images = {frame.image: frame.name for frame in stats[one] if not frame.flat}
             again = [
-                f"{pictures[look.picture]} = {look.name}"
-                for look in looks[other]
-                if look.picture in pictures and look.name not in names[0]
+                f"{images[frame.image]} = {frame.name}"
+                for frame in stats[other]
+                if frame.image in images and frame.name not in names[0]
             ]
             if again:
                 sentences.append(
-                    f"{one} and {other} share pictures under different names ({len(again):,}):"
+                    f"{one} and {other} share images under different names ({len(again):,}):"
                     f" {some(again)}"
                 )
     return sentences
 
 
-def _sheet(
+def _choose_sheet(
     readers: dict[str, Reader], found: list[Split], chosen: dict[str, list[int]]
 ) -> list[tuple[str, Reader, int]]:
-    """Chooses the contact sheet's frames, as many of each split."""
+    """Chooses the frames of the contact sheet, the same number from each split."""
     sheet = []
     each = max(1, _SHEET // len(found))
     for split in found:

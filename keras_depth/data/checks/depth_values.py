@@ -1,15 +1,15 @@
-"""What the depth of many frames is like: its range, its steps, and whether it can be metres."""
+"""Checks the depth of many frames: its range, its steps, and whether it can be metres."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-# Bins of a histogram of log10(metres): every 0.5 %, far beyond what any unit makes of a depth.
+# Bins of a histogram of log10(metres): 0.5 % each, far beyond the range of any unit.
 _LOWEST, _HIGHEST, _PER_DECADE = -7, 8, 500
 _LEVELS = 256  # distinct values that an 8-bit picture can hold
 
-# Of the kinds of scene: metres between which the median of all depth lies, and a usual median.
+# Kind of scene -> the lowest, the highest and a usual median of all depth, in metres.
 _MEDIANS = {"indoor": (0.3, 10.0, 2.7), "driving": (2.0, 100.0, 12.0), "any": (0.1, 200.0, 3.0)}
 _UNITS = {
     1000: "millimetres",
@@ -21,14 +21,15 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class DepthValues:
-    """The measured depth of a frame, or of several: two of them add up.
+    """Summarizes the measured depth of one frame or several; two summaries add up.
 
     Attributes:
-        pixels, measured: how many there are, and how many of them hold a depth.
-        counts: int64, the histogram of the measured ones.
-        minimum, maximum: metres; infinity and 0 where nothing is measured.
-        at_maximum: pixels that hold the maximum itself; `reaching`, the frames that do.
-        levels: the distinct values, None where they are more than an 8-bit picture has.
+        pixels, measured: the number of pixels, and of those with depth.
+        counts: int64, the histogram of the measured depth.
+        minimum, maximum: metres; infinity and 0 if nothing is measured.
+        at_maximum: pixels at the maximum.
+        reaching: frames with a pixel at the maximum.
+        levels: the distinct values; None if there are more than an 8-bit image can hold.
     """
 
     pixels: int
@@ -42,14 +43,14 @@ class DepthValues:
 
     @classmethod
     def of(cls, depth: np.ndarray) -> "DepthValues":
-        """Looks at one depth map: floating (H, W), metres, 0 = not measured."""
+        """Summarizes one depth map: floating (H, W), metres, 0 = not measured."""
         values = depth[depth > 0]
         bins = (np.log10(values) - _LOWEST) * _PER_DECADE
         last = (_HIGHEST - _LOWEST) * _PER_DECADE - 1
         counts = np.bincount(bins.clip(0, last).astype(np.int64), minlength=last + 1)
         if not values.size:
             return cls(depth.size, 0, counts, math.inf, 0.0, 0, 0, frozenset())
-        # Most maps show by a part of their pixels that they have more values.
+        # In most maps a part of the pixels already has more values.
         few = len(np.unique(values[:: 1 + values.size // 5000])) <= _LEVELS
         levels = np.unique(values) if few else ()
         maximum = values.max()
@@ -82,7 +83,7 @@ class DepthValues:
         )
 
     def percentile(self, percent: float) -> float:
-        """Returns metres, within 0.3 %; NaN where nothing is measured."""
+        """Returns a percentile in metres, within 0.3 %; NaN if nothing is measured."""
         if not self.measured:
             return math.nan
         place = np.searchsorted(self.counts.cumsum(), percent / 100 * self.measured)
@@ -90,7 +91,7 @@ class DepthValues:
         return float(np.clip(metres, self.minimum, self.maximum))
 
     def summary(self) -> dict[str, float | int | None]:
-        """Returns the share of pixels measured, metres at five places, and the distinct values."""
+        """Returns the share of measured pixels, five percentiles, and the number of levels."""
         percentiles = {f"{p}%": self.percentile(p) for p in (1, 50, 99)} if self.measured else {}
         return {
             "measured": self.measured / self.pixels,
@@ -101,21 +102,21 @@ class DepthValues:
         }
 
 
-def doubts(values: DepthValues, scene: str, units_per_metre: float | None) -> list[str]:
-    """Says, a sentence each, why these cannot well be metres.
+def find_value_faults(values: DepthValues, scene: str, units_per_metre: float | None) -> list[str]:
+    """Says why these values are unlikely to be metres, one sentence for each reason.
 
     Args:
         values: of all frames that were read.
         scene: "indoor", "driving" or "any".
-        units_per_metre: what a folder's pictures were divided by, if it was given.
+        units_per_metre: the divisor of a folder's depth images, if one was given.
     """
     if not values.measured:
         return []
-    found = (_unit_doubt(values, scene, units_per_metre), _cut_off(values))
+    found = (_find_unit_fault(values, scene, units_per_metre), _find_cut_off(values))
     return [sentence for sentence in found if sentence]
 
 
-def _unit_doubt(values: DepthValues, scene: str, units_per_metre: float | None) -> str:
+def _find_unit_fault(values: DepthValues, scene: str, units_per_metre: float | None) -> str:
     median = values.percentile(50)
     low, high, usual = _MEDIANS[scene]
     levels = values.levels or frozenset()
@@ -143,8 +144,8 @@ def _unit_doubt(values: DepthValues, scene: str, units_per_metre: float | None) 
     return f"median depth {number(median)} m{steps}: {guess}; {remedy}"
 
 
-def _cut_off(values: DepthValues) -> str:
-    """A sensor's or a format's limit: many pixels hold the maximum, and few come near it."""
+def _find_cut_off(values: DepthValues) -> str:
+    """Says that depth is cut off: many pixels are at the maximum, and few are near it."""
     share = values.at_maximum / values.measured
     bins = (np.log10([0.95 * values.maximum, values.maximum]) - _LOWEST) * _PER_DECADE
     near = values.counts[int(bins[0]) : int(bins[1]) + 1].sum() - values.at_maximum
@@ -157,11 +158,11 @@ def _cut_off(values: DepthValues) -> str:
     )
 
 
-_FEWEST = 8  # frames; a single one may well look down a slope, or at a ceiling
+_MIN_FRAMES = 8  # a single frame may look down a slope, or at a ceiling
 
 
 def trend(depth: np.ndarray) -> float | None:
-    """Returns the correlation of row and log depth, below 0 where the bottom is nearer."""
+    """Returns the correlation of row and log depth; below 0 if the bottom is nearer."""
     rows = np.nonzero(depth > 0)[0]
     values = np.log(depth[depth > 0])
     if values.size < 100 or np.ptp(values) == 0 or np.ptp(rows) == 0:
@@ -169,9 +170,9 @@ def trend(depth: np.ndarray) -> float | None:
     return float(np.corrcoef(rows, values)[0, 1])
 
 
-def trend_doubt(trends: list[float]) -> str:
-    """Says that depth grows downwards, if it does in the mean of the frames."""
-    if len(trends) < _FEWEST:
+def find_trend_fault(trends: list[float]) -> str:
+    """Says that depth grows downwards, if it does so on average."""
+    if len(trends) < _MIN_FRAMES:
         return ""
     mean, error = np.mean(trends), np.std(trends) / math.sqrt(len(trends))
     if mean < 0.1 or mean < 2 * error:
@@ -184,7 +185,7 @@ def trend_doubt(trends: list[float]) -> str:
 
 
 def number(value: float) -> str:
-    """Returns three digits, and thousands as 2,710."""
+    """Formats a value with three digits, thousands as 2,710."""
     if abs(value) < 1000:
         return f"{value:.3g}"
     return f"{float(f'{value:.3g}'):,.0f}"

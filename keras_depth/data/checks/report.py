@@ -1,4 +1,4 @@
-"""What a check of a data set found, for people and for programs."""
+"""Reports what a check of a data set found, as Markdown and as JSON."""
 
 import dataclasses
 import json
@@ -12,23 +12,23 @@ from keras_depth.data.reader import Reader
 from keras_depth.files import write_text
 from keras_depth.markdown import table
 
-_NAMED = 3  # frames, and drives, that a sentence names; report.json names all
+_NAMED = 3  # frames or drives that a sentence names
 
 
 @dataclass
 class Split:
-    """What was found in a split.
+    """Holds what was found in a split.
 
     Attributes:
         name: "train", "validation", "test", or "all".
         description: the reader's: layout, frames and folder.
-        frames, official: how many there are, and how many there should be.
-        missing: files that frames lack, see `Reader.missing`.
-        drives: KITTI's drives that are not wholly there: name -> "0 of 108".
-        read: how many frames were read, without those that could not be.
-        unreadable: name -> the reader's sentence.
-        sizes: "480x640" -> frames.
-        depth: `DepthValues.summary()` of the frames that were read.
+        frames, official: how many frames there are, and how many are published.
+        missing: missing files, see `Reader.missing`.
+        drives: KITTI's incomplete drives: name -> "0 of 108".
+        read: how many frames were read.
+        unreadable: name -> the reader's error.
+        sizes: "480x640" -> number of frames.
+        depth: `DepthValues.summary()` of the frames read.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Split:
 
 @dataclass
 class Report:
-    """What a check found.
+    """Holds what a check found.
 
     Attributes:
-        data, data_dir, options: the data set, as `data.open_reader` takes it.
+        data, data_dir, options: the data set, see `data.open_reader`.
         splits: what was found in each.
-        absent: splits that cannot be opened -> the reader's sentence. One need not have them all.
-        findings: what seems wrong, a sentence each; hints begin with "hint".
+        absent: splits that cannot be opened -> the reader's error. This need not be wrong.
+        findings: what seems wrong, one sentence each; hints begin with "hint".
         sheet: (title, reader, index) of the frames for the contact sheet.
     """
 

@@ -1,4 +1,4 @@
-"""Whether a stereo pair's right picture is the right one, and whether its scale is true."""
+"""Checks that a stereo pair is not swapped or mismatched, and that its scale is right."""
 
 from typing import NamedTuple
 
@@ -8,19 +8,19 @@ import numpy as np
 from keras_depth.data.reader import Sample
 from keras_depth.images import to_uint8
 
-_WIDTH = 640  # pixels; wider pictures are matched at this width
-_FARTHEST_LEFT = 0.15  # the largest disparity that is looked for, of the width
+_WIDTH = 640  # pixels; wider images are matched at this width
+_MAX_DISPARITY = 0.15  # the largest disparity to search, as a part of the width
 # Real pairs (KITTI, Middlebury 2003) match in about 0.8 of their pixels; swapped in 0.2.
 _MATCHED = 0.4
 
 
 class PairMatch(NamedTuple):
-    """What block matching makes of a pair.
+    """Holds the result of block matching for a pair.
 
-    same: both pictures are the same one.
-    matched: the share of pixels that are found farther left in the right picture.
+    same: both images are the same.
+    matched: the share of pixels found farther left in the right image.
     swapped: the same with left and right exchanged.
-    ratio: the median of (focal_baseline / disparity) / depth; None where there is no depth.
+    ratio: the median of (focal_baseline / disparity) / depth; None without depth.
     """
 
     same: bool
@@ -30,7 +30,7 @@ class PairMatch(NamedTuple):
 
 
 def match_pair(sample: Sample) -> PairMatch:
-    """Matches the pictures of a stereo sample (semi-global matching, Hirschmueller, 2008)."""
+    """Matches the images of a stereo sample (semi-global matching, Hirschmueller, 2008)."""
     left, right = to_uint8(sample["image"]), to_uint8(sample["right"])
     if np.array_equal(left, right):
         return PairMatch(True, 0.0, 0.0, None)
@@ -55,11 +55,11 @@ def _grey(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _disparity(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns float32 (H, W) pixels; 0 or less where no match is sure."""
+    """Returns float32 (H, W) pixels; 0 or less where there is no certain match."""
     block = 5
     matcher = cv2.StereoSGBM.create(
         minDisparity=0,
-        numDisparities=16 * max(1, round(_FARTHEST_LEFT * left.shape[1] / 16)),
+        numDisparities=16 * max(1, round(_MAX_DISPARITY * left.shape[1] / 16)),
         blockSize=block,
         P1=8 * block**2,  # as OpenCV's documentation recommends for one channel
         P2=32 * block**2,
@@ -71,8 +71,8 @@ def _disparity(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return matcher.compute(left, right).astype(np.float32) / 16
 
 
-def stereo_doubts(pairs: list[PairMatch]) -> list[str]:
-    """Says that left and right are swapped, the same, no pair, or that their scale is wrong."""
+def find_stereo_faults(pairs: list[PairMatch]) -> list[str]:
+    """Says that left and right are swapped, equal or mismatched, or that their scale is wrong."""
     if not pairs:
         return []
     if any(pair.same for pair in pairs):

@@ -1,4 +1,4 @@
-"""Reads KITTI: the raw recordings by a list of their frames, and three of the benchmarks.
+"""Reads KITTI: frames of the raw recordings by a list, and three of the benchmarks.
 
 | list | what is stored as depth | metres |
 |---|---|---|
@@ -18,7 +18,7 @@ import numpy as np
 from keras_depth import depth_png
 from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.kitti.calibration import Calibration, read_calibration
-from keras_depth.data.kitti.files import Frame, benchmark_frames, benchmarks, has_splits, raw_frames
+from keras_depth.data.kitti.files import BENCHMARKS, Frame, benchmark_frames, has_splits, raw_frames
 from keras_depth.data.kitti.lidar import depth_map, read_points
 from keras_depth.data.listing import Folders
 from keras_depth.data.reader import (
@@ -28,7 +28,7 @@ from keras_depth.data.reader import (
     make_sample,
     read_bytes,
 )
-from keras_depth.data.splits import check_part, check_share, lacking
+from keras_depth.data.splits import check_hold_out, check_max_missing, describe_missing
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.images import decode_rgb
 
@@ -39,7 +39,7 @@ _TITLES = {
     "disparity": "depth of its disparity",
     "none": "no depth",
 }
-# By list, what the argument `depth` may be and what it stands for.
+# Values of the argument `depth`, by list -> the kind of file that it means.
 _RAW = {"lidar": "lidar", "lidar_x": "lidar_x", "annotated": "annotated", "none": "none"}
 _BENCHMARK = {
     "object": {"lidar": "lidar", "lidar_x": "lidar_x", "none": "none"},
@@ -64,9 +64,9 @@ def open_kitti(
         data_dir: the folder that holds the data, or the one above it.
         split: "train", "validation", "test", or None: the test frames if the list has any,
             otherwise all frames. The benchmarks are not split.
-        list: of KITTI raw: a name of `kitti_lists`, a csv file like them, a folder of train.csv,
-            validation.csv and test.csv or some of them, or "all" for every left picture there; or
-            a benchmark's training set: "stereo2015", "stereo2012", "object".
+        list: of KITTI raw: one of `kitti.lists.LISTS`, a csv file like them, a folder of train.csv,
+            validation.csv and test.csv or some of them, or "all" for every left image there; or a
+            benchmark's training set: "stereo2015", "stereo2012", "object".
         stereo: samples also hold the right picture and `focal_baseline`.
         depth: "lidar", the scan's points at their distance along the camera's axis, or what the
             stereo benchmarks' disparity comes to; "lidar_x", at that along the scanner's own, as
@@ -86,9 +86,9 @@ def open_kitti(
         raise InputError(f"{path}: no such folder; give the one that holds KITTI")
     check_split(split)
     kind = _kind(name, depth)
-    check_share(max_missing)
-    check_part(hold_out)
-    if hold_out and (has_splits(name) or name in benchmarks()):
+    check_max_missing(max_missing)
+    check_hold_out(hold_out)
+    if hold_out and (has_splits(name) or name in BENCHMARKS):
         raise InputError(f"KITTI list {name} has its own split; leave out data.hold_out")
 
     title, folders = f"KITTI {name}", Folders()
@@ -97,7 +97,7 @@ def open_kitti(
         title += f", {split or 'all splits'}"
     elif hold_out and split in ("train", "validation"):
         title += f", {split} with {hold_out:g} of the drives held out"
-    if name in benchmarks():
+    if name in BENCHMARKS:
         frames, without = [*benchmark_frames(path, name, stereo, kind, folders)], 0
     else:
         frames, without = raw_frames(path, name, split, stereo, kind, folders, hold_out)
@@ -107,7 +107,7 @@ def open_kitti(
     kept = [frame for frame, file in zip(frames, absent, strict=True) if not file]
     missing = [file for file in absent if file]
     drives = _absent_drives(frames, folders) if missing else ""
-    lack = lacking(f"{path}: {title}", len(kept), missing, max_missing, detail=drives)
+    lack = describe_missing(f"{path}: {title}", len(kept), missing, max_missing, detail=drives)
     description = f"{title}, {_TITLES[kind]}: {len(kept)} frames from {path}"
     if without:
         what = "annotated depth" if kind == "annotated" else "LiDAR scan"
@@ -116,8 +116,8 @@ def open_kitti(
 
 
 def _kind(name: str, depth: str) -> str:
-    """Returns what files hold the depth of a list; see `KittiReader`."""
-    known = (*kitti_lists.names(), "all", *benchmarks())
+    """Returns the kind of file that holds the depth of a list, see `KittiReader`."""
+    known = (*kitti_lists.LISTS, "all", *BENCHMARKS)
     if name not in known and not has_splits(name) and not name.endswith(".csv"):
         raise unknown_name("KITTI list", name, known)
     kinds = _BENCHMARK.get(name, _RAW)
@@ -127,7 +127,7 @@ def _kind(name: str, depth: str) -> str:
 
 
 def _absent_drives(frames: Sequence[Frame], folders: Folders) -> str:
-    """Names the frames' drives that have no folder; "" where all have."""
+    """Names the drives of the frames that have no folder; "" if all have."""
     drives = {frame.drive for frame in frames if frame.drive}
     absent = sorted(os.path.basename(drive) for drive in drives if not folders[drive])
     if not absent:
@@ -137,11 +137,11 @@ def _absent_drives(frames: Sequence[Frame], folders: Folders) -> str:
 
 
 class KittiReader(Reader):
-    """A reader of frames whose files were there when it was opened.
+    """Reads frames whose files existed when it was opened.
 
     Args:
         frames: their files.
-        depth: "lidar", "lidar_x", "annotated", "disparity" or "none", what the files hold.
+        depth: what the files hold: "lidar", "lidar_x", "annotated", "disparity" or "none".
         stereo, description, missing: see `Reader`.
     """
 
@@ -156,7 +156,7 @@ class KittiReader(Reader):
         self._frames, self._depth = frames, depth
         self.stereo, self.description, self.missing = stereo, description, missing
         self.measured = depth != "none"
-        # Two threads may read the same file; they put the same in.
+        # Two threads may read the same file; both store the same.
         self._calibrations: dict[tuple[str, ...], Calibration] = {}
 
     def __len__(self) -> int:
@@ -197,7 +197,7 @@ class KittiReader(Reader):
         if files not in self._calibrations:
             self._calibrations[files] = read_calibration(*files)
         calibration = self._calibrations[files]
-        # A disparity map has the picture's size, or `make_sample` refuses it.
+        # `make_sample` refuses a disparity map of another size than the image.
         if self._depth != "disparity" and calibration.size not in (None, size):
             raise InputError(
                 f"{frame.picture}: the picture is {size} but {files[0]} is for {calibration.size} "

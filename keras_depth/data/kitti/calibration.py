@@ -1,4 +1,4 @@
-"""KITTI's calibration files: the rectified colour cameras and where the LiDAR stands.
+"""Reads KITTI's calibration files: the rectified color cameras and the LiDAR's position.
 
 | of | file | cameras | rectification | LiDAR |
 |---|---|---|---|---|
@@ -19,14 +19,14 @@ from keras_depth.geometry import Intrinsics
 
 
 class Calibration(NamedTuple):
-    """The rectified colour cameras of a recording, "l" and "r".
+    """Holds the rectified color cameras of a recording, "l" and "r".
 
-    file: where it was read, for messages.
-    left, right: float64 (3, 4), from metres before rectified camera 0 to homogeneous pixels, whose
-        (0, 0) is the centre of the top left one.
-    lidar: float64 (4, 4), from the LiDAR's metres to those of rectified camera 0; None where the
-        files do not say.
-    size: (height, width) of the pictures; None where the file does not say.
+    file: the file it was read from, for messages.
+    left, right: float64 (3, 4), from metres in the frame of rectified camera 0 to homogeneous
+        pixels; (0, 0) is the center of the top left pixel.
+    lidar: float64 (4, 4), from metres in the LiDAR's frame to that of rectified camera 0; None if
+        the files do not say.
+    size: (height, width) of the images; None if the file does not say.
     """
 
     file: str
@@ -36,7 +36,7 @@ class Calibration(NamedTuple):
     size: tuple[int, int] | None = None
 
     def lidar_to_image(self, side: str = "l") -> np.ndarray:
-        """Returns float64 (3, 4), from the LiDAR's metres to homogeneous pixels of one camera."""
+        """Returns float64 (3, 4), from metres in the LiDAR's frame to homogeneous pixels."""
         if self.lidar is None:
             raise InputError(
                 f"{self.file}: the calibration has no Tr_velo_to_cam, i.e. not the LiDAR's place; "
@@ -45,14 +45,14 @@ class Calibration(NamedTuple):
         return self._projection(side) @ self.lidar
 
     def intrinsics(self, side: str = "l") -> Intrinsics:
-        """Returns one camera's, in pixels of its pictures at full size."""
+        """Returns the intrinsics of one camera, in pixels of its full-size images."""
         camera = self._projection(side)
         fx, fy, cx, cy = camera[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()
         return Intrinsics(fx, fy, cx, cy)
 
     @property
     def focal_baseline(self) -> float:
-        """Focal length in pixels at full size times the distance of the cameras in metres."""
+        """The focal length in pixels, at full size, times the baseline in metres."""
         return float(self.left[0, 3] - self.right[0, 3])
 
     def _projection(self, side: str) -> np.ndarray:
@@ -92,7 +92,7 @@ def read_calibration(cameras: str | Path, lidar: str | Path | None = None) -> Ca
 
 
 class _File:
-    """Lines such as "P2: 7.2e+02 0 ...", of which some hold dates instead of numbers."""
+    """Parses lines such as "P2: 7.2e+02 0 ..."; some hold dates instead of numbers."""
 
     def __init__(self, path: str | Path):
         self._path = path

@@ -1,4 +1,4 @@
-"""Where KITTI's files are: the frames of a list or a benchmark, and which of their files exist.
+"""Finds KITTI's files: those of the frames of a list or a benchmark.
 
 | list | folders, in the data folder or one folder down |
 |---|---|
@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.listing import Folders
-from keras_depth.data.splits import held_out
+from keras_depth.data.splits import hold_out_scenes
 from keras_depth.errors import InputError
 
 
 class Frame(NamedTuple):
-    """The files of one frame; "" or () where the reader does not want them.
+    """Names the files of one frame; "" or () for files that the reader does not need.
 
-    key: the picture's path in the data set, without "data" and its ending.
-    side: "l" or "r", the camera that took the picture.
+    key: the image's path in the data set, without "data" and its ending.
+    side: "l" or "r", the camera that took the image.
     drive: the folder of its drive; the benchmarks have none.
-    calibration: what `read_calibration` takes.
+    calibration: the arguments of `read_calibration`.
     """
 
     key: str
@@ -49,14 +49,14 @@ _PICTURE = re.compile(r"(\d+)\.(?:png|jpg)")
 
 
 def has_splits(name: str) -> bool:
-    """Returns whether `name` is a list with splits: a published one, or a folder of csv files."""
-    if name in ("all", *benchmarks()) or name.endswith(".csv"):
+    """Tells whether `name` is a list with splits: a published one, or a folder of csv files."""
+    if name in ("all", *BENCHMARKS) or name.endswith(".csv"):
         return False
-    return name in kitti_lists.names() or Path(name).expanduser().is_dir()
+    return name in kitti_lists.LISTS or Path(name).expanduser().is_dir()
 
 
 def drives_there(path: Path) -> set[str]:
-    """Returns the drives of KITTI raw that have a folder, by its name."""
+    """Returns the names of the folders of KITTI raw's drives."""
     folders = Folders()
     return {name for _, name, _ in _drives(_raw_root(path, folders), folders)}
 
@@ -70,17 +70,23 @@ def raw_frames(
     folders: Folders,
     hold_out: float = 0.0,
 ) -> tuple[list[Frame], int]:
-    """Returns the frames of a list of KITTI raw, be their files there or not.
+    """Returns the frames of a list of KITTI raw, whether their files exist or not.
 
     Args:
         path: the data folder.
-        name: of the list, a csv file or a folder of them, or "all".
-        split: None for the test frames if the list has any, otherwise all.
+        name: a list, a csv file or a folder of them, or "all".
+        split: None: the test frames if the list has any, otherwise all.
+        stereo: frames also need the right image and a calibration.
         depth: "lidar", "lidar_x", "annotated" or "none".
-        hold_out: of "all" and of a csv file, the part of the drives kept for validation.
+        folders: the files that exist.
+        hold_out: for "all" and a csv file, the part of the drives kept for validation.
 
     Returns:
-        The frames that KITTI has the depth of, and how many others the list names.
+        The frames whose depth KITTI has, and the number of others in the list.
+
+    Raises:
+        InputError: no folder, or more than one, looks like KITTI raw; KITTI has no such depth of
+            any frame; a right image is named as the left one of a stereo pair.
     """
     root = _raw_root(path, folders)
     annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
@@ -118,7 +124,7 @@ def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
         return kitti_lists.load(name, "")
     known = kitti_lists.splits(name)
     if split is None and "test" not in known:
-        # One's own training and validation frames may be the same.
+        # A user's training and validation frames may be the same.
         return [*dict.fromkeys(f for part in known for f in kitti_lists.load(name, part))]
     return kitti_lists.load(name, split or "test")
 
@@ -138,7 +144,7 @@ def _part(
             " validation with the option hold_out=0.1 of the data set"
         )
     drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
-    kept = held_out(drives, hold_out, path)
+    kept = hold_out_scenes(drives, hold_out, path)
     wanted = split == "validation"
     return [f for f, drive in zip(frames, drives, strict=True) if (drive in kept) == wanted]
 
@@ -161,7 +167,7 @@ def _drives(root: str, folders: Folders) -> Iterator[tuple[str, str, int]]:
 
 
 def _annotated_drives(path: Path, folders: Folders) -> dict[str, str]:
-    """Returns, of each drive, the folder that holds its annotated depth."""
+    """Returns the folder of each drive's annotated depth."""
 
     def drives(root: str) -> dict[str, str]:
         return {
@@ -195,7 +201,7 @@ def _raw_frame(
         measured = f"{drive}/velodyne_points/data/{stem}.bin"
         calibration = [f"{root}/{date}/calib_{file}_to_cam.txt" for file in ("cam", "velo")]
     elif depth == "annotated":
-        # A drive that has none is named where it would stand, beside another one.
+        # For a drive without one, name the place where it would be, beside another drive.
         beside = os.path.dirname(next(iter(annotated.values())))
         place = annotated.get(name, f"{beside}/{name}")
         measured = f"{place}/proj_depth/groundtruth/{camera}/{stem}.png"
@@ -211,7 +217,7 @@ def _raw_frame(
 
 
 class _Benchmark(NamedTuple):
-    """Folders of training/, and how many frames there are: as many as pictures with None."""
+    """Names the folders in training/; frames None: as many as there are images."""
 
     left: str
     right: str
@@ -221,29 +227,29 @@ class _Benchmark(NamedTuple):
     frames: int | None
 
 
-_BENCHMARKS = {
+BENCHMARKS = {
     "stereo2015": _Benchmark("image_2", "image_3", "disp_noc_0", ".png", "calib_cam_to_cam", 200),
     "stereo2012": _Benchmark("colored_0", "colored_1", "disp_noc", ".png", "calib", 194),
     "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", None),
 }
 
 
-def benchmarks() -> list[str]:
-    """Returns the names that `benchmark_frames` knows."""
-    return list(_BENCHMARKS)
-
-
 def benchmark_frames(
     path: Path, name: str, stereo: bool, depth: str, folders: Folders
 ) -> Iterator[Frame]:
-    """Yields the frames of a benchmark's training set, be their files there or not.
+    """Yields the frames of a benchmark's training set, whether their files exist or not.
 
     Args:
         path: the data folder.
-        name: of the benchmark.
-        depth: "none" if it is not wanted.
+        name: one of `BENCHMARKS`.
+        stereo: frames also need the right image.
+        depth: "none" if frames need none.
+        folders: the files that exist.
+
+    Raises:
+        InputError: no folder, or more than one, looks like the benchmark.
     """
-    benchmark = _BENCHMARKS[name]
+    benchmark = BENCHMARKS[name]
     root = folders.root(
         path,
         f"KITTI {name}, i.e. training/{benchmark.left} with training/{benchmark.depth}",
@@ -253,7 +259,7 @@ def benchmark_frames(
     if benchmark.frames is None:
         stems = _stems(folders[f"{training}/{benchmark.left}"])
     else:
-        # The second picture of a scene, _11, has no disparity.
+        # The second image of a scene, _11, has no disparity.
         stems = [f"{number:06d}_10" for number in range(benchmark.frames)]
     for stem in stems:
         measured = f"{training}/{benchmark.depth}/{stem}{benchmark.ending}"
@@ -270,5 +276,5 @@ def benchmark_frames(
 
 
 def _stems(names: Iterable[str]) -> list[str]:
-    """Returns the numbers of the pictures among files, each once, though it be .png and .jpg."""
+    """Returns the numbers of the images among the files, each once."""
     return sorted({picture[1] for name in names if (picture := _PICTURE.fullmatch(name))})

@@ -1,11 +1,11 @@
-"""LiDAR scans: reading them, and projecting them to a sparse depth map."""
+"""Reads LiDAR scans, and projects them to a sparse depth map."""
 
 from pathlib import Path
 
 import numpy as np
 
 from keras_depth.data.reader import read_bytes
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.errors import InputError, check_choice
 
 
 def read_points(path: str | Path) -> np.ndarray:
@@ -31,28 +31,27 @@ def read_points(path: str | Path) -> np.ndarray:
 def depth_map(
     points: np.ndarray, projection: np.ndarray, size: tuple[int, int], value: str = "z"
 ) -> np.ndarray:
-    """Projects a scan into a picture; of several points on a pixel the nearest stays.
+    """Projects a scan into an image; the nearest of several points on a pixel counts.
 
     Rounds to pixels as the published evaluations on KITTI do (monodepth's evaluation_utils.py).
 
     Args:
         points: float (n, 4), as `read_points` returns them.
-        projection: float (3, 4), from the scanner's metres to homogeneous pixels of the picture.
-        size: (height, width) of the picture.
-        value: what is stored: "z", the distance along the camera's axis, or "x", that along the
-            scanner's, which the published numbers on Eigen's test frames are measured against.
+        projection: float (3, 4), from metres in the scanner's frame to homogeneous pixels.
+        size: (height, width) of the image.
+        value: what to store: "z", the distance along the camera's axis, or "x", that along the
+            scanner's axis, which the published scores on Eigen's test frames use.
 
     Returns:
         float32 (height, width), metres, 0 = no point.
     """
-    if value not in ("x", "z"):
-        raise unknown_name("value of a depth map", value, ("x", "z"))
+    check_choice("value of a depth map", value, ("x", "z"))
     height, width = size
     ahead = points.compress(points[:, 0] >= 0, axis=0).astype(np.float64)
     ahead[:, 3] = 1  # homogeneous, in place of the reflectance
     u, v, z = projection @ ahead.T
-    z[z <= 0] = np.nan  # between scanner and camera: it is outside every picture, as NaN is
-    # KITTI's pixels count from 0, but the published rounding is that of its MATLAB code, from 1.
+    z[z <= 0] = np.nan  # points between scanner and camera are outside every image, as NaN is
+    # KITTI's pixels count from 0, but the published rounding follows its MATLAB code: from 1.
     column, row = np.rint(u / z) - 1, np.rint(v / z) - 1
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     pixel = (row[inside] * width + column[inside]).astype(np.intp)

@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from keras_depth.data.reader import SPLITS
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.registry import Registry
 
 _FOLDER = Path(__file__).parent
 _COLUMNS = ["date", "drive", "side", "frames"]
@@ -37,14 +38,14 @@ _ROW = re.compile(
     r"(\d{4}_\d\d_\d\d),(\d{4}),([lr]),(\d{1,6}(?:-\d{1,6})?(?: \d{1,6}(?:-\d{1,6})?)*)"
 )
 
-_SPLITS = {
+LISTS: Registry[list[str]] = Registry("KITTI list", {
     "eigen": ["train", "validation", "test"],
     "eigen_benchmark": ["test"],
     "eigen_zhou": ["train", "validation", "test"],
     "kitti": ["train", "validation", "test"],
     "optidepthnet_eigen": ["train", "validation", "test"],
     "optidepthnet_kitti": ["train", "validation"],
-}
+})  # fmt: skip
 _TESTED_ON_EIGEN = ("eigen_zhou", "optidepthnet_eigen")
 # What to use where a list lacks a split.
 _INSTEAD = {
@@ -71,25 +72,18 @@ class Frame(NamedTuple):
     number: int
 
 
-def names() -> list[str]:
-    """Returns the lists that `load` knows."""
-    return list(_SPLITS)
-
-
 def splits(name: str) -> list[str]:
     """Returns those of "train", "validation" and "test" that a list has.
 
     Args:
-        name: one of `names()`, or a folder of your own csv files (see this module).
+        name: one of `LISTS`, or a folder of your own csv files (see this module).
 
     Raises:
         InputError: there is no such list, or the folder has none of the files.
     """
-    if name in _SPLITS:
-        return _SPLITS[name].copy()
     folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise unknown_name("KITTI list", name, _SPLITS)
+    if name in LISTS or not folder.is_dir():
+        return LISTS[name].copy()
     found = [split for split in SPLITS if (folder / f"{split}.csv").is_file()]
     if not found:
         raise InputError(
@@ -103,7 +97,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
     """Returns the frames of a list, in its order, each of them once.
 
     Args:
-        name: one of `names()`, or your own csv file, or a folder of them (see this module).
+        name: one of `LISTS`, or your own csv file, or a folder of them (see this module).
         split: "train", "validation" or "test"; ignored for a file.
 
     Raises:
@@ -121,7 +115,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
         raise InputError(
             f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {instead}"
         )
-    if name not in _SPLITS:
+    if name not in LISTS:
         return _read(Path(name).expanduser() / f"{split}.csv")
     if split == "test" and name in _TESTED_ON_EIGEN:
         name = "eigen"

@@ -1,4 +1,4 @@
-"""Reads NYU Depth v2 in the layouts it is handed around in, each recognised by its files.
+"""Reads NYU Depth v2 in the layouts in which it is distributed; their files tell which.
 
 | layout | what is stored | metres |
 |---|---|---|
@@ -9,7 +9,8 @@
 | BTS | <scene>/rgb_*.jpg with sync_depth_*.png | uint16 / 1000; holes are 0 |
 | raw | <scene>/r-*.ppm with d-*.pgm, as recorded | 351.3 / (1092.5 - v); holes are 0 |
 
-The labelled and the DenseDepth layout have filled holes: scores on them are not those on BTS'.
+The labelled and the DenseDepth layout have filled holes, so scores on them differ from those on
+the BTS layout.
 """
 
 import os
@@ -19,8 +20,13 @@ from typing import Any
 from keras_depth.data.nyu.layouts import LAYOUTS, Labelled, Layout, scene_of
 from keras_depth.data.nyu.lists import LISTS, choose
 from keras_depth.data.reader import Reader, Sample, check_split, make_sample
-from keras_depth.data.splits import check_part, check_share, held_out, lacking
-from keras_depth.errors import InputError, unknown_name
+from keras_depth.data.splits import (
+    check_hold_out,
+    check_max_missing,
+    describe_missing,
+    hold_out_scenes,
+)
+from keras_depth.errors import InputError, check_choice
 
 __all__ = ["LAYOUTS", "NyuReader", "open_nyu"]
 
@@ -57,10 +63,9 @@ def open_nyu(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the folder that holds NYU Depth v2")
     check_split(split)
-    if depth not in ("filled", "raw"):
-        raise unknown_name("depth", depth, ("filled", "raw"))
-    check_part(hold_out)
-    check_share(max_missing)
+    check_choice("depth", depth, ("filled", "raw"))
+    check_hold_out(hold_out)
+    check_max_missing(max_missing)
     found = {layout: at for layout in LAYOUTS if (at := layout.find(path))}
     if not found:
         sought = "; ".join(f"{layout.title}: {layout.sought}" for layout in LAYOUTS)
@@ -75,18 +80,16 @@ def open_nyu(
             f"out, the {kind.title} layout has one depth"
         )
     layout = kind(at, raw=depth == "raw")
-    if list not in LISTS:
-        raise unknown_name("list", list, LISTS)
+    layout.remark += LISTS[list]
     if list != "official":
         if hold_out:
             raise InputError(f"list {list} has its own validation frames; leave out data.hold_out")
         layout.frames, layout.missing = choose(layout, list)
-        layout.remark += LISTS[list]
     return NyuReader(layout, split, hold_out, max_missing)
 
 
 class NyuReader(Reader):
-    """A reader of one layout and split; `open_nyu` says what the arguments are."""
+    """Reads one split of a layout; see `open_nyu` for the arguments."""
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class NyuReader(Reader):
         self._frames, files, chosen = _choose(layout, split, hold_out)
         self.missing = tuple(files)
         title = f"NYU Depth v2, {layout.title}, {chosen}"
-        lack = lacking(
+        lack = describe_missing(
             f"{layout.path}: {title}", len(self), self.missing, max_missing, layout.missing_word
         )
         if not self._frames:
@@ -125,10 +128,10 @@ class NyuReader(Reader):
 
 
 def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[Any], list[str], str]:
-    """Returns a split's frames, the files of those missing, and what to call it."""
+    """Returns a split's frames, a file of each missing one, and the split's title."""
     frames, files = layout.frames, layout.missing
     train, test = frames.get("train"), frames.get("test", [])
-    # Test frames that all lack a file are an error, not a reason to take the training frames.
+    # If all test frames are missing, that is an error; do not take the training frames instead.
     tested = test or files.get("test")
     if split is None and not tested and "validation" not in frames:
         return sum(frames.values(), []), sum(files.values(), []), "all"
@@ -142,7 +145,7 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
         return test, files.get("test", []), "validation, which are the test frames"
     if split in ("train", "validation") and hold_out and train:
         scenes = [layout.scene(frame) for frame in train]
-        kept = held_out(scenes, hold_out, layout.path)
+        kept = hold_out_scenes(scenes, hold_out, layout.path)
         wanted = split == "validation"
         return (
             [

@@ -1,9 +1,9 @@
-"""Decodes a raw recording of NYU Depth v2 and lays its depth over its picture.
+"""Decodes a raw recording of NYU Depth v2 and projects its depth into its image.
 
-A recording holds what the two cameras of the Kinect sent: r-<time>-<n>.ppm, the colour picture,
-and d-<time>-<n>.pgm, 11-bit disparity of the infrared camera, each as its lens saw it and not at
-the same moments. Camera parameters and the formula of the depth are those of the data set's
-toolbox (Silberman et al., ECCV 2012).
+A recording holds the data of the Kinect's two cameras: r-<time>-<n>.ppm, the color image, and
+d-<time>-<n>.pgm, the 11-bit disparity of the infrared camera. Both have lens distortion, and they
+are taken at different times. Camera parameters and the formula for depth are those of the data
+set's toolbox (Silberman et al., ECCV 2012).
 """
 
 import re
@@ -18,14 +18,14 @@ from keras_depth.errors import InputError
 
 SIZE = (480, 640)
 
-_COLOUR = np.array(
+_COLOR = np.array(
     [
         [518.85790117450188, 0, 325.58244941119034],
         [0, 519.46961112127485, 253.73616633400465],
         [0, 0, 1],
     ]
 )
-_COLOUR_LENS = np.array(  # k1 k2 p1 p2 k3
+_COLOR_LENS = np.array(  # k1 k2 p1 p2 k3
     [
         0.20796615318809061,
         -0.58613825163911781,
@@ -50,7 +50,7 @@ _INFRARED_LENS = np.array(
         -0.51031725053400578,
     ]
 )
-# Colour camera = rotation^T infrared camera - translation. The toolbox has -rotation^T and
+# Color camera = rotation^T infrared camera - translation. The toolbox has -rotation^T and
 # +translation, i.e. the point mirrored at the camera, which falls on the same pixel.
 _ROTATION = np.array(
     [
@@ -65,23 +65,23 @@ _LIMIT = 10.0  # metres; one step of the disparity is 29 cm there, and the toolb
 _NOT_MEASURED = 2047  # the largest of 11 bits
 _APART = 0.1  # seconds; at 30 pictures a second, three of them were lost
 
-_COLOUR_FILE = re.compile(r"r-(\d+\.\d+)-\d+\.ppm")
+_COLOR_FILE = re.compile(r"r-(\d+\.\d+)-\d+\.ppm")
 _DEPTH_FILE = re.compile(r"d-(\d+\.\d+)-\d+\.pgm")
 
 
 def pair(names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Pairs each depth file of a folder with the picture taken nearest in time.
+    """Pairs each depth file of a folder with the image nearest in time.
 
     Args:
-        names: the folder's file names; others than r-*.ppm and d-*.pgm are passed over.
+        names: the folder's file names; only r-*.ppm and d-*.pgm count.
 
     Returns:
-        (picture, depth) in the order of time, and the depth files that have no picture within
-        0.1 s. A picture may serve two depth files, or none.
+        (image, depth) in the order of time, and the depth files without an image within 0.1 s. An
+        image may belong to two depth files, or to none.
     """
     pictures, depths = [], []
     for name in sorted(names):
-        if match := _COLOUR_FILE.fullmatch(name):
+        if match := _COLOR_FILE.fullmatch(name):
             pictures.append((float(match[1]), name))
         elif match := _DEPTH_FILE.fullmatch(name):
             depths.append((float(match[1]), name))
@@ -100,10 +100,10 @@ def pair(names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def decode_disparity(data: bytes, name: str) -> np.ndarray:
-    """Decodes a d-*.pgm file to float32 (480, 640) metres as the infrared camera saw them.
+    """Decodes a d-*.pgm file to float32 (480, 640) metres, as the infrared camera saw them.
 
-    The bytes are in the order of a PC, little end first, where PGM says big end first: a picture
-    library swaps them and gives noise.
+    The file is little-endian, but PGM is defined as big-endian: an image library would swap the
+    bytes and return noise.
 
     Args:
         data: the file's content.
@@ -137,44 +137,44 @@ def decode_disparity(data: bytes, name: str) -> np.ndarray:
 
 
 def align(rgb: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Straightens the picture and projects the depth into its camera.
+    """Undistorts the image, and projects the depth into its camera.
 
     Args:
-        rgb: uint8 (480, 640, 3), the picture as the colour lens saw it.
-        depth: float32 (480, 640), metres, the depth as the infrared lens saw it.
+        rgb: uint8 (480, 640, 3), the image as stored.
+        depth: float32 (480, 640), metres, of the infrared camera, as stored.
 
     Returns:
-        uint8 (480, 640, 3), the straightened picture, white where the straightening has no
-        pixel, as in the toolbox's frames; float32 (480, 640), metres along the colour camera's
-        axis, 0 where nothing was measured or the colour camera sees past it.
+        uint8 (480, 640, 3), the undistorted image, white outside the stored one, as in the
+        toolbox's frames; float32 (480, 640), metres along the color camera's axis, 0 = not
+        measured.
     """
-    straight = cv2.remap(
-        rgb, *_straightening(), interpolation=cv2.INTER_LINEAR, borderValue=(255, 255, 255)
+    undistorted = cv2.remap(
+        rgb, *_undistortion_map(), interpolation=cv2.INTER_LINEAR, borderValue=(255, 255, 255)
     )
     flat = depth.reshape(-1)
     measured = flat > 0
     points = _rays()[measured] * flat[measured, None] - _TRANSLATION
-    x, y = (points @ _COLOUR[:2].T / points[:, 2:]).T
+    x, y = (points @ _COLOR[:2].T / points[:, 2:]).T
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     inside = (0 <= column) & (column < SIZE[1]) & (0 <= row) & (row < SIZE[0])
     projected = np.full(SIZE[0] * SIZE[1], np.inf)
-    # Of several points on one pixel the camera sees the nearest.
+    # The camera sees the nearest of several points on one pixel.
     np.minimum.at(projected, (row * SIZE[1] + column)[inside], points[inside, 2])
     projected[np.isinf(projected)] = 0
-    return straight, projected.reshape(SIZE).astype(np.float32)
+    return undistorted, projected.reshape(SIZE).astype(np.float32)
 
 
 @cache
-def _straightening() -> tuple[np.ndarray, np.ndarray]:
-    """Returns where in the colour lens' picture each pixel of the straightened one is."""
+def _undistortion_map() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the place in the stored image of each pixel of the undistorted one."""
     return cv2.initUndistortRectifyMap(
-        _COLOUR, _COLOUR_LENS, None, _COLOUR, (SIZE[1], SIZE[0]), cv2.CV_32FC1
+        _COLOR, _COLOR_LENS, None, _COLOR, (SIZE[1], SIZE[0]), cv2.CV_32FC1
     )
 
 
 @cache
 def _rays() -> np.ndarray:
-    """Returns each infrared pixel's point at 1 m, in the colour camera's directions."""
+    """Returns the point at 1 m of each infrared pixel, along the axes of the color camera."""
     pixels = np.indices(SIZE)[::-1].reshape(2, -1).T.astype(np.float64)
     straight = cv2.undistortPoints(pixels[:, None], _INFRARED, _INFRARED_LENS)[:, 0]
     return np.c_[straight, np.ones(len(straight))] @ _ROTATION

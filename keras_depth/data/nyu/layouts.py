@@ -1,6 +1,6 @@
-"""The layouts on disk that NYU Depth v2 is handed around in: where the frames are, how one is read.
+"""Reads the layouts in which NYU Depth v2 is distributed: finds the frames, and loads one.
 
-What each stores is in the table of nyu.py.
+The table in `nyu/__init__.py` says what each stores.
 """
 
 import csv
@@ -29,7 +29,7 @@ from keras_depth.errors import InputError, check_installed
 from keras_depth.images import decode_rgb
 
 _LISTS = Path(__file__).parent
-# A scene that was recorded in parts has them as 0001a, 0001b; DenseDepth's names end in _out.
+# Parts of one scene are 0001a, 0001b, ...; DenseDepth's names end in _out.
 _SCENE = re.compile(r"([a-z_]+_\d{1,4})[a-z]?(?:_out.*)?")
 
 
@@ -43,13 +43,13 @@ def scene_of(file: str | Path) -> str:
 
 
 class Layout(ABC):
-    """One layout on disk.
+    """Describes one layout on disk.
 
-    frames: split -> frames, in a fixed order; a frame is whatever `load` wants to have.
-    missing: split -> a file of each frame that is not whole: of a list's frame the first that is
-        not there, otherwise the one whose partner, the picture or the depth, is not there.
-    missing_word: which of the two.
-    remark: what the description must not hide.
+    frames: split -> frames, in a fixed order; a frame is the argument of `load`.
+    missing: split -> a file of each incomplete frame: the missing file itself if a list names the
+        frame, otherwise the file whose partner, image or depth, is missing.
+    missing_word: says which of the two.
+    remark: what the description must add.
     """
 
     title = ""
@@ -66,14 +66,15 @@ class Layout(ABC):
     @staticmethod
     @abstractmethod
     def find(path: Path) -> Path | None:
-        """Returns where, at or under `path`, this layout is."""
+        """Returns the folder or file of this layout, at or under `path`; None if there is none."""
 
     @abstractmethod
     def load(self, frame: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns uint8 (H, W, 3) RGB and (H, W) metres, 0 = not measured."""
 
     @abstractmethod
-    def name(self, frame: Any) -> str: ...
+    def name(self, frame: Any) -> str:
+        """Returns the name of a frame in messages: its file."""
 
     def key(self, frame: Any) -> str:
         """Returns the frame's path under `path`, without its ending."""
@@ -85,6 +86,8 @@ class Layout(ABC):
 
 
 class Labelled(Layout):
+    """The official file of 1,449 labelled frames."""
+
     title = "labelled"
     sought = "nyu_depth_v2_labeled.mat"
 
@@ -92,7 +95,7 @@ class Labelled(Layout):
         self.path, self._key = path, "rawDepths" if raw else "depths"
         self.remark = ", depth as measured" if raw else ""
         try:
-            # One open file for all threads: h5py takes its own lock.
+            # One open file for all threads: h5py locks it.
             self._file = h5py.File(path, "r")
         except OSError:
             raise InputError(
@@ -136,12 +139,14 @@ class Labelled(Layout):
                 f"{self.path}: has no 'scenes', so none can be held out whole; leave data.hold_out "
                 "at 0, or download the file again"
             )
-        # A cell array: each cell refers to a string, stored as the codes of its letters.
+        # A cell array: each cell refers to a string, stored as character codes.
         letters = self._file[self._file["scenes"][0, frame]][...]
         return scene_of(f"{''.join(map(chr, letters.ravel()))}/{frame}")
 
 
 class DenseDepth(Layout):
+    """DenseDepth's pictures and csv files, in a folder or a zip archive."""
+
     title = "DenseDepth"
     sought = "nyu2_train.csv or nyu2_test.csv, in a folder or zip"
 
@@ -149,7 +154,7 @@ class DenseDepth(Layout):
         self.path, self._lock = path, threading.Lock()
         self._zip = _open_zip(path) if path.is_file() else None
         names = self._zip.namelist() if self._zip else os.listdir(path)
-        # An archive's list, or each folder's: asking for 100,000 files one by one takes minutes.
+        # List the archive, or each folder: asking for 100,000 files one by one takes minutes.
         archived, folders = frozenset(names), Folders()
 
         def there(file: str) -> bool:
@@ -176,7 +181,7 @@ class DenseDepth(Layout):
         """Returns (picture, depth) of each row, from the csv's folder on."""
         text = self._read(name).decode("utf-8", "replace")
         rows = []
-        # Copies differ in their line ends; csv takes both.
+        # Copies differ in their line endings; csv accepts both.
         for line, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
             if not row:
                 continue
@@ -219,6 +224,8 @@ class DenseDepth(Layout):
 
 
 class FastDepth(Layout):
+    """FastDepth's HDF5 files, one a frame."""
+
     title = "FastDepth"
     sought = "train/<scene>/*.h5 or val/official/*.h5"
 
@@ -266,7 +273,7 @@ class Tfds(Layout):
         self.path = path
         try:
             builder = tfds.builder_from_directory(path)
-        except Exception as error:  # tfds has no one error for files that it cannot make sense of
+        except Exception as error:  # tfds raises errors of many types
             raise InputError(
                 f"{path}: dataset_info.json or features.json is damaged ({error}); prepare the data"
                 " set again"
@@ -294,7 +301,7 @@ class Tfds(Layout):
     def find(path: Path) -> Path | None:
         if not path.is_dir():
             return None
-        # Of several versions the last.
+        # The last of several versions.
         infos = [*path.glob("nyu_depth_v2/*/dataset_info.json"), *path.glob("*/dataset_info.json"),
                  *path.glob("dataset_info.json")]  # fmt: skip
         infos = [i for i in infos if re.search(r'"name": *"nyu_depth_v2"', i.read_text())]
@@ -305,7 +312,7 @@ class Tfds(Layout):
             example = self._example(frame)
         except InputError:
             raise
-        except Exception as error:  # whatever the parsers and the decoders make of bad bytes
+        except Exception as error:  # parsers and decoders raise errors of many types
             raise InputError(
                 f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
                 "the data set again"
@@ -335,6 +342,8 @@ class Tfds(Layout):
 
 
 class Bts(Layout):
+    """BTS' synchronized image and depth files."""
+
     title = "BTS"
     sought = "<scene>/rgb_*.jpg with <scene>/sync_depth_*.png"
     missing_word = "missing a partner"
@@ -349,7 +358,7 @@ class Bts(Layout):
             depth = {m[1]: name for name in names if (m := _SYNC_DEPTH.fullmatch(name))}
             scene = _SCENE.fullmatch(Path(folder).name)
             for number in sorted(colour.keys() | depth.keys()):
-                # The test frames stand in folders of room types, under their labelled index.
+                # Test frames are in folders named by room type, under their labelled index.
                 if scene:
                     split = "train" if scene[1] in train else "unlisted"
                 else:
@@ -376,6 +385,8 @@ class Bts(Layout):
 
 
 class Raw(Layout):
+    """The recordings as published; depth is projected into the image."""
+
     title = "raw"
     sought = "<scene>/r-*.ppm with <scene>/d-*.pgm"
     missing_word = "missing a partner"

@@ -1,4 +1,4 @@
-"""Splits of NYU Depth v2 that papers made of their own.
+"""Splits of NYU Depth v2 that papers made themselves.
 
 | list | of the layout | train, validation, test | whose |
 |---|---|---|---|
@@ -7,10 +7,10 @@
 | wang | DenseDepth | 79.2 %, 19.8 % and 1 % of the training frames | Wang et al., section 2.4 |
 | wang_small | DenseDepth | the same of 4 % of them | Wang et al., section 3.4 |
 
-They draw frames, not scenes, so that nearly the same picture is on both sides: scores on them say
-little about new rooms. Of the first 654 labelled images 386 are official training images. Which
-frames were drawn is not published; here their names decide, so that a copy that lacks some draws
-the same as a whole one.
+They draw frames, not scenes, so nearly the same image is in training and in test: scores on them
+say little about new rooms. 386 of the first 654 labelled images are official training images. The
+papers do not publish which frames they drew; here the frames' names decide, so that a copy that
+lacks some draws the same ones.
 """
 
 import hashlib
@@ -20,24 +20,25 @@ from typing import Any
 
 from keras_depth.data.nyu.layouts import DenseDepth, Labelled, Layout
 from keras_depth.errors import InputError
+from keras_depth.registry import Registry
 
-# What the description of frames of a list must not hide.
-LISTS = {
+# What the description of the frames must say of a list.
+LISTS: Registry[str] = Registry("list", {
     "official": "",
     "das2024": ", list das2024: frames drawn from the training sequences, or the first 654 labelled"
     " images, of which 386 are official training images",
     "wang": ", list wang: every split is drawn from the training sequences",
     "wang_small": ", list wang_small: every split is drawn from the training sequences",
-}
+})  # fmt: skip
 _DAS_TEST = 654
 _WANG_SMALL = 0.04
 
 
 def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
-    """Returns the frames of each split of a list, and the files of those missing.
+    """Returns the frames of each split of a list, and a missing file of each other frame.
 
     Raises:
-        InputError: the layout is not the one that the list is of.
+        InputError: the list is of another layout.
     """
     if name == "das2024" and isinstance(layout, Labelled):
         test = sorted(sum(layout.frames.values(), []))[:_DAS_TEST]
@@ -48,7 +49,7 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
             f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
             " give data.list=official (evaluate: --data-option list=official)"
         )
-    drawn = iter(_in_an_order_of_their_own(layout))
+    drawn = iter(_shuffle(layout))
     frames: dict[str, list[Any]] = {}
     missing: dict[str, list[str]] = {}
     all_frames = sum(len(each.get("train", [])) for each in (layout.frames, layout.missing))
@@ -70,14 +71,14 @@ def sizes(name: str, frames: int) -> dict[str, int]:
     return {"train": train, "validation": validation, "test": frames - train - validation}
 
 
-def _in_an_order_of_their_own(layout: DenseDepth) -> list[tuple[Any, str | None]]:
+def _shuffle(layout: DenseDepth) -> list[tuple[Any, str | None]]:
     """Returns (frame, None) or (None, the file it lacks) of all training frames, shuffled."""
     rows: list[tuple[Any, str | None]] = [(row, None) for row in layout.frames.get("train", [])]
     rows += [(None, file) for file in layout.missing.get("train", [])]
 
     def place(row):
         frame, file = row
-        # Picture and depth differ in their ending alone.
+        # An image and its depth differ only in their ending.
         name = (file or layout.name(frame)).removeprefix(f"{layout.path}/")
         return hashlib.sha256(str(PurePosixPath(name).with_suffix("")).encode()).digest()
 

@@ -1,1 +1,1 @@
-"""Copies of a data set at the size a network sees, in tfrecord shards."""
+"""Copies of a data set at the size of a model's input, in tfrecord shards."""

@@ -1,8 +1,9 @@
-"""A copy of a data set at the size a network sees, in tfrecord shards: fast to train from.
+"""Writes a copy of a data set at the size of a model's input, which is fast to train from.
 
-Pictures are stored as uint8 and depth as float32, neither compressed: no decoding is left to do,
-and a copy gives the very bits the data set gives. `prepare` writes it on this machine; the tfds
-builder behind it also works under `tfds build`, with Beam on a cluster.
+The copy is in tfrecord shards. Images are stored as uint8 and depth as float32, uncompressed:
+nothing is left to decode, and a sample is bit-identical to the data set's, resized. `prepare`
+writes the copy on this machine; its tfds builder also works under `tfds build`, with Beam on a
+cluster.
 """
 
 import contextlib
@@ -39,12 +40,12 @@ _READING = 64  # frames in memory beside the shard's
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class PreparedConfig(tfds.core.BuilderConfig):
-    """What is copied.
+    """Says what to copy.
 
-    data, data_dir, options: the data set, as `data.open_reader` takes it.
+    data, data_dir, options: the data set, see `data.open_reader`.
     size: (height, width) of the copy.
-    keep: folder where finished shards wait for the others, so that a copy can be continued; None
-        under Beam, which starts lost shards again by itself.
+    keep: folder of finished shards, so that a stopped copy can be resumed; None under Beam, which
+        restarts lost shards by itself.
     """
 
     data: str
@@ -54,7 +55,7 @@ class PreparedConfig(tfds.core.BuilderConfig):
     keep: str | None = None
 
     def __post_init__(self):
-        self.size = (int(self.size[0]), int(self.size[1]))  # of tfds' command line it is a list
+        self.size = (int(self.size[0]), int(self.size[1]))  # tfds' command line gives a list
 
     def reader(self, split: str) -> Reader:
         return _reader(self.data, self.data_dir, split, json.dumps(self.options))
@@ -66,10 +67,10 @@ def _reader(data: str, data_dir: str | None, split: str, options: str) -> Reader
 
 
 class PreparedDepth(tfds.core.ShardBasedBuilder):
-    """The tfds builder: frames of a reader, resized, in their own order."""
+    """Builds a tfds data set from the frames of a reader, resized, in their order."""
 
     VERSION = tfds.core.Version("1.0.0")
-    # `tfds build` takes a configuration from its command line if the builder has one of its own.
+    # `tfds build` accepts a configuration on its command line only if the builder has one.
     BUILDER_CONFIGS = [PreparedConfig(name="rooms_240x320", data="rooms")]
     builder_config: PreparedConfig
 
@@ -97,7 +98,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
         )
 
     def _download_and_prepare(self, dl_manager, download_config=None) -> None:
-        # Its command line gives Beam's options, and its builder of shards looks for a runner.
+        # tfds' command line sets Beam's options, but its builder of shards looks for a runner.
         options = download_config and download_config.beam_options
         if options:
             runner = options.get_all_options()["runner"] or "DirectRunner"
@@ -119,7 +120,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
 
 @dataclasses.dataclass
 class _Shard:
-    """Reads one shard's frames; also in a worker of Beam, to which it is sent."""
+    """Reads the frames of one shard; Beam sends it to its workers."""
 
     config: PreparedConfig
     split: str
@@ -129,11 +130,11 @@ class _Shard:
     def __call__(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         reader, keep = self.config.reader(self.split), self.config.keep
         if keep and Path(keep, self.file).exists():
-            # tfds counts what the shard holds, and reads nothing of it.
+            # tfds counts these, and reads none.
             yield from ((reader.key(index), None) for index in self.frames)
             return
         with ThreadPoolExecutor(_THREADS) as pool:
-            # One by one would leave threads idle, all at once would hold the shard twice.
+            # In parts: one by one, threads would idle; all at once, memory holds the shard twice.
             for start in range(0, len(self.frames), _READING):
                 yield from pool.map(self._example, self.frames[start : start + _READING])
 
@@ -154,7 +155,7 @@ def _shards(config: PreparedConfig, split: str, bytes_per_frame: int) -> list[_S
 
 
 class _Keeper:
-    """Writes a shard whole or not at all, and takes one that an earlier run has written."""
+    """Writes a shard whole or not at all, and reuses a shard of an earlier run."""
 
     def __init__(self, folder: Path, frames: int):
         self._folder = folder
@@ -188,19 +189,19 @@ def prepare(
 ) -> Path:
     """Writes a copy of a data set's training and validation frames, at `size`.
 
-    Killed at any moment and called again, it goes on from the last finished shard. The copy
-    appears as a whole when all is there.
+    Killed at any moment and called again, it resumes after the last finished shard. The copy
+    appears when it is complete.
 
     Args:
-        data, data_dir, options: the data set, as `data.open_reader` takes it.
+        data, data_dir, options: the data set, see `data.open_reader`.
         target: folder to write into.
-        size: (height, width) of the copy, as a recipe's.
+        size: (height, width) of the copy, as in a recipe.
 
     Returns:
-        The copy's folder: what `data.dir` of a recipe with `data.name: prepared` may be.
+        The folder of the copy, for the reader `prepared`.
 
     Raises:
-        InputError: the data set cannot be read, or `target` holds another copy of that name.
+        InputError: the data set cannot be read, or `target` holds a copy of that name already.
     """
     target = Path(target).expanduser().resolve()
     name = "_".join(
@@ -218,11 +219,11 @@ def prepare(
     for leftover in home.glob(f"{UNFINISHED}*"):
         shutil.rmtree(leftover)
     if any(home.glob("*/dataset_info.json")):
-        raise InputError(f"{home}: is there already; remove it to write it again")
+        raise InputError(f"{home}: exists already; remove it to write it again")
     _continue(keep, _identity(config, readers))
     tfds.disable_progress_bar()
     logging.getLogger("absl").setLevel(logging.ERROR)
-    # tfds tells of a download that there is not.
+    # tfds prints that it downloads, which it does not.
     with contextlib.redirect_stdout(io.StringIO()):
         builder = PreparedDepth(data_dir=target, config=config)
         builder.download_and_prepare(download_dir=keep / "downloads")
@@ -231,7 +232,7 @@ def prepare(
 
 
 def _identity(config: PreparedConfig, readers: dict[str, Reader]) -> str:
-    """Returns what must not change between two runs that write one copy."""
+    """Describes what must not change between two runs that write one copy."""
     frames = {
         split: [reader.key(i) for i in range(len(reader))] for split, reader in readers.items()
     }
@@ -239,7 +240,7 @@ def _identity(config: PreparedConfig, readers: dict[str, Reader]) -> str:
 
 
 def _continue(keep: Path, identity: str) -> None:
-    """Makes the folder of finished shards, or takes up the one of this very copy."""
+    """Makes the folder of finished shards, or continues the one of this copy."""
     note = keep / "copy.json"
     if any(keep.glob("*.tfrecord-*")) and not (note.exists() and note.read_text() == identity):
         raise InputError(

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from keras_depth.data.prepared import tfrecords
 from keras_depth.data.reader import Reader, Sample, make_sample
-from keras_depth.errors import InputError, check_installed, unknown_name
+from keras_depth.errors import InputError, check_choice, check_installed
 
 NAME = "prepared_depth"  # of the tfds builder
 UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
-# Scores need the data set's own frames, at their own size: the test split is not copied.
+# The test split is not copied: scores need the data set's own frames, at their own size.
 COPIED_SPLITS = ("train", "validation")
 
 
@@ -37,13 +37,13 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
             f"{path}: holds {what}; give the folder of one that"
             " `python -m keras_depth.data --prepare` has written"
         )
-    if split not in (None, *COPIED_SPLITS):
-        raise unknown_name("split of a prepared copy", str(split), COPIED_SPLITS)
+    if split is not None:
+        check_choice("split of a prepared copy", split, COPIED_SPLITS)
     return Prepared(found[0], split or "validation")
 
 
 class Prepared(Reader):
-    """A reader of a prepared copy."""
+    """Reads a prepared copy."""
 
     def __init__(self, folder: Path, split: str):
         import tensorflow_datasets as tfds
@@ -58,7 +58,7 @@ class Prepared(Reader):
             files = [Path(file) for file in info.splits[split].filepaths]
         except InputError:
             raise
-        except Exception as error:  # tfds has no one error for files it cannot make sense of
+        except Exception as error:  # tfds raises errors of many types
             raise InputError(f"{folder}: damaged ({error}); prepare the data set again") from error
         self.stereo = "right" in info.features
         self._shape = shape[:2]
@@ -95,7 +95,7 @@ class Prepared(Reader):
         content = tfrecords.read(self._records[index])
         try:
             return tf.train.Example.FromString(content).features.feature
-        except Exception as error:  # whatever protobuf makes of bad bytes
+        except Exception as error:  # protobuf raises errors of many types
             raise self._damaged(index) from error
 
     def _array(self, feature, dtype, channels: tuple[int, ...] = ()) -> np.ndarray:

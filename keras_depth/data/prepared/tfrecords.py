@@ -1,4 +1,4 @@
-"""Random access to the records of tfrecord files, which are made to be read from start to end."""
+"""Reads single records of tfrecord files, which are made to be read from start to end."""
 
 import os
 import struct
@@ -9,7 +9,7 @@ from keras_depth.errors import InputError
 
 
 class Record(NamedTuple):
-    """Where a record's content stands."""
+    """Locates a record's content."""
 
     file: Path
     start: int
@@ -40,10 +40,10 @@ def index(path: Path) -> list[Record]:
 
 
 def read(record: Record) -> bytes:
-    """Returns a record's content; its checksum is not looked at.
+    """Returns a record's content; its checksum is not verified.
 
     Raises:
-        InputError: the file went away, or is shorter than it was.
+        InputError: the file is gone, or is shorter than it was.
     """
     try:
         with open(record.file, "rb", buffering=0) as stream:

@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 
 from keras_depth.data import Reader
-from keras_depth.data.checks.alignment import alignment_doubts, match_edges
+from keras_depth.data.checks.alignment import find_alignment_faults, match_edges
 from keras_depth.data.checks.check import check
-from keras_depth.data.checks.depth_values import DepthValues, doubts, number, trend, trend_doubt
-from keras_depth.data.checks.stereo import match_pair, stereo_doubts
+from keras_depth.data.checks.depth_values import (
+    DepthValues,
+    find_trend_fault,
+    find_value_faults,
+    number,
+    trend,
+)
+from keras_depth.data.checks.stereo import find_stereo_faults, match_pair
 from keras_depth.data.dataset import DATA_SETS, DataSet
 from keras_depth.data.reader import make_sample
 from keras_depth.data.rendered.drives import Drives
@@ -174,13 +180,13 @@ def test_odd_frames_are_named(tmp_path, frames):
     rgb = tmp_path / "rgb"
     assert found[:4] == [
         f"train: frames of odd size (1): {rgb}/16.png (80x128)",
-        f"train: pictures of one colour (1): {rgb}/17.png",
+        f"train: images of one color (1): {rgb}/17.png",
         f"train: depth maps of one value (1): {rgb}/18.png",
         f"train: frames without depth (1): {rgb}/19.png",
     ]
     assert len(found) == 5
     # 18 to 21 have the pictures of others.
-    assert found[4].startswith("train: pictures that occur more than once (4): ")
+    assert found[4].startswith("train: images that occur more than once (4): ")
     assert f"{rgb}/1.png = {rgb}/18.png" in found[4]
 
 
@@ -189,7 +195,7 @@ def test_training_frames_in_the_test_split(tmp_path, frames, others):
     write(tmp_path / "test", [*others, frames[9]])
     (finding,) = check("folder", tmp_path, {"hold_out": 0}).findings
     assert finding == (
-        "train and test share pictures under different names (1):"
+        "train and test share images under different names (1):"
         f" {tmp_path}/train/rgb/9.png = {tmp_path}/test/rgb/8.png"
     )
 
@@ -396,7 +402,7 @@ def test_values_of_frames_add_up():
     ],
 )
 def test_units(frames, factor, scene, units, parts):
-    (finding,) = doubts(values(*(factor * depth for _, depth in frames)), scene, units)
+    (finding,) = find_value_faults(values(*(factor * depth for _, depth in frames)), scene, units)
     assert finding.startswith("median depth ")
     for part in parts.split("..."):
         assert part in finding
@@ -404,9 +410,9 @@ def test_units(frames, factor, scene, units, parts):
 
 def test_metres_are_not_doubted(frames):
     depths = [depth for _, depth in frames]
-    assert doubts(values(*depths), "indoor", None) == []
-    assert doubts(values(*depths), "any", 1000) == []
-    assert doubts(values(*(4 * depth for depth in depths)), "driving", None) == []
+    assert find_value_faults(values(*depths), "indoor", None) == []
+    assert find_value_faults(values(*depths), "any", 1000) == []
+    assert find_value_faults(values(*(4 * depth for depth in depths)), "driving", None) == []
 
 
 def test_eight_bit_pictures_as_metres(tmp_path, frames):
@@ -420,18 +426,18 @@ def test_eight_bit_pictures_as_metres(tmp_path, frames):
     report = check("folder", tmp_path / "metres", {"hold_out": 0})
     assert report.findings == []
     assert 100 < report.splits[0].depth["levels"] <= 256
-    (finding,) = doubts(values(*(depth / 1000 for _, depth in raw)), "any", None)
+    (finding,) = find_value_faults(values(*(depth / 1000 for _, depth in raw)), "any", None)
     assert "with 8-bit steps (" in finding
 
 
 def test_frames_without_depth_have_no_unit_to_doubt():
-    assert doubts(values(np.zeros((4, 4))), "indoor", None) == []
+    assert find_value_faults(values(np.zeros((4, 4))), "indoor", None) == []
 
 
 def test_depth_cut_off_at_the_end_of_its_range(frames):
     depths = [depth for _, depth in frames]
-    assert doubts(values(*depths), "indoor", None) == []
-    (finding,) = doubts(values(*(depth.clip(0, 3) for depth in depths)), "indoor", None)
+    assert find_value_faults(values(*depths), "indoor", None) == []
+    (finding,) = find_value_faults(values(*(depth.clip(0, 3) for depth in depths)), "indoor", None)
     assert "% of the depth is exactly 3 m, the maximum, in " in finding
 
 
@@ -446,9 +452,9 @@ def test_trend():
     assert trend(np.exp(rows / 50)) == pytest.approx(1)
     assert trend(np.exp(-rows / 50)) == pytest.approx(-1)
     assert trend(np.full((50, 10), 2.0)) is None and trend(np.zeros((50, 10))) is None
-    assert trend_doubt([0.9] * 7) == "", "too few frames"
-    assert trend_doubt([0.9] * 8) != ""
-    assert trend_doubt([0.9, -0.8] * 10) == "", "not clear"
+    assert find_trend_fault([0.9] * 7) == "", "too few frames"
+    assert find_trend_fault([0.9] * 8) != ""
+    assert find_trend_fault([0.9, -0.8] * 10) == "", "not clear"
 
 
 def test_numbers_are_read_easily():
@@ -459,7 +465,7 @@ def test_numbers_are_read_easily():
 
 
 def compare(frames):
-    return alignment_doubts([match_edges(picture, depth) for picture, depth in frames])
+    return find_alignment_faults([match_edges(picture, depth) for picture, depth in frames])
 
 
 def test_shifted_depth(frames):
@@ -520,7 +526,7 @@ def test_a_stereo_pair(pair):
     match = match_pair(pair)
     assert match.matched > 0.7 and match.swapped < 0.3
     assert match.ratio == pytest.approx(1, abs=0.02)
-    assert stereo_doubts([match]) == [] == stereo_doubts([])
+    assert find_stereo_faults([match]) == [] == find_stereo_faults([])
     assert match_pair(pair | {"depth": 0 * pair["depth"]}).ratio is None
 
 
@@ -537,7 +543,7 @@ def test_a_stereo_pair(pair):
     ],
 )
 def test_a_wrong_stereo_pair(pair, change, sentence):
-    (finding,) = stereo_doubts([match_pair(pair | change(pair))] * 3)
+    (finding,) = find_stereo_faults([match_pair(pair | change(pair))] * 3)
     assert finding.startswith(sentence)
 
 
@@ -546,9 +552,9 @@ def test_real_pairs(samples):
 
     kitti = open_kitti(samples / "kitti_raw", list="all", stereo=True, max_missing=1)
     for sample in (kitti.stored(0), _cones(samples / "middlebury_2003" / "cones")):
-        assert stereo_doubts([match_pair(sample)]) == []
+        assert find_stereo_faults([match_pair(sample)]) == []
         swapped = sample | {"image": sample["right"], "right": sample["image"]}
-        assert "look swapped" in stereo_doubts([match_pair(swapped)])[0]
+        assert "look swapped" in find_stereo_faults([match_pair(swapped)])[0]
 
 
 def _cones(folder):

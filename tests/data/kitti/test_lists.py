@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_depth.data.kitti import lists as kitti_lists
-from keras_depth.data.kitti.lists import Frame, drives, load, names, splits, with_depth, write
+from keras_depth.data.kitti.lists import LISTS, Frame, drives, load, splits, with_depth, write
 from keras_depth.errors import InputError
 
 FOLDER = Path(kitti_lists.__file__).parent
@@ -45,7 +45,7 @@ def test_every_list_has_its_published_counts_and_no_frame_twice(name, split):
 
 
 def test_names_and_splits_are_what_loads():
-    listed = {(name, split) for name in names() for split in splits(name)}
+    listed = {(name, split) for name in LISTS for split in splits(name)}
     assert listed == {*COUNTS, ("eigen_zhou", "test"), ("optidepthnet_eigen", "test")}
 
 
@@ -71,7 +71,7 @@ def test_lists_of_eigen_are_tested_on_his_697(name):
     assert load(name, "test") == load("eigen", "test")
 
 
-@pytest.mark.parametrize("name", [name for name in names() if len(splits(name)) > 1])
+@pytest.mark.parametrize("name", [name for name in LISTS if len(splits(name)) > 1])
 def test_training_validation_and_test_share_no_frame(name):
     counts = Counter(frame for split in splits(name) for frame in load(name, split))
     assert max(counts.values()) == 1
@@ -215,7 +215,7 @@ def test_a_folder_of_lists_has_the_splits_of_its_files(tmp_path):
         load(tmp_path, "test")
 
 
-@pytest.mark.parametrize(("name", "split"), [(n, s) for n in names() for s in splits(n)])
+@pytest.mark.parametrize(("name", "split"), [(n, s) for n in LISTS for s in splits(n)])
 def test_frames_with_annotated_depth(name, split):
     frames = load(name, split)
     annotated = with_depth(frames, "annotated")

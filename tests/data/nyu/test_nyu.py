@@ -302,7 +302,7 @@ def test_hold_out_errors(tmp_path, bts, scenes):
         folder, split="validation"
     )
     for split in ("train", "validation"):
-        assert "has one training scene alone (living_room_0004)" in layout_error(
+        assert "has only one training scene (living_room_0004)" in layout_error(
             folder, split=split, hold_out=0.5
         )
     only_test = tmp_path / "bathroom"
@@ -319,7 +319,7 @@ def test_hold_out_errors(tmp_path, bts, scenes):
 def test_parts_of_a_scene_stay_together(tmp_path):
     write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
     (tmp_path / "sync" / "bedroom_0004a").rename(tmp_path / "sync" / "living_room_0004b")
-    assert "one training scene alone" in layout_error(tmp_path, split="train", hold_out=0.5)
+    assert "only one training scene" in layout_error(tmp_path, split="train", hold_out=0.5)
 
 
 def test_missing_files_follow_their_scene(tmp_path):

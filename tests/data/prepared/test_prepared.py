@@ -188,7 +188,7 @@ def test_beams_options_bring_its_runner(tmp_path, monkeypatch):
 
 def test_a_finished_copy_is_not_overwritten(nyu, tmp_path):
     copy(nyu, tmp_path)
-    with pytest.raises(InputError, match="is there already; remove it"):
+    with pytest.raises(InputError, match="exists already; remove it"):
         copy(nyu, tmp_path)
 
 
