@@ -230,7 +230,7 @@ def test_the_end_of_a_single_recording_is_held_out(tmp_path):
     assert metres(open_folder(tmp_path, "validation", units_per_metre=1000)) == [12]
     everything = open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)
     assert len(everything) == 12 and "train: 12 frames" in everything.description
-    assert "there is no test/ folder; keep some training frames for it with --set data.hold_out" in (
+    assert "no test/ folder; keep some training frames for it with --set data.hold_out=0.1" in (
         folder_error(tmp_path, "validation", hold_out=0)
     )
     assert "no test frames: there is no test/ folder; make one" in folder_error(tmp_path, "test")
