@@ -32,8 +32,8 @@ CHANNELS = {"metric": 1, "disparity": 2, "unit": 1, "centimetres": 1, "inverse":
 SHRINKS = {"mobile_unet": 2, "msfnet": 2}
 # A SENet154 takes seconds to build and half a gigabyte on disk: tests/models/test_msfnet.py.
 SHRUNK = {"msfnet": {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}}
-# They take minutes beside other work; the other networks of their decoder are tried at once.
-SLOW_TO_TRAIN = ("irv2_unet", "densenet201_unet", "densenet169_unet")
+# The networks of a paper have the same layers: one of each is tried in bfloat16.
+FIRST_OF_ITS_PAPER = {get(name).paper: name for name in reversed(list_architectures())}
 
 
 def small(name):
@@ -44,6 +44,12 @@ def small(name):
 def build(name, shape):
     """The network, or where it is large one of its kind."""
     return create_model(name, shape, **SHRUNK.get(get(name).paper, {}))
+
+
+@pytest.fixture(scope="module", params=list_architectures())
+def network(request):
+    """Name and model of each architecture; the tests of one share a model, built once."""
+    return request.param, build(request.param, small(request.param))
 
 
 def output_size(name, shape):
@@ -63,17 +69,27 @@ def test_parameters_of_the_defaults(name):
     assert model.outputs[0].shape == (None, *size, CHANNELS[get(name).encoding])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_TO_TRAIN else name
-        for name in list_architectures()
-    ],
-)
-def test_trains(name):
+def test_saves_and_loads(network, tmp_path):
+    name, model = network
+    shape = model.input_shape[1:]
+    file = tmp_path / "model.keras"
+    model.save(file)
+    loaded = keras.saving.load_model(file)
+    file.unlink()  # pytest keeps its folders, and some networks are half a gigabyte
+    assert loaded.to_json() == model.to_json()
+    for batch in (1, 3):
+        image = np.random.default_rng(batch).uniform(size=(batch, *shape)).astype("float32")
+        expected = keras.tree.flatten(model(image, training=False))
+        size = output_size(name, shape)
+        assert expected[0].shape == (batch, *size, CHANNELS[get(name).encoding])
+        for a, b in zip(keras.tree.flatten(loaded(image, training=False)), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_trains(network):
     """Every weight gets a finite gradient; where nothing is valid it is zero."""
-    shape = small(name)
-    model = build(name, shape)
+    name, model = network
+    shape = model.input_shape[1:]
     loss = losses.get(LOSSES[get(name).encoding])
     generator = np.random.default_rng(0)
     image = generator.uniform(size=(2, *shape)).astype("float32")
@@ -85,9 +101,8 @@ def test_trains(name):
         target = np.concatenate([depth * valid, valid], -1)
     # Steps of one size, however small the gradient, and none where it is 0.
     optimizer = keras.optimizers.RMSprop(0.001, epsilon=1e-12)
-    # Tracing the pair's loss for four maps takes longer than the step.
-    eager = loss.target_kind == "pair"
-    model.compile(optimizer=optimizer, loss=loss, run_eagerly=eager)
+    # Tracing and compiling a graph takes ten times as long as the two steps.
+    model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
     before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(image, [target] * len(model.outputs))).all()
     after = [weight.numpy() for weight in model.trainable_weights]
@@ -104,32 +119,13 @@ def test_trains(name):
             np.testing.assert_array_equal(weight.numpy(), earlier)
 
 
-@pytest.mark.parametrize("name", list_architectures())
-def test_saves_and_loads(name, tmp_path):
-    shape = small(name)
-    model = build(name, shape)
-    file = tmp_path / "model.keras"
-    model.save(file)
-    loaded = keras.saving.load_model(file)
-    file.unlink()  # pytest keeps its folders, and some networks are half a gigabyte
-    assert loaded.to_json() == model.to_json()
-    for batch in (1, 3):
-        image = np.random.default_rng(batch).uniform(size=(batch, *shape)).astype("float32")
-        expected = keras.tree.flatten(model(image, training=False))
-        size = output_size(name, shape)
-        assert expected[0].shape == (batch, *size, CHANNELS[get(name).encoding])
-        for a, b in zip(keras.tree.flatten(loaded(image, training=False)), expected, strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
         (name, policy)
         for name in list_architectures()
         for policy in ("mixed_float16", "mixed_bfloat16")
-        # A ResNet152 takes seconds to build, and its layers are the ResNet50's.
-        if policy == "mixed_float16" or "resnet152" not in name
+        if policy == "mixed_float16" or name in FIRST_OF_ITS_PAPER.values()
     ],
 )
 def test_mixed_precision(name, policy):
