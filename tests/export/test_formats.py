@@ -15,9 +15,17 @@ from tests.helpers.lively import lively
 FORMATS = ("saved_model", "onnx", "litert")
 # Of each decoder one; the others take the minutes of `make test-slow`.
 FAST = ("lite_basic_interl_t", "optidepthnet_vgg", "squeezenet_unet", "vgg19_unet", "msfnet")
+# Deeper stacks of the layers that another network of the same decoder has.
+DEEPER = (
+    "monodepth_resnet152",
+    "optidepthnet_resnet152",
+    "resnet152_unet",
+    "densenet169_unet",
+)
 NAMES = [
     pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
     for name in list_architectures()
+    if name not in DEEPER
 ]
 
 
