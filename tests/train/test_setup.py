@@ -45,6 +45,8 @@ def test_recipes_that_cannot_work(tmp_path, override, message):
 
 def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
     section = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
-    with pytest.raises(InputError, match="misalign the rows; set augmentation.rotate=0"):
+    with pytest.raises(
+        InputError, match="misalign the rows of a stereo pair; set augmentation.rotate=0"
+    ):
         loop.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
     assert not (tmp_path / "r").exists()
