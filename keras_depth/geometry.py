@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_depth.errors import InputError
+from keras_depth.files import write_bytes
 
 
 class Intrinsics(NamedTuple):
@@ -84,7 +85,7 @@ def write_ply(path: str | Path, points: np.ndarray, colors: np.ndarray) -> None:
         colors: uint8 (N, 3), RGB.
 
     Raises:
-        InputError: the two do not belong together.
+        InputError: the two do not belong together, or the file cannot be written.
     """
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
         raise InputError(
@@ -106,4 +107,4 @@ def write_ply(path: str | Path, points: np.ndarray, colors: np.ndarray) -> None:
             "end_header\n",
         ]
     )
-    Path(path).write_bytes(header.encode("ascii") + vertices.tobytes())
+    write_bytes(Path(path), header.encode("ascii") + vertices.tobytes())

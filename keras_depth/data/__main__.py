@@ -6,7 +6,8 @@ from pathlib import Path
 from keras_depth.command import load_tensorflow, program, run, setting, size
 from keras_depth.data import DATA_SETS
 from keras_depth.data.checks.report import Report
-from keras_depth.errors import InputError, check_installed
+from keras_depth.errors import check_installed
+from keras_depth.files import make_folder
 
 _EXAMPLES = """\
 examples:
@@ -48,7 +49,7 @@ def main() -> int:
 
 def _open_both(arguments: argparse.Namespace, options: dict) -> None:
     """Fails now, and not after the check, if a copy cannot be written."""
-    arguments.prepare.mkdir(parents=True, exist_ok=True)
+    make_folder(arguments.prepare)
     for split in ("train", "validation"):
         DATA_SETS[arguments.data].open(arguments.data_dir, split, **options)
 
@@ -56,11 +57,8 @@ def _open_both(arguments: argparse.Namespace, options: dict) -> None:
 def _write(report: Report, folder: Path) -> None:
     from keras_depth.data.checks.contact_sheet import contact_sheet
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        report.write(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    make_folder(folder)
+    report.write(folder)
     if report.sheet:
         samples = [reader.stored(index) for _, reader, index in report.sheet]
         images, depths = ([sample[key] for sample in samples] for key in ("image", "depth"))

@@ -197,7 +197,7 @@ def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:
-    return pixels if dtype == "uint8" else (pixels / 255).astype(np.float32)
+    return pixels if dtype == "uint8" else images.to_float32(pixels)
 
 
 def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:

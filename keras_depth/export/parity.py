@@ -10,6 +10,7 @@ import numpy as np
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
 from keras_depth.export import worker
+from keras_depth.images import to_float32, to_uint8
 from keras_depth.predict.estimator import DepthEstimator
 
 # Accepted relative differences: the largest in fp32, the mean in precisions that round on purpose.
@@ -71,7 +72,7 @@ class Run:
 def render_images(size: tuple[int, int], count: int) -> np.ndarray:
     """Renders rooms, the same every time: uint8 RGB (count, height, width, 3)."""
     rooms = Rooms(count, size, seed=7, split="test")
-    return np.stack([np.rint(255 * rooms[i]["image"]) for i in range(count)]).astype(np.uint8)
+    return np.stack([to_uint8(rooms[i]["image"]) for i in range(count)])
 
 
 def compute_reference(
@@ -94,9 +95,7 @@ def compute_reference(
         float32 (B, h, w, 1), metres.
     """
     estimator = DepthEstimator(model, encoding, focal_baseline)
-    depth = [
-        estimator(image.astype(np.float32) / 255, resize=output_size == "input") for image in images
-    ]
+    depth = [estimator(to_float32(image), resize=output_size == "input") for image in images]
     return np.stack(depth)[..., None]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_depth.errors import InputError, check_installed
+from keras_depth.errors import InputError, check_installed, first_line
 
 DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
@@ -138,7 +138,7 @@ def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=providers)
     except Exception as error:  # onnxruntime's own classes have nothing else in common
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"{file}: onnxruntime cannot load it ({reason})") from error
     return lambda images: session.run(["depth"], {"image": images})[0]
 

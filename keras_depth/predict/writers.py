@@ -98,8 +98,7 @@ class Writer:
         if "ply" in self._formats:
             assert self._intrinsics
             points = geometry.back_project(depth, self._intrinsics)
-            with replacing(self._folder / f"{name}_cloud.ply") as partial:
-                geometry.write_ply(partial, points, image[measured])
+            geometry.write_ply(self._folder / f"{name}_cloud.ply", points, image[measured])
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from keras_depth.files import make_folder
+
 _PUBLISHED, _HERE = "#1b6ca8", "#d1495b"
 
 
@@ -76,5 +78,5 @@ def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     figure.savefig(path, dpi=110)

@@ -17,7 +17,7 @@ from keras_depth.environment import environment
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.evaluate.frames import Frames
-from keras_depth.files import read_json, write_text
+from keras_depth.files import make_folder, read_json, write_text
 from keras_depth.models import create_model, reparameterize
 from keras_depth.reproduce import settings
 from keras_depth.reproduce.plan import RowPlan
@@ -76,7 +76,7 @@ def _score(
     """Scores under one protocol, once; returns the error if it cannot."""
     if (folder / SEEN).exists():  # written last
         return None
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         report, _ = evaluator.evaluate_run(
             plan.run_folder,
@@ -150,7 +150,7 @@ def _once(file: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Reads a result; computes and writes it first if the file does not exist."""
     if not file.exists():
         values = compute()
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         write_text(file, json.dumps(values, indent=2) + "\n")
         keras.backend.clear_session()
         gc.collect()  # a model is a cycle of references

@@ -9,7 +9,6 @@ is killed at any moment and started again ends with bit-identical weights (teste
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -97,15 +96,10 @@ def _save_reference_statistics(run: Training) -> None:
         mean = mean_depth_map(frames, size, limit=_MEAN_FRAMES)
         checks.warn_of_unreachable_depth(run.encoding, frames, float(mean.max()))
         with replacing(folder.mean_depth_file) as path:
-            _save_array(path, mean)
+            np.save(path, mean)
     if frames.stereo and not folder.camera_file.exists():
         first = resize(frames.stored(0), size)
         folder.write_camera(float(first["focal_baseline"]))
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:  # given a path, np.save would append its own suffix
-        np.save(file, array)
 
 
 def _progress_bar(run: Training, start: int) -> tqdm:

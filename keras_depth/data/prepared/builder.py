@@ -31,7 +31,7 @@ from keras_depth.data.prepared import tfrecords
 from keras_depth.data.prepared.reader import COPIED_SPLITS, NAME, UNFINISHED
 from keras_depth.data.reader import Reader, sample_to_bytes
 from keras_depth.errors import InputError
-from keras_depth.files import replacing, write_text
+from keras_depth.files import make_folder, replacing, write_text
 
 SHARD_BYTES = 128_000_000  # a shard passes through memory as a whole
 _THREADS = 8
@@ -247,5 +247,5 @@ def _continue(keep: Path, identity: str) -> None:
             f"{keep}: holds shards of an unfinished copy of other frames (another data set, or it"
             " has changed since); remove the folder to start anew"
         )
-    keep.mkdir(parents=True, exist_ok=True)
+    make_folder(keep)
     write_text(note, identity)
