@@ -77,8 +77,8 @@ def smaller(module: str, words: list[str]) -> list[str]:
     return []
 
 
-# The same decoder on an encoder whose graph is made in a sixth of the time; tests/test_learns.py
-# trains irv2_unet itself.
+# The same decoder on an encoder whose graph is made in a sixth of the time;
+# tests/train/test_learns.py trains irv2_unet itself.
 LIGHTER = {"irv2_unet": "vgg19_unet"}
 
 
@@ -205,7 +205,7 @@ def _planned(statement: str, world: World) -> None:
     """All of a reproduction but its rows: data sets, recipes, the folder of the results."""
     module, words = module_and_words(statement)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras_depth.reproduce.reproduce", lambda *_: [])
+        patch.setattr("keras_depth.reproduce.__main__.reproduce", lambda *_: [])
         assert run(module, words) == 0
 
 

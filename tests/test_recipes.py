@@ -6,8 +6,7 @@ import re
 import pytest
 import yaml
 
-from keras_depth import files, losses, models, protocols, recipes
-from keras_depth import published as tables
+from keras_depth import files, losses, models, protocols, published, recipes
 from keras_depth.data import DATA_SETS
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
@@ -22,20 +21,20 @@ OPTIDEPTHNET = [
 ]
 
 
-def published(paper):
+def published_rows(paper):
     path = files.resource_folder("published") / f"{paper}.yaml"
     return {row["row"]: row for row in yaml.safe_load(path.read_text())["rows"]}
 
 
 def test_the_twelve_rows_of_table_one():
     rows = [recipes.load(name).published["row"] for name in ROWS if "jetson_fcnn" in name]
-    assert rows == list(range(5, 17)) == list(published("jetson_fcnn"))
+    assert rows == list(range(5, 17)) == list(published_rows("jetson_fcnn"))
 
 
 def test_the_four_rows_of_optidepthnet():
     """ResNet152 has no row: the paper gives no accuracy for it."""
     rows = {recipes.load(name).published.get("row"): name for name in OPTIDEPTHNET}
-    assert sorted(filter(None, rows)) == [4, 5, 6, 7] == list(published("optidepthnet"))
+    assert sorted(filter(None, rows)) == [4, 5, 6, 7] == list(published_rows("optidepthnet"))
     assert "resnet152" in rows[None]
 
 
@@ -60,7 +59,7 @@ def test_every_recipe_is_complete(name):
 def test_a_row_matches_the_published_table(name):
     recipe = recipes.load(name)
     assert recipe.published["paper"] == name.split("/")[0]
-    row = published(recipe.published["paper"])[recipe.published["row"]]
+    row = published_rows(recipe.published["paper"])[recipe.published["row"]]
     assert recipe.architecture == row["architecture"]
     assert list(recipe.size) == row["size"]
     depth = "L1" if recipe.loss.get("weights") == "none" else "batch-loss"
@@ -83,7 +82,7 @@ def test_a_row_matches_the_published_table(name):
 
 def test_the_seven_rows_of_msfnet():
     rows = {r.published["row"]: r for r in map(recipes.load, ROWS) if "msfnet" in r.architecture}
-    assert sorted(rows) == list(range(1, 8)) == list(published("msfnet"))
+    assert sorted(rows) == list(range(1, 8)) == list(published_rows("msfnet"))
     # In the ablation each arm changes only what it is named after.
     alike = [
         dataclasses.replace(
@@ -105,7 +104,7 @@ def test_the_seven_rows_of_msfnet():
     assert rows[1].loss == rows[7].loss and rows[1].encoding == "inverse"
     kitti = rows[2]
     assert (kitti.loss["depth"], kitti.loss["auxiliary"], kitti.encoding) == (1, 1, "metric")
-    assert tables.row("msfnet", 2).protocol == kitti.protocol == "msfnet_kitti"
+    assert published.row("msfnet", 2).protocol == kitti.protocol == "msfnet_kitti"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from pathlib import Path
 from keras_depth import published, recipes
 from keras_depth.command import load_tensorflow, program, run
 from keras_depth.errors import InputError, check_choice
-from keras_depth.reproduce import plan as planning
-from keras_depth.reproduce import settings
+from keras_depth.reproduce import plan, settings
 from keras_depth.reproduce.run import reproduce
 
 _EXAMPLES = """\
@@ -32,10 +31,10 @@ def main() -> int:
     arguments = parse()
     paper = arguments.paper
     known = [row.row for row in published.rows(paper)]
-    chosen = known if arguments.rows is None else planning.choose(paper, arguments.rows)
+    chosen = known if arguments.rows is None else plan.choose(paper, arguments.rows)
     folders = _folders(paper, arguments.data_dir)
     output = arguments.output or Path("runs") / "-".join(["reproduce", paper, *sorted(folders)])
-    plans = planning.plan(
+    plans = plan.plan(
         paper,
         output,
         folders=folders,
@@ -45,7 +44,7 @@ def main() -> int:
     )
     train = arguments.steps != 0
     if train:
-        settings.check(plan for plan in plans if plan.row.row in chosen)
+        settings.check(each for each in plans if each.row.row in chosen)
     settings.prepare_folder(output, paper)
     load_tensorflow()
     typed = f"python -m keras_depth.reproduce {shlex.join(sys.argv[1:])}"

@@ -11,6 +11,7 @@ from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 from keras_depth.published import Row
 from keras_depth.recipes import Recipe
+from keras_depth.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,10 @@ def _plan_row(
 
 def _trained(run: Path, row: Row) -> Recipe | None:
     """Returns the recipe of a run; None for a file or an exported model, which have none."""
-    file = run / "recipe.yaml"
-    if not file.is_file():
+    folder = RunFolder(run)
+    if not folder.recipe_file.is_file():
         return None
-    recipe = recipes.load(str(file))
+    recipe = folder.recipe()
     if recipe.architecture != row.architecture:
         raise InputError(
             f"--run {row.row}={run}: holds {recipe.architecture}, but row {row.row} of {row.paper}"

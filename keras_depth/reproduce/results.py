@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_depth import recipes
 from keras_depth.data import DATA_SETS
 from keras_depth.files import read_json
 from keras_depth.published import Row
@@ -91,7 +90,7 @@ def read(plan: RowPlan) -> Result:
 def _describe_training(run: RunFolder, steps: int | None) -> str:
     if not run.recipe_file.is_file():
         return f"{run.path}; how is not known"
-    recipe = recipes.load(str(run.recipe_file))
+    recipe = run.recipe()
     frames = _title(recipe.data["name"])
     size = "x".join(map(str, recipe.size))
     duration = f", {steps:,} steps" if steps else ""

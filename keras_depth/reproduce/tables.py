@@ -7,7 +7,7 @@ from typing import Any
 from keras_depth import environment, metrics, published
 from keras_depth.evaluate.report import BASELINE, MODEL
 from keras_depth.markdown import bold, table
-from keras_depth.protocols import get as protocol_of
+from keras_depth.protocols import PROTOCOLS
 from keras_depth.reproduce import charts
 from keras_depth.reproduce.results import Result
 
@@ -229,7 +229,7 @@ def _score(result: Result, which: str, key: str, predictor: str = MODEL) -> floa
     report = result.scores.get(which)
     if report is None:
         return None
-    reduction = protocol_of(report["protocol"]).reduction
+    reduction = PROTOCOLS[report["protocol"]].reduction
     return report["scores"].get(predictor, {}).get(reduction, {}).get(key)
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from keras_depth import losses, models, protocols, recipes
+from keras_depth import losses, models, recipes
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.reader import Reader
 from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError, check_choice, check_keywords, first_line
 from keras_depth.losses import DepthLoss
+from keras_depth.protocols import PROTOCOLS
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import checks
@@ -87,7 +88,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         checks.check_encoding(recipe, encoding)
         checks.check_loss(recipe, loss, encoding, frames)
         check_choice("precision", recipe.precision, _PRECISIONS)
-        protocol = protocols.get(recipe.protocol)
+        protocol = PROTOCOLS[recipe.protocol]
 
         keras.utils.set_random_seed(recipe.seed)
         keras.config.set_dtype_policy(recipe.precision)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_depth import depth_png
-from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.kitti import lists
 from keras_depth.data.kitti.calibration import Calibration, read_calibration
 from keras_depth.data.kitti.files import BENCHMARKS, Frame, benchmark_frames, has_splits, raw_frames
 from keras_depth.data.kitti.lidar import depth_map, read_points
@@ -93,7 +93,7 @@ def open_kitti(
 
     title, folders = f"KITTI {name}", Folders()
     if has_splits(name):
-        split = split or ("test" if "test" in kitti_lists.splits(name) else None)
+        split = split or ("test" if "test" in lists.splits(name) else None)
         title += f", {split or 'all splits'}"
     elif hold_out and split in ("train", "validation"):
         title += f", {split} with {hold_out:g} of the drives held out"
@@ -117,7 +117,7 @@ def open_kitti(
 
 def _kind(name: str, depth: str) -> str:
     """Returns the kind of file that holds the depth of a list, see `KittiReader`."""
-    known = (*kitti_lists.LISTS, "all", *BENCHMARKS)
+    known = (*lists.LISTS, "all", *BENCHMARKS)
     if name not in known and not has_splits(name) and not name.endswith(".csv"):
         raise unknown_name("KITTI list", name, known)
     kinds = _BENCHMARK.get(name, _RAW)

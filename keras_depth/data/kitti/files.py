@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_depth.data.kitti import lists as kitti_lists
+from keras_depth.data.kitti import lists
 from keras_depth.data.listing import Folders
 from keras_depth.data.splits import hold_out_scenes
 from keras_depth.errors import InputError
@@ -52,7 +52,7 @@ def has_splits(name: str) -> bool:
     """Tells whether `name` is a list with splits: a published one, or a folder of csv files."""
     if name in ("all", *BENCHMARKS) or name.endswith(".csv"):
         return False
-    return name in kitti_lists.LISTS or Path(name).expanduser().is_dir()
+    return name in lists.LISTS or Path(name).expanduser().is_dir()
 
 
 def drives_there(path: Path) -> set[str]:
@@ -94,7 +94,7 @@ def raw_frames(
     chosen = _found(root, folders) if name == "all" else _listed(name, split)
     if not has_splits(name) and split:
         chosen = _part(chosen, split, hold_out, path)
-    measured = kitti_lists.with_depth(chosen, depth)
+    measured = lists.with_depth(chosen, depth)
     if chosen and not measured:
         raise InputError(
             f"KITTI list {name}: KITTI has no {depth} depth of any of its {len(chosen)} frames; "
@@ -119,19 +119,17 @@ def _raw_root(path: Path, folders: Folders) -> str:
     )
 
 
-def _listed(name: str, split: str | None) -> list[kitti_lists.Frame]:
+def _listed(name: str, split: str | None) -> list[lists.Frame]:
     if name.endswith(".csv"):
-        return kitti_lists.load(name, "")
-    known = kitti_lists.splits(name)
+        return lists.load(name, "")
+    known = lists.splits(name)
     if split is None and "test" not in known:
         # A user's training and validation frames may be the same.
-        return [*dict.fromkeys(f for part in known for f in kitti_lists.load(name, part))]
-    return kitti_lists.load(name, split or "test")
+        return [*dict.fromkeys(f for part in known for f in lists.load(name, part))]
+    return lists.load(name, split or "test")
 
 
-def _part(
-    frames: list[kitti_lists.Frame], split: str, hold_out: float, path: Path
-) -> list[kitti_lists.Frame]:
+def _part(frames: list[lists.Frame], split: str, hold_out: float, path: Path) -> list[lists.Frame]:
     """Returns the frames of the drives that are held out, or of the others."""
     if split == "test":
         raise InputError(
@@ -149,10 +147,10 @@ def _part(
     return [f for f, drive in zip(frames, drives, strict=True) if (drive in kept) == wanted]
 
 
-def _found(root: str, folders: Folders) -> list[kitti_lists.Frame]:
+def _found(root: str, folders: Folders) -> list[lists.Frame]:
     """Returns every left picture of KITTI raw's folder."""
     return [
-        kitti_lists.Frame(date, number, "l", int(stem))
+        lists.Frame(date, number, "l", int(stem))
         for date, name, number in _drives(root, folders)
         for stem in _stems(folders[f"{root}/{date}/{name}/image_02/data"])
     ]
@@ -185,7 +183,7 @@ def _annotated_drives(path: Path, folders: Folders) -> dict[str, str]:
 
 def _raw_frame(
     root: str,
-    listed: kitti_lists.Frame,
+    listed: lists.Frame,
     stereo: bool,
     depth: str,
     folders: Folders,
