@@ -39,14 +39,14 @@ class Reader(ABC):
     missing: a file of each frame that the split's list names and the folder lacks.
     stereo: samples are stereo samples.
     measured: samples have depth; otherwise all of it is 0.
-    synthetic: frames are rendered, which every report on them says.
+    rendered: a program draws the frames; every report on them says so.
     """
 
     description: str
     missing: Sequence[str] = ()
     stereo: bool = False
     measured: bool = True
-    synthetic: bool = False
+    rendered: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -93,7 +93,7 @@ class Subset(Reader):
         self._indices = list(indices)
         self.description = f"{len(self._indices)} of {reader.description}"
         self.missing, self.stereo = reader.missing, reader.stereo
-        self.measured, self.synthetic = reader.measured, reader.synthetic
+        self.measured, self.rendered = reader.measured, reader.rendered
 
     def __len__(self) -> int:
         return len(self._indices)

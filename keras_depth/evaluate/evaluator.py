@@ -173,7 +173,7 @@ def evaluate(
     report = Report(
         model=model,
         data=reader.description,
-        synthetic=reader.synthetic,
+        rendered=reader.rendered,
         protocol=protocol,
         scores={name: scorer.scores() for name, scorer in scorers.items()},
         frames=entries,

@@ -20,7 +20,7 @@ POST_PROCESSED = "model, flip ramp"
 BASELINE = "mean training depth"
 
 _SUMMARY = "abs_rel rms_rel rmse mse log10 delta1 delta2 delta3 d1 r2_pooled".split()
-_SYNTHETIC = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
+_RENDERED = "Rendered frames: these numbers say nothing about NYU Depth v2 or KITTI."
 _NAMED = 3  # missing frames that the text names; report.json names all
 
 
@@ -31,7 +31,7 @@ class Report:
     Attributes:
         model: what was scored, for people.
         data: the reader's description.
-        synthetic: whether the frames are rendered.
+        rendered: whether the frames are rendered.
         protocol: the protocol; `line` is its text.
         scores: predictor -> reduction ("image", "pixel" and the protocol's, which comes first) ->
             metric -> value. The predictors are the model; for one trained on stereo pairs also the
@@ -46,7 +46,7 @@ class Report:
 
     model: str
     data: str
-    synthetic: bool
+    rendered: bool
     protocol: Protocol
     scores: dict[str, dict[str, dict[str, float]]]
     frames: list[dict[str, Any]]
@@ -83,15 +83,15 @@ class Report:
             numbers = "  ".join(f"{key} {v:g}" for key, v in self.published.metrics.items())
             lines.append(f"  published, {self.published.title}: {numbers}")
             lines.append(f"  what can be reproduced: {self.published.reproducible}")
-        if self.synthetic:
-            lines.append(f"  {_SYNTHETIC}")
+        if self.rendered:
+            lines.append(f"  {_RENDERED}")
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
         """Returns the content of `report.md`."""
-        lines = [f"# Depth on {'rendered' if self.synthetic else 'real'} frames", ""]
-        if self.synthetic:
-            lines += [_SYNTHETIC, ""]
+        lines = [f"# Depth on {'rendered' if self.rendered else 'real'} frames", ""]
+        if self.rendered:
+            lines += [_RENDERED, ""]
         facts = {"model": self.model, "data": self.data, **self._facts()}
         lines += table(["", ""], facts.items(), "ll")
         lines += ["", "![image, ground truth, prediction, error](figures/samples.png)", ""]

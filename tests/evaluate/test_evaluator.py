@@ -415,11 +415,11 @@ def test_depth_that_is_no_number_is_refused(tmp_path):
         evaluate(tmp_path, constant(float("nan")))
 
 
-def test_synthetic_frames_are_called_so(tmp_path):
+def test_rendered_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
     report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("rooms"))
     assert folder == tmp_path / "net" / "evaluation" / "rooms-full"
-    assert report.synthetic and len(report.frames) == 64
+    assert report.rendered and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
         assert "say nothing about NYU" in text
 
@@ -449,7 +449,7 @@ def test_real_frames(tmp_path, samples):
     report, folder = evaluator.evaluate_run(
         tmp_path / "net.keras", frames.Frames("nyu", samples / "nyu" / "sync")
     )
-    assert report.protocol.name == "nyu_eigen" and not report.synthetic
+    assert report.protocol.name == "nyu_eigen" and not report.rendered
     assert len(report.frames) == 2
     reader = data.open_reader("nyu", samples / "nyu" / "sync", None)
     inside = [reader[i]["depth"][45:471, 41:601] for i in range(2)]
@@ -464,7 +464,7 @@ def test_rendered_drives(tmp_path):
     report, folder = evaluator.evaluate_depth_maps(
         tmp_path / "all.npy", frames.Frames("drives", options=options)
     )
-    assert report.protocol.name == "full" and report.synthetic
+    assert report.protocol.name == "full" and report.rendered
     assert 0 <= report.scores["model"]["image"]["d1"] <= 1
     assert "# Depth on rendered frames" in (folder / "report.md").read_text()
 

@@ -31,7 +31,7 @@ def test_a_row_on_a_data_set(nyu, tmp_path):
     row.score(plans[-1])
     for each in ("paper", "standard"):
         scores = json.loads((tmp_path / "out/row16" / each / "report.json").read_text())
-        assert not scores["synthetic"] and len(scores["frames"]) == 2
+        assert not scores["rendered"] and len(scores["frames"]) == 2
     texts = []
     for plan in (plans, planning.plan("jetson_fcnn", tmp_path / "out", steps=0)):
         report.write(plan, tmp_path / "out", "command")

@@ -154,5 +154,5 @@ def test_every_row_is_counted_and_one_trained(paper, tmp_path):
         if each.row in GMAC[paper]:
             assert float(counted["GMAC"]) == pytest.approx(GMAC[paper][each.row], rel=0.008)
     report_file = tmp_path / "out" / f"row{row:02}" / "paper" / "report.json"
-    assert json.loads(report_file.read_text())["synthetic"]
+    assert json.loads(report_file.read_text())["rendered"]
     assert "**here, rendered" in text and "## Times" in text

@@ -92,7 +92,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
             description="Frames with depth in metres (0 = not measured), resized for training.",
             metadata=tfds.core.MetadataDict(
                 source={split: reader.description for split, reader in readers.items()},
-                synthetic=readers["train"].synthetic,
+                rendered=readers["train"].rendered,
                 measured=readers["train"].measured,
             ),
         )

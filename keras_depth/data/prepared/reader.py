@@ -53,7 +53,7 @@ class Prepared(Reader):
             if info.name != NAME:
                 raise InputError(f"{folder}: is tfds' {info.name}, not a prepared copy")
             shape, source = info.features["image"].shape, info.metadata["source"]
-            self.synthetic = bool(info.metadata["synthetic"])
+            self.rendered = bool(info.metadata["rendered"])
             self.measured = bool(info.metadata.get("measured", True))
             files = [Path(file) for file in info.splits[split].filepaths]
         except InputError:

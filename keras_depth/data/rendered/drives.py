@@ -67,7 +67,7 @@ class Drives(Reader):
         InputError: the count, the size, the seed, the split or frames_per_drive is invalid.
     """
 
-    synthetic = True
+    rendered = True
 
     def __init__(
         self,

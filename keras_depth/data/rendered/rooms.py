@@ -38,7 +38,7 @@ class Rooms(Reader):
         InputError: the count, the size, the seed or the split is invalid.
     """
 
-    synthetic = True
+    rendered = True
 
     def __init__(
         self,

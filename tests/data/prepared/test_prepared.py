@@ -49,7 +49,7 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
         reader = data.open_reader("nyu", nyu, split)
         copied = data.open_reader("prepared", tmp_path / "copy", split)
         assert_same(reader, copied)
-        assert not copied.synthetic
+        assert not copied.rendered
         assert copied.description == (
             f"prepared copy, 24x32, {split}: 5 frames in {home}, from {reader.description}"
         )
@@ -61,7 +61,7 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
 def test_rendered_frames_stay_rendered(tmp_path):
     builder.prepare("rooms", None, tmp_path, SIZE, {"count": 2, "size": [48, 64]})
     copied = open_prepared(tmp_path, "train")
-    assert copied.synthetic
+    assert copied.rendered
     assert_same(data.open_reader("rooms", None, "train", count=2, size=(48, 64)), copied)
 
 

@@ -37,7 +37,7 @@ def test_a_sample(size):
         assert 0 <= sample[key].min() and sample[key].max() <= 1
     assert sample["focal_baseline"] == pytest.approx(384.3815 * size[1] / 1242)
     about = f"rendered drives, train: 40 stereo pairs of {size[0]}x{size[1]}, seed 0"
-    assert drives.description == about and drives.synthetic and drives.stereo
+    assert drives.description == about and drives.rendered and drives.stereo
     assert drives.key(37) == "train/0/drive_0003/0000000007"
     assert drives.name(37) == "drives/train/0/drive_0003/0000000007"
 
