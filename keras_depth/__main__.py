@@ -16,7 +16,7 @@ COMMANDS = {
     "export": "write a network for a server, a phone or a board",
     "serve": "serve exported networks over HTTP and gRPC",
     "benchmark": "count a network's operations, and time it on this machine",
-    "reproduce": "put a paper's tables beside numbers of this code",
+    "reproduce": "compare a paper's tables with results of this code",
     "build_ops": "compile the interleave op for the installed TensorFlow",
 }
 

@@ -85,7 +85,7 @@ def _minmax(depth: KerasTensor, focal_baseline: Any = None) -> KerasTensor:
     inf = ops.full_like(depth, float("inf"))
     lowest = ops.min(ops.where(measured, depth, inf), axis=(1, 2, 3), keepdims=True)
     highest = ops.max(depth, axis=(1, 2, 3), keepdims=True)
-    # A map of one depth becomes 0, as an image of one grey level does in the authors' code.
+    # A map of one depth becomes 0, as an image of one gray level does in the authors' code.
     target = (depth - lowest) / ops.maximum(highest - lowest, 1e-6)
     return ops.where(measured, target, ops.zeros_like(depth))
 

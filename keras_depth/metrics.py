@@ -58,7 +58,7 @@ class MapMetric:
     description: str
 
     def counts(self, value: float | None) -> bool:
-        """Tells whether the mean over images counts a value; NaN or None it does not."""
+        """Tells whether the mean over images includes a value; NaN and None are left out."""
         return value is not None and self.bounds[0] <= value <= self.bounds[1]
 
 

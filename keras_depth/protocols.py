@@ -165,7 +165,7 @@ _ALL = [
         # FastDepth's code also scores unmeasured pixels where the prediction is above 0, which has
         # no meaning. They are not scored here.
         name="nyu_fastdepth",
-        description="NYU at the size FastDepth sees, its centre alone",
+        description="the center of NYU's test images at FastDepth's size",
         source="FastDepth, sparse-to-dense",
         resize=250 / 480,
         frame=(250, 333),
@@ -173,14 +173,14 @@ _ALL = [
     ),
     Protocol(
         name="ecmr2019",
-        description="the centre that Bokovoy et al. trained and scored on",
+        description="the center that Bokovoy et al. trained and scored on",
         source="Bokovoy et al. 2019, the authors' notebooks",
         crop=(48, 432, 64, 576),
         reduction="pixel",
     ),
     Protocol(
         name="msfnet_nyu",
-        description="NYU's 654 test images at half size, their centre of 228x304",
+        description="NYU's 654 test images at half size, their center of 228x304",
         source="Pei 2021 (MSFNet) names Hu et al. 2019, whose evaluation this is",
         resize=0.5,
         frame=(240, 320),

@@ -10,8 +10,8 @@ from keras_depth.data.reader import Reader
 class Count(NamedTuple):
     """How many frames there should be.
 
-    frames: as published; only those that have the depth that was asked for.
-    about: copies differ by a few per cent.
+    frames: the published number of frames that have the requested depth.
+    about: copies of the data set differ by a few per cent.
     """
 
     frames: int
@@ -22,16 +22,16 @@ class Count(NamedTuple):
 
 
 class Official:
-    """What is published of a data set's frames; of most nothing is, which is this class."""
+    """What is published about a data set's frames. This base class is for those without counts."""
 
     def splits(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        """Returns the splits that the options choose, None: all frames are one; (): any."""
+        """Returns the splits of the chosen list; (None,) if it is not split; (): any split."""
         return ()
 
     def count(
         self, data_dir: str | Path | None, options: Mapping[str, Any], split: str | None
     ) -> Count | None:
-        """Returns the published number of a split's frames; None if there is none."""
+        """Returns the published number of a split's frames; None if none is published."""
         return None
 
     def incomplete_drives(

@@ -1,1 +1,1 @@
-"""Trained networks leave the laptop: SavedModel, ONNX, LiteRT, TF-TRT and TensorRT."""
+"""Exports trained networks to SavedModel, ONNX, LiteRT, TF-TRT and TensorRT."""

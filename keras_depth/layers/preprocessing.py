@@ -1,4 +1,4 @@
-"""Scaling of images to what a backbone's published weights were trained on."""
+"""Scales images to what a backbone's published weights were trained on."""
 
 from typing import Any
 

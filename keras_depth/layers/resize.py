@@ -1,4 +1,4 @@
-"""Resizing of maps to a fixed size, by each of the rules that networks are published with.
+"""Resizes maps to a fixed size, by each of the rules that networks are published with.
 
 Every rule but the nearest pixel is a linear function of the rows and then of the columns, so two
 matrix multiplications with constants compute it. Aligned corners have no operator and are always

@@ -1,4 +1,4 @@
-"""Rewriting a trained network for inference: "+ T", batch-norm folding, simpler resizing.
+"""Rewrites a trained network for inference: "+ T", batch-norm folding, simpler resizing.
 
 Each function returns a new model and leaves the given one as it is. The new model computes the same
 function, up to rounding.

@@ -1,1 +1,1 @@
-"""A paper's tables beside this code's own: plan -> rows, one after the other -> report."""
+"""Compares a paper's tables with results of this code: plan, then each row, then the report."""

@@ -41,8 +41,8 @@ def match_edges(image: np.ndarray, depth: np.ndarray) -> EdgeMatch | None:
     if min(height, width) < _MIN_SIDE or (depth > 0).mean() < _DENSE:
         return None
     picture = cv2.resize(to_uint8(image), (width, height), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    edges = _gradient(grey)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = _gradient(gray)
     # Limit the strongest edges, and below the nearest ones, so that they do not decide alone.
     edges = cv2.GaussianBlur(np.minimum(edges, 4 * edges.mean()), (0, 0), 1)
     steps, measured = _depth_edges(

@@ -1,4 +1,4 @@
-"""A contact sheet: frames of a data set at a glance, with their depth upon them."""
+"""Draws a contact sheet: some frames of a data set, each with its depth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,16 +27,16 @@ def contact_sheet(
     titles: Sequence[str],
     path: str | Path,
 ) -> None:
-    """Writes a sheet of frames: picture, depth, and the depth's edges upon the picture.
+    """Writes a sheet of frames: image, depth, and the image with the depth's edges drawn on it.
 
-    All depth has one colour scale; sparse depth is shown by its points, enlarged. Above a frame
-    stand its title, and its smallest, median and largest metres.
+    All depth maps share one color scale. Sparse depth is drawn as enlarged points. The line above a
+    frame has its title and its smallest, median and largest depth in metres.
 
     Args:
         images: RGB (H, W, 3) each, uint8 or floating in [0, 1].
         depths: (H, W) each, metres, 0 = not measured; of the images' sizes.
-        titles: one a frame.
-        path: the picture to write, 1600 pixels wide.
+        titles: one for each frame.
+        path: the image file to write, 1600 pixels wide.
 
     Raises:
         InputError: no frames, or not as many of each.
@@ -44,7 +44,7 @@ def contact_sheet(
     if not len(images) == len(depths) == len(titles) > 0:
         raise InputError(
             f"{len(images)} pictures, {len(depths)} depths and {len(titles)} titles: give one of"
-            " each a frame"
+            " each for every frame"
         )
     vmin, vmax = depth_range(np.concatenate([depth.ravel() for depth in depths]))
     # Two upright frames a row, but one of wide ones, as a car's.
@@ -66,7 +66,7 @@ def contact_sheet(
     bar = figure.add_axes((0.3, 1.6 * _LINE / height, 0.3, 0.7 * _LINE / height))
     figure.colorbar(color_scale(vmin, vmax), cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=8)
-    legend = "m. Grey: not measured. Green: edges of the depth. Above: min / median / max"
+    legend = "m. Gray: not measured. Green: edges of the depth. Above: min / median / max"
     figure.text(0.61, 1.7 * _LINE / height, legend, fontsize=8)
     FigureCanvasAgg(figure).print_figure(path)
 
@@ -85,7 +85,7 @@ def _metres_text(depth: np.ndarray) -> str:
 def _panels(
     image: np.ndarray, depth: np.ndarray, width: int, vmin: float, vmax: float
 ) -> list[np.ndarray]:
-    """Returns picture, depth, and depth upon the picture: uint8 RGB, `width` wide each."""
+    """Returns image, depth, and depth drawn on the image: uint8 RGB, `width` wide each."""
     size = (width, max(1, round(width * depth.shape[0] / depth.shape[1])))
     sparse = measured(depth).mean() < _SPARSE
     if sparse:
@@ -99,7 +99,7 @@ def _panels(
         blend = cv2.addWeighted(image, 0.5, colors, 0.5, 0)
         upon[measured(depth)] = blend[measured(depth)]
     else:
-        upon[_depth_edges(depth)] = (0, 255, 0)  # in neither colour map
+        upon[_depth_edges(depth)] = (0, 255, 0)  # in neither color map
     return [image, colors, upon]
 
 

@@ -37,7 +37,7 @@ def match_pair(sample: Sample) -> PairMatch:
     height, width = left.shape[:2]
     scale = min(1.0, _WIDTH / width)
     size = (round(width * scale), round(height * scale))
-    left, right = (_grey(picture, size) for picture in (left, right))
+    left, right = (_gray(picture, size) for picture in (left, right))
     disparity = _disparity(left, right)
     depth = cv2.resize(sample["depth"], size, interpolation=cv2.INTER_NEAREST)
     both = (disparity > 0) & (depth > 0)
@@ -49,7 +49,7 @@ def match_pair(sample: Sample) -> PairMatch:
     return PairMatch(False, float((disparity > 0).mean()), swapped, ratio)
 
 
-def _grey(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _gray(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 

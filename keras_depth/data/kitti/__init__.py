@@ -68,15 +68,19 @@ def open_kitti(
             validation.csv and test.csv or some of them, or "all" for every left image there; or a
             benchmark's training set: "stereo2015", "stereo2012", "object".
         stereo: samples also hold the right picture and `focal_baseline`.
-        depth: "lidar", the scan's points at their distance along the camera's axis, or what the
-            stereo benchmarks' disparity comes to; "lidar_x", at that along the scanner's own, as
-            the published numbers on Eigen's test frames have it; "annotated", for KITTI raw the
-            depth benchmark's ground truth, gathered from several scans; or "none", all 0. Frames
-            that KITTI has no such depth of are not opened, as 45 of Eigen's 697 have none
-            annotated (list="eigen_benchmark" is the others); the description counts them.
-        max_missing: of the list's other frames, the share, 0 to 1, that may be left out.
-        hold_out: of "all" and of a csv file, the part of the drives, whole ones, that "train"
-            leaves to "validation"; the other lists have validation frames of their own.
+        depth: the kind of depth. Frames for which KITTI has none of this kind are left out, and the
+            description counts them: 45 of Eigen's 697, for example, have no annotated depth;
+            list="eigen_benchmark" has the other 652.
+            "lidar": distance along the camera's axis of the points of a scan or, in the stereo
+            benchmarks, of the published disparity.
+            "lidar_x": distance along the scanner's own axis, which the published scores on Eigen's
+            test frames use.
+            "annotated": ground truth of the depth benchmark, accumulated over several scans; for
+            KITTI raw alone.
+            "none": 0 everywhere.
+        max_missing: the share of the list's other frames, 0 to 1, that may lack files.
+        hold_out: the part of the drives of "all" or of a csv file that "train" leaves to
+            "validation"; no drive is split. The other lists have validation frames of their own.
 
     Raises:
         InputError: an unknown name, other data in the folder, or too many frames left out.

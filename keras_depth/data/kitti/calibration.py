@@ -19,7 +19,7 @@ from keras_depth.geometry import Intrinsics
 
 
 class Calibration(NamedTuple):
-    """Holds the rectified color cameras of a recording, "l" and "r".
+    """Holds the rectified color cameras of a recording: "l" (left) and "r" (right).
 
     file: the file it was read from, for messages.
     left, right: float64 (3, 4), from metres in the frame of rectified camera 0 to homogeneous
@@ -39,7 +39,7 @@ class Calibration(NamedTuple):
         """Returns float64 (3, 4), from metres in the LiDAR's frame to homogeneous pixels."""
         if self.lidar is None:
             raise InputError(
-                f"{self.file}: the calibration has no Tr_velo_to_cam, i.e. not the LiDAR's place; "
+                f"{self.file}: the calibration has no Tr_velo_to_cam, the position of the LiDAR; "
                 "restore the file"
             )
         return self._projection(side) @ self.lidar

@@ -215,7 +215,7 @@ def _raw_frame(
 
 
 class _Benchmark(NamedTuple):
-    """Names the folders in training/; frames None: as many as there are images."""
+    """Names the folders in training/. `frames`: how many it has; None: one for each image."""
 
     left: str
     right: str

@@ -62,7 +62,7 @@ class Frame(NamedTuple):
 
     date: "2011_09_26".
     drive: 48 for 2011_09_26_drive_0048_sync.
-    side: "l" for image_02, the left colour camera, or "r" for image_03, the right one.
+    side: "l" for image_02, the left color camera, or "r" for image_03, the right one.
     number: 0 for 0000000000.png.
     """
 

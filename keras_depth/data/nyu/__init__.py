@@ -1,4 +1,4 @@
-"""Reads NYU Depth v2 in the layouts in which it is distributed; their files tell which.
+"""Reads NYU Depth v2 in the layouts in which it is distributed, recognized by their files.
 
 | layout | what is stored | metres |
 |---|---|---|
@@ -49,14 +49,14 @@ def open_nyu(
         split: "train", "validation", "test", or None: the test frames if there are any, otherwise
             all frames.
         depth: "filled", or "raw" for the labelled file's depth as measured, holes 0.
-        hold_out: the part of the training scenes, whole ones, that "train" leaves to
-            "validation"; with 0, "validation" is the test frames.
+        hold_out: the part of the training scenes that "train" leaves to "validation"; no scene is
+            split. With 0, "validation" is the test frames.
         max_missing: the share of the split's frames, 0 to 1, that may be left out.
         list: "official", or one of the splits that papers made of their own, see `nyu.lists`.
 
     Raises:
-        InputError: nothing is recognised, or more than one layout is; the split has no frame, or
-            too many are left out; scenes are to be held out where the layout does not tell them.
+        InputError: the folder holds no layout or several; the split has no frame, or too many are
+            left out; scenes are to be held out, but the layout does not store them.
     """
     # The folder's own name may be the scene's, so "." will not do.
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
@@ -69,7 +69,7 @@ def open_nyu(
     found = {layout: at for layout in LAYOUTS if (at := layout.find(path))}
     if not found:
         sought = "; ".join(f"{layout.title}: {layout.sought}" for layout in LAYOUTS)
-        raise InputError(f"{path}: no layout of NYU Depth v2 is recognised. Looked for {sought}")
+        raise InputError(f"{path}: no layout of NYU Depth v2 is recognized. Looked for {sought}")
     if len(found) > 1:
         places = ", ".join(f"{layout.title} ({at})" for layout, at in found.items())
         raise InputError(f"{path}: holds several layouts: {places}; give the path of one of them")

@@ -354,16 +354,16 @@ class Bts(Layout):
         self.frames = {"train": [], "test": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
         for folder, _, names in sorted(os.walk(path, followlinks=True)):
-            colour = {m[1]: name for name in names if (m := _RGB.fullmatch(name))}
+            color = {m[1]: name for name in names if (m := _RGB.fullmatch(name))}
             depth = {m[1]: name for name in names if (m := _SYNC_DEPTH.fullmatch(name))}
             scene = _SCENE.fullmatch(Path(folder).name)
-            for number in sorted(colour.keys() | depth.keys()):
+            for number in sorted(color.keys() | depth.keys()):
                 # Test frames are in folders named by room type, under their labelled index.
                 if scene:
                     split = "train" if scene[1] in train else "unlisted"
                 else:
                     split = "test" if int(number) in test else "unlisted"
-                files = [Path(folder, kind[number]) for kind in (colour, depth) if number in kind]
+                files = [Path(folder, kind[number]) for kind in (color, depth) if number in kind]
                 if len(files) == 2:
                     self.frames[split].append(tuple(files))
                 else:

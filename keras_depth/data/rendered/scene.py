@@ -119,16 +119,8 @@ class Scene:
             width = self.rng.uniform(0.06, 0.2)
             return self.paint(STRIPES, first, second, (width, width), grain=0.05)
         if kind < 0.9:
-            return self.paint(
-                CELLS,
-                self.color((0.02, 0.08), (0.3, 0.6), (0.4, 0.7)),
-                first,
-                (0.22, 0.075),
-                0.5,
-                0.12,
-                0.25,
-                grain=0.2,
-            )  # bricks; fmt: skip
+            brick = self.color((0.02, 0.08), (0.3, 0.6), (0.4, 0.7))
+            return self.paint(CELLS, brick, first, (0.22, 0.075), 0.5, 0.12, 0.25, grain=0.2)
         return self.paint(CELLS, first, second, (0.15, 0.15), 0.0, 0.05, 0.06, grain=0.03)
 
     def floor_paint(self) -> int:

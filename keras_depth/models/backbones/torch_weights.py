@@ -1,4 +1,4 @@
-"""Loading of weights from PyTorch's files, for backbones that keras.applications lacks."""
+"""Loads weights from PyTorch's files, for backbones that keras.applications lacks."""
 
 from collections.abc import Mapping
 from pathlib import Path

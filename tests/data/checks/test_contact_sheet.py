@@ -73,5 +73,5 @@ def test_near_points_are_drawn_over_far_ones(tmp_path):
 def test_a_contact_sheet_needs_one_of_each(tmp_path):
     image, depth = room(48, 64)
     for images, depths, titles in (([image], [], ["a"]), ([], [], []), ([image], [depth], [])):
-        with pytest.raises(InputError, match="give one of each a frame"):
+        with pytest.raises(InputError, match="give one of each for every frame"):
             contact_sheet(images, depths, titles, tmp_path / "sheet.png")

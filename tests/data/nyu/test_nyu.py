@@ -687,9 +687,9 @@ def test_zip_errors(tmp_path):
 # Which layout --------------------------------------------------------------------------------
 
 
-def test_nothing_recognised(tmp_path):
+def test_nothing_recognized(tmp_path):
     message = layout_error(tmp_path)
-    assert message.startswith(f"{tmp_path}: no layout of NYU Depth v2 is recognised. Looked for ")
+    assert message.startswith(f"{tmp_path}: no layout of NYU Depth v2 is recognized. Looked for ")
     for sought in ("nyu_depth_v2_labeled.mat", "nyu2_train.csv", "*.h5", "dataset_info.json",
                    "sync_depth_*.png", "d-*.pgm"):  # fmt: skip
         assert sought in message
@@ -706,7 +706,7 @@ def test_several_layouts_are_not_guessed(tmp_path):
 def test_a_folder_of_another_tfds_data_set_is_not_nyu(tmp_path):
     (tmp_path / "0.0.1").mkdir()
     (tmp_path / "0.0.1" / "dataset_info.json").write_text('{"name": "mnist"}')
-    assert "no layout of NYU Depth v2 is recognised" in layout_error(tmp_path)
+    assert "no layout of NYU Depth v2 is recognized" in layout_error(tmp_path)
 
 
 def test_options(folders):
