@@ -154,4 +154,6 @@ def setting(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), parse_yaml(value)
     except yaml.YAMLError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: {value!r} is not a YAML value; check its brackets"
+        ) from error

@@ -187,7 +187,7 @@ def _find(name: str) -> Path:
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():
-            raise InputError(f"recipe {name}: no such file")
+            raise InputError(f"recipe {name}: no such file; check its path")
         return path
     known = list_recipes()
     found = [each for each in known if name in (each, each.split("/")[1])]
@@ -202,7 +202,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({first_line(error)})") from error
+        raise InputError(f"{path}: not a YAML file ({first_line(error)}); correct it") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe must be `key: value` lines, got {values!r:.40}")
     return values
@@ -222,11 +222,15 @@ def _override(values: dict[str, Any], text: str) -> str:
     for section in sections:
         target = values.setdefault(section, {})
         if not isinstance(target, dict):
-            raise InputError(f"--set {text}: {section!r} is one value, not a section")
+            raise InputError(
+                f"--set {text}: {section!r} is one value, not a section; leave out .{last}"
+            )
     try:
         target[last] = parse_yaml(value)
     except yaml.YAMLError as error:
-        raise InputError(f"--set {text}: {value!r} is not a YAML value") from error
+        raise InputError(
+            f"--set {text}: {value!r} is not a YAML value; check its brackets"
+        ) from error
     return changed
 
 
@@ -261,10 +265,10 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
     for key, entry in _FIELDS.items():
         required = entry.default is dataclasses.MISSING and entry.default_factory is entry.default
         if required and key not in values:
-            raise InputError(f"{path}: the recipe lacks {key!r}")
+            raise InputError(f"{path}: the recipe lacks {key!r}; add it")
     for section in ("data", "loss", "optimizer", "schedule"):
         if section in values and "name" not in values[section]:
-            raise InputError(f"{path}: section {section!r} lacks its `name`")
+            raise InputError(f"{path}: section {section!r} lacks its `name`; add it")
     if row := values.get("published"):
         check_keywords(f"key of published in {path.name}", published.row, row)
         if set(row) != {"paper", "row"}:

@@ -89,7 +89,9 @@ class RunFolder:
             InputError: the folder is not a run folder.
         """
         if not self.recipe_file.is_file():
-            raise InputError(f"{self.path}: not a run folder (it has no recipe.yaml)")
+            raise InputError(
+                f"{self.path}: not a run folder (it has no recipe.yaml); give one that has it"
+            )
         return recipes.load(str(self.recipe_file))
 
     def log(self, **row: Any) -> None:

@@ -300,7 +300,9 @@ def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
         if len(words) != 2 or not np.isfinite(time):
             raise InputError(f"{where}: not 'seconds file'; restore the list")
         if name.is_absolute() or ".." in name.parts:
-            raise InputError(f"{where}: {words[1]!r} is not a path within the recording")
+            raise InputError(
+                f"{where}: {words[1]!r} is not a path within the recording; correct it"
+            )
         times.append(time)
         files.append(path.parent / name)
     return np.array(times).reshape(-1, 1), files

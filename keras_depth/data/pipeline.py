@@ -181,6 +181,8 @@ def mean_depth_map(reader: Reader, size: tuple[int, int], limit: int | None = No
         total += depth
         count += depth > 0
     if not count.any():
-        raise InputError(f"{reader.description}: no frame has a measured depth")
+        raise InputError(
+            f"{reader.description}: no frame has a measured depth; check its depth files"
+        )
     mean = total.sum() / count.sum()
     return np.where(count > 0, total / np.maximum(count, 1), mean).astype(np.float32)

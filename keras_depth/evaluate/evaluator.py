@@ -194,7 +194,7 @@ def evaluate(
 
 def _check_measured(reader: Reader) -> None:
     if not len(reader):
-        raise InputError(f"{reader.description}: there is no frame to score")
+        raise InputError(f"{reader.description}: there is no frame to score; choose another split")
     if not reader.measured:
         raise InputError(
             f"{reader.description}: there is no depth to score with; choose it with --data-option"

@@ -102,12 +102,13 @@ def read_details(folder: Path) -> dict[str, Any]:
         kind, shape = details["format"], details["input"]["shape"]
         complete = {"name", "output"} <= set(details) and len(shape) == 4
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{file}: cannot be read ({error.strerror}); restore it") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: damaged; export the network again") from error
     if kind not in MODEL_FILES or not complete:
         raise InputError(
-            f"{file}: not written by python -m keras_depth.export, or by a later version of it"
+            f"{file}: not written by python -m keras_depth.export, or by a later version of it;"
+            " export the network again"
         )
     return details
 
@@ -138,8 +139,9 @@ def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=providers)
     except Exception as error:  # onnxruntime's own classes have nothing else in common
-        reason = first_line(error)
-        raise InputError(f"{file}: onnxruntime cannot load it ({reason})") from error
+        raise InputError(
+            f"{file}: onnxruntime cannot load it ({first_line(error)}); export the network again"
+        ) from error
     return lambda images: session.run(["depth"], {"image": images})[0]
 
 
@@ -152,7 +154,9 @@ def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
         interpreter.allocate_tensors()
         signature = interpreter.get_signature_runner("serving_default")
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{file}: LiteRT cannot load it ({error})") from error
+        raise InputError(
+            f"{file}: LiteRT cannot load it ({error}); export the network again"
+        ) from error
     alone = threading.Lock()  # an interpreter computes one call at a time
 
     def run(images):

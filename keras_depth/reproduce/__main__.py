@@ -74,7 +74,7 @@ def _folders(paper: str, given: list[tuple[str, Path]]) -> dict[str, Path]:
             )
         folder = folder.expanduser().resolve()
         if not folder.is_dir():
-            raise InputError(f"--data-dir {folder}: no such folder")
+            raise InputError(f"--data-dir {folder}: no such folder; check its path")
         folders[name] = folder
     return folders
 

@@ -31,7 +31,7 @@ def make_schedule(rate: float, steps: int, name: str, **arguments: Any) -> Rate:
     check_keywords(f"argument of schedule {name}", build, arguments)
     for key, parameter in inspect.signature(build).parameters.items():
         if parameter.default is parameter.empty and key not in ("rate", "steps", *arguments):
-            raise InputError(f"schedule {name} lacks its argument {key!r}")
+            raise InputError(f"schedule {name} lacks its argument {key!r}; add it")
     return build(rate, steps, **arguments)
 
 

@@ -192,7 +192,9 @@ class DenseDepth(Layout):
             for entry in row:
                 parts = PurePosixPath(entry.strip()).parts
                 if not parts or parts[0] == "/" or ".." in parts or "\\" in entry:
-                    raise InputError(f"{where}: {entry!r} is not a path within the data set")
+                    raise InputError(
+                        f"{where}: {entry!r} is not a path within the data set; correct it"
+                    )
                 # Rows start with the csv's own folder.
                 parts = parts[1:] if parts[0] == "data" else parts
                 pair.append(str(PurePosixPath(name).parent.joinpath(*parts)))

@@ -51,7 +51,9 @@ class Prepared(Reader):
         try:
             info = tfds.builder_from_directory(folder).info
             if info.name != NAME:
-                raise InputError(f"{folder}: is tfds' {info.name}, not a prepared copy")
+                raise InputError(
+                    f"{folder}: is tfds' {info.name}, not a prepared copy; give the folder of one"
+                )
             shape, source = info.features["image"].shape, info.metadata["source"]
             self.rendered = bool(info.metadata["rendered"])
             self.measured = bool(info.metadata.get("measured", True))
