@@ -1,4 +1,4 @@
-"""What a user can put right, said in one sentence."""
+"""Errors that a user can correct, and the sentences that say how."""
 
 import difflib
 import importlib.util

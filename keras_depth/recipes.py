@@ -84,7 +84,7 @@ def list_recipes() -> list[str]:
 
 
 def usual(architecture: str, data: str | None = None) -> str:
-    """Returns the name of the recipe that an architecture is trained by on a data set.
+    """Returns the name of the recipe that trains an architecture on a data set.
 
     Args:
         architecture: a name of `list_architectures()`.

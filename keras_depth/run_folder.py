@@ -31,9 +31,9 @@ def name_run(recipe: Recipe, asked: str | None = None) -> str:
 
     Args:
         recipe: what is trained.
-        asked: the recipe's name or file, if it was asked for by that. The run is named after it;
-            where several papers have a recipe of that name, with the architecture in front.
-            Without it, after architecture and data set.
+        asked: the recipe's name or file, as the user gave it. The run is named after it, with the
+            architecture in front if several papers have a recipe of that name. None: the run is
+            named after architecture and data set.
     """
     if not asked:
         return f"{recipe.architecture}-{recipe.data['name']}"

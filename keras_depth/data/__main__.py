@@ -79,7 +79,7 @@ def _frames(text: str) -> int | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program("data"),
-        description="Checks a data set: its layout, counts, files, units, and depth's place.",
+        description="Checks a data set: its layout, counts, files, units, and depth's alignment.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

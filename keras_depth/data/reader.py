@@ -1,4 +1,4 @@
-"""What a reader is, and the decoding of image files that all readers share.
+"""Defines what a reader of a data set is, and builds the samples that all readers return.
 
 A reader is a plain Python sequence of samples, in NumPy alone and safe to index from several
 threads. It converts the data set's units to metres, and nobody after it does.

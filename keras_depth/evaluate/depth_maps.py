@@ -1,4 +1,4 @@
-"""Reads other programs' depth maps to score them here, and writes ours for them to score by."""
+"""Reads other programs' depth maps to score them, and writes true depth for other scorers."""
 
 from collections.abc import Sequence
 from pathlib import Path

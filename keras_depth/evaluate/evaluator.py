@@ -182,12 +182,7 @@ def evaluate(
         all_pixels=scorers[MODEL].all_pixels,
         published=row,
     )
-    images, targets, predictions = zip(*examples, strict=True)
-    figure = folder / "figures" / "samples.png"
-    try:
-        figures.sample_figure(images, targets, predictions, figure)
-    except OSError as error:
-        raise cannot_write(figure, error) from error
+    _draw_examples(examples, folder / "figures" / "samples.png")
     report.write(folder)
     return report
 
@@ -282,6 +277,14 @@ def _example(
     if protocol.clip_prediction:
         shown = np.clip(shown, *protocol.clip_prediction)
     return sample["image"], sample["depth"], shown
+
+
+def _draw_examples(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]], figure: Path) -> None:
+    images, targets, predictions = zip(*examples, strict=True)
+    try:
+        figures.sample_figure(images, targets, predictions, figure)
+    except OSError as error:
+        raise cannot_write(figure, error) from error
 
 
 def _default_output(

@@ -77,7 +77,7 @@ def stereo_figure(
     warped: Sequence[np.ndarray],
     path: str | Path,
 ) -> None:
-    """Draws a row for each stereo pair: what a model trained on pairs is judged by.
+    """Draws a row for each stereo pair, to judge a model trained on pairs.
 
     A row has the left image, its disparity and depth, the right image warped to the left camera by
     that disparity, and the difference between the two images.

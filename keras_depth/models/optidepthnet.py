@@ -1,4 +1,4 @@
-"""Disparity networks trained on stereo pairs: OptiDepthNet, and monodepth, which it makes smaller.
+"""Disparity networks trained on stereo pairs: monodepth, and OptiDepthNet, which is smaller.
 
 The paper does not say which convolutions are separable; the default here is the choice that
 explains its parameter counts.

@@ -1,4 +1,4 @@
-"""Where images come from: files, folders, videos and cameras, all as RGB arrays."""
+"""Finds and reads images in files, folders, videos and cameras, all as RGB arrays."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What prediction leaves on disk: depth as numbers, as colors and as points; videos in colors."""
+"""Writes predicted depth: as numbers, as colors and as points; videos in colors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

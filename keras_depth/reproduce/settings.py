@@ -1,4 +1,4 @@
-"""Stores the settings of each row beside its results, so that results of others do not mix in."""
+"""Stores each row's settings beside its results, so that different settings never mix."""
 
 import json
 from collections.abc import Iterable

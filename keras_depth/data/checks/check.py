@@ -193,7 +193,7 @@ def _compare_with_official(
     if should and split.frames > should.frames and not should.met_by(split.frames):
         sentences.append(
             f"{split.frames:,} frames, where {should.frames:,} are published: another selection;"
-            " scores compare with nobody else's"
+            " its scores cannot be compared with published ones"
         )
     elif should and not should.met_by(split.frames):
         about = "about " if should.about else ""

@@ -22,7 +22,7 @@ from keras_depth.data.nyu.layouts import DenseDepth, Labelled, Layout
 from keras_depth.errors import InputError
 from keras_depth.registry import Registry
 
-# What the description of the frames must say of a list.
+# List -> what the description of its frames says about it.
 LISTS: Registry[str] = Registry("list", {
     "official": "",
     "das2024": ", list das2024: frames drawn from the training sequences, or the first 654 labelled"
