@@ -157,6 +157,7 @@ def check_outputs(found: Sequence[ImageSource], arguments: argparse.Namespace) -
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the arguments; None: those of the command line."""
     parser = argparse.ArgumentParser(
         prog=command.program("predict"),
         description=__doc__,

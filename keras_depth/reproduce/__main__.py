@@ -112,6 +112,7 @@ def _run(text: str) -> tuple[int, Path]:
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the arguments; None: those of the command line."""
     parser = argparse.ArgumentParser(
         prog=program("reproduce"),
         description="Compares a paper's tables with this code's results, row by row: parameters,"

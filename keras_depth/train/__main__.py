@@ -69,6 +69,7 @@ def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses the arguments; None: those of the command line."""
     parser = argparse.ArgumentParser(
         prog=program("train"),
         description="Trains a depth network, and scores it on held-out frames.",

@@ -18,7 +18,7 @@ _METRICS = {  # key in the log -> title of the panel
 }
 
 
-def training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> None:
+def draw_training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -> None:
     """Draws the loss of each step, and the validation metrics of each epoch.
 
     Args:

@@ -29,7 +29,7 @@ from keras_depth.files import replacing
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import checks, setup
-from keras_depth.train.figures import training_curves
+from keras_depth.train.figures import draw_training_curves
 from keras_depth.train.setup import Training
 from keras_depth.train.step import make_training_step
 
@@ -69,7 +69,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
     losses: list[float] = []  # of the steps since the last row of the log
     with _progress_bar(run, start) as bar, _Log(run) as log:
         for step, (image, y_true) in enumerate(_batches(run, start), start=start + 1):
-            losses.append(_take(training_step, image, y_true))
+            losses.append(_take_step(training_step, image, y_true))
             if not math.isfinite(losses[-1]):
                 raise _not_finite(run, step, losses[-1])
             bar.update()
@@ -84,7 +84,7 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
             if step % checkpoint_every == 0 or epoch_ends:
                 run.checkpoints.save(step)
     if run.chief:
-        training_curves(folder.log_rows(), folder.figures / "training.png")
+        draw_training_curves(folder.log_rows(), folder.figures / "training.png")
     run.checkpoints.close()
     return scored
 
@@ -162,7 +162,7 @@ def _batches(run: Training, start: int) -> Iterator[tuple]:
         yield from distributed
 
 
-def _take(training_step: Callable[..., tf.Tensor], image, y_true) -> float:
+def _take_step(training_step: Callable[..., tf.Tensor], image, y_true) -> float:
     """Takes one step and returns its loss."""
     try:
         return float(training_step(image, y_true))

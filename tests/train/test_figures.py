@@ -23,12 +23,12 @@ def log(validated=True):
 
 
 def test_training_curves_with_and_without_validation(tmp_path):
-    figures.training_curves(log(), tmp_path / "both.png")
-    figures.training_curves(log(validated=False), tmp_path / "loss.png")
+    figures.draw_training_curves(log(), tmp_path / "both.png")
+    figures.draw_training_curves(log(validated=False), tmp_path / "loss.png")
     assert cv2.imread(str(tmp_path / "both.png")).shape == (600, 1200, 3)
     assert cv2.imread(str(tmp_path / "loss.png")).shape == (320, 1200, 3)
 
 
 def test_curves_of_an_empty_log_are_refused(tmp_path):
     with pytest.raises(InputError, match="train a little longer"):
-        figures.training_curves([{"epoch": 1, "val_abs_rel": 0.3}], tmp_path / "a.png")
+        figures.draw_training_curves([{"epoch": 1, "val_abs_rel": 0.3}], tmp_path / "a.png")

@@ -85,10 +85,12 @@ class Report:
 
 
 def some(names: Sequence[str]) -> str:
+    """Lists the first few names, and shows that there are more."""
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def size_text(size: tuple[int, int]) -> str:
+    """Formats (height, width) as "480x640"."""
     return f"{size[0]}x{size[1]}"
 
 
