@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from keras_depth import build_ops, files
 from keras_depth.errors import InputError
@@ -27,7 +28,7 @@ def needs(compiler):
 def test_the_name_is_the_stamp(monkeypatch, cache, tmp_path):
     path = library_path()
     assert path.parent == cache
-    assert path.name.startswith(f"interleave-tf{module.tf.__version__}-")
+    assert path.name.startswith(f"interleave-tf{tf.__version__}-")
 
     edited = tmp_path / "custom_ops" / "interleave"
     shutil.copytree(SOURCES, edited)
