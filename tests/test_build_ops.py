@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from keras_depth import build_ops, files
 from keras_depth.errors import InputError
-from keras_depth.layers import interleave as module
 from keras_depth.layers.interleave import has_cuda_kernels, library_path
 
 SOURCES = files.resource_folder("custom_ops") / "interleave"

@@ -13,8 +13,8 @@ from keras_depth.predict.exported import Exported
 from tests.helpers.lively import lively
 
 FORMATS = ("saved_model", "onnx", "litert")
-# Of each decoder one; the others take the minutes of `make test-slow`.
-FAST = ("lite_basic_interl_t", "optidepthnet_vgg", "squeezenet_unet", "vgg19_unet", "msfnet")
+# The small ones, in meters and in disparity; the others take the minutes of `make test-slow`.
+FAST = ("lite_basic_interl_t", "optidepthnet_vgg")
 # Deeper stacks of the layers that another network of the same decoder has.
 DEEPER = (
     "monodepth_resnet152",
