@@ -49,7 +49,8 @@ def test_kitti_s_row_on_sparse_depth(tmp_path):
     changes = [
         *(SMALL, "size=[97, 320]", "augmentation.crop=[97, 129]", "weights=none", "batch_size=2"),
         f"data={{name: kitti, dir: {data}, list: all, hold_out: 0.5}}",
-        *("epochs=1", "steps=3"),
+        # Another list would bring its own usual protocol.
+        *("epochs=1", "steps=3", "protocol=msfnet_kitti"),
     ]
     folder = RunFolder(tmp_path / "run")
     recipe = recipes.load("msfnet/row2_kitti", changes)
