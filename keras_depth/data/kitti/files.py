@@ -215,20 +215,25 @@ def _raw_frame(
 
 
 class _Benchmark(NamedTuple):
-    """Names the folders in training/. `frames`: how many it has; None: one for each image."""
+    """Names the folders in training/.
+
+    frames: how many it was published with.
+    scenes: a frame is the first image, _10, of a numbered scene; else each image is one.
+    """
 
     left: str
     right: str
     depth: str
     ending: str
     calibration: str
-    frames: int | None
+    frames: int
+    scenes: bool = True
 
 
 BENCHMARKS = {
     "stereo2015": _Benchmark("image_2", "image_3", "disp_noc_0", ".png", "calib_cam_to_cam", 200),
     "stereo2012": _Benchmark("colored_0", "colored_1", "disp_noc", ".png", "calib", 194),
-    "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", None),
+    "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", 7_481, False),
 }
 
 
@@ -254,11 +259,11 @@ def benchmark_frames(
         lambda folder: {benchmark.left, benchmark.depth} <= folders[f"{folder}/training"],
     )
     training = f"{root}/training"
-    if benchmark.frames is None:
-        stems = _stems(folders[f"{training}/{benchmark.left}"])
-    else:
+    if benchmark.scenes:
         # The second image of a scene, _11, has no disparity.
         stems = [f"{number:06d}_10" for number in range(benchmark.frames)]
+    else:
+        stems = _stems(folders[f"{training}/{benchmark.left}"])
     for stem in stems:
         measured = f"{training}/{benchmark.depth}/{stem}{benchmark.ending}"
         calibration = f"{training}/{benchmark.calibration}/{stem[:6]}.txt"

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.data.kitti import lists
-from keras_depth.data.kitti.files import drives_there, has_splits
+from keras_depth.data.kitti.files import BENCHMARKS, drives_there, has_splits
 from keras_depth.data.official import Count, Official
 from keras_depth.data.reader import Reader
 
-_BENCHMARKS = {"stereo2015": 200, "stereo2012": 194, "object": 7_481}
 _DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4})_sync")
 
 Drive = tuple[str, int]  # date and number
@@ -30,13 +29,15 @@ class KittiOfficial(Official):
         name = _list(options)
         if name == "all":
             return None  # KITTI has more drives than the lists use, and nobody needs them all
-        return Count(_BENCHMARKS.get(name) or _drives(options, split).total())
+        if name in BENCHMARKS:
+            return Count(BENCHMARKS[name].frames)
+        return Count(_drives(options, split).total())
 
     def incomplete_drives(
         self, reader: Reader, data_dir: str | Path, options: Mapping[str, Any], split: str | None
     ) -> tuple[dict[str, str], list[str]]:
         name = _list(options)
-        if name in _BENCHMARKS:
+        if name in BENCHMARKS:
             return {}, []
         keys = (_DRIVE.search(reader.key(index)) for index in range(len(reader)))
         found = Counter((key[1], int(key[2])) for key in keys if key)
