@@ -6,7 +6,6 @@ make them short is in `smaller`.
 """
 
 import argparse
-import contextlib
 import gc
 import importlib
 import importlib.util
@@ -18,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ import yaml
 from keras_depth import command, models
 from keras_depth.export import tftrt
 from keras_depth.train import __main__ as train
-from tests.helpers import docs_world, serving
+from tests.helpers import docs_world, serving, tiny
 from tests.helpers.architectures import smallest_side
 from tests.helpers.docs_blocks import (
     ARCHITECTURE,
@@ -45,6 +45,7 @@ from tests.helpers.docs_blocks import (
 )
 
 MAKEFILE = (ROOT / "Makefile").read_text()
+ROOMS = "runs/rooms"  # the run that `make train` makes, and that most commands are about
 
 
 class World(NamedTuple):
@@ -77,31 +78,16 @@ def smaller(module: str, words: list[str]) -> list[str]:
     return []
 
 
-# The same decoder on an encoder whose graph is made in a sixth of the time;
-# tests/train/test_learns.py trains irv2_unet itself.
-LIGHTER = {"irv2_unet": "vgg19_unet"}
-
-
 def _short_training(words: list[str]) -> list[str]:
     """Two steps of one frame, the smallest pictures, and no weights from elsewhere."""
     recipe = train.read_recipe(train.parse(words))
-    name = recipe.architecture
-    entry = models.get(LIGHTER.get(name, name))
-    settings = {
-        "architecture": entry.name,
-        "steps": 2,
-        "batch_size": 1,
-        "weights": "none",  # ImageNet's would be downloaded
-        "data.frames": 4,
-        "data.validation_frames": 2,
-    }
-    if "runs/rooms" not in words:  # other pages say of this one which size it takes
-        side = smallest_side(entry.name)
-        settings["size"] = [side, side]
+    settings = {"steps": 2, "batch_size": 1, "data.frames": 4, "data.validation_frames": 2}
+    if ROOMS not in words:  # other pages say of this one which size it takes
+        side = smallest_side(recipe.architecture)
+        # ImageNet's weights would be downloaded.
+        settings |= {"size": [side, side], "weights": "none"}
     if recipe.augmentation.get("crop"):
         settings["augmentation.crop"] = "null"  # it may be larger than such a picture
-    if entry.paper == "msfnet":  # a SENet154 takes minutes
-        settings |= {"options.blocks": [1, 1, 1, 1], "options.width": 8, "options.groups": 8}
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -236,10 +222,20 @@ def _served(statement: str, world: World) -> None:
     server.wait()
 
 
+@contextmanager
+def _stand_ins() -> Iterator[None]:
+    """Under each network's name is a tiny one, which is built and trained in a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, entry in models.ARCHITECTURES.items():
+            patch.setitem(models.ARCHITECTURES, name, tiny.stand_in(entry))
+        yield
+
+
 def _run(statement: str, world: World) -> None:
     module, words = module_and_words(statement)
     words += smaller(module, words)
-    code = run(module, words)
+    with _stand_ins() if module == "keras_depth.train" and ROOMS not in words else nullcontext():
+        code = run(module, words)
     assert code == expected(module, words), f"{statement}: left with {code}"
     if module == "keras_depth.data":
         report = Path("data_check", words[words.index("--data") + 1], "report.json")
@@ -267,8 +263,8 @@ RULES = [
     ),
     Rule(r"(printf|curl) ", "goes to that server", _sent),
     Rule(
-        r"python -m keras_depth\.reproduce msfnet ",
-        "a SENet154 takes minutes; tests/reproduce/test_run.py counts all rows and trains one",
+        r"python -m keras_depth\.reproduce .*--data-dir",
+        "a real network takes minutes; tests/reproduce/test_row.py trains on a data set",
         _planned,
     ),
     Rule(r"python -m keras_depth", "", _run),
@@ -343,7 +339,7 @@ def _program(page: str, text: str, world: World, names: dict) -> None:
     exec(compile(_at_its_ports(text, world), f"{page}, a program", "exec"), names)
 
 
-@contextlib.contextmanager
+@contextmanager
 def servers(world: World) -> Iterator[None]:
     try:
         yield

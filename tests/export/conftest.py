@@ -8,12 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from keras_depth.export import parity
-from keras_depth.predict.exported import Exported
-from tests.helpers.exporting import bright_is_far
+from tests.helpers.exporting import bright_is_far, run_in_this_process
 
 # Which Pythons a TensorFlow's wheels are for, and what it needs besides to be importable today.
 WHEELS = {
@@ -36,14 +34,7 @@ def run(tmp_path):
 @pytest.fixture
 def here(monkeypatch):
     """Runs what was written in this process: a fresh one takes ten seconds."""
-
-    def run_here(folder, images):
-        exported = Exported(folder)
-        batch = exported.batch or len(images)
-        groups = [exported(images[i : i + batch]) for i in range(0, len(images), batch)]
-        return parity.Run(np.concatenate(groups), milliseconds=2.5, peak_memory=3_000_000)
-
-    monkeypatch.setattr(parity, "run_alone", run_here)
+    monkeypatch.setattr(parity, "run_alone", run_in_this_process)
 
 
 @pytest.fixture(scope="session")

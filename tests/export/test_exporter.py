@@ -14,7 +14,7 @@ from keras_depth.export.request import Request
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.loading import load_exported
 from keras_depth.run_folder import RunFolder
-from tests.helpers.exporting import SIZE, bright_is_far, call
+from tests.helpers.exporting import SIZE, bright_is_far, call, run_in_this_process
 from tests.helpers.lively import lively
 
 
@@ -143,37 +143,51 @@ LOAD = """
 import sys
 import numpy as np
 import tensorflow as tf
-if tf.__version__ == "2.5.3" and "msfnet" in sys.argv[1]:
-    # It cannot fuse an activation with a grouped convolution on a CPU: docs/jetson.md.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-loaded = tf.saved_model.load(sys.argv[1])
-image = np.load(sys.argv[2])
-depth = loaded.signatures["serving_default"](image=tf.constant(image))["depth"].numpy()
-np.save(sys.argv[3], depth)
+folder = sys.argv[1]
+for twin in sys.argv[2:]:
+    if tf.__version__ == "2.5.3" and twin.endswith("msfnet"):
+        # It cannot fuse an activation with a grouped convolution on a CPU: docs/jetson.md.
+        tf.config.optimizer.set_experimental_options({"remapping": False})
+    loaded = tf.saved_model.load(twin + "/saved_model")
+    image = np.load(twin + "/image.npy")
+    depth = loaded.signatures["serving_default"](image=tf.constant(image))["depth"].numpy()
+    np.save(folder + "/" + twin.split("/")[-1] + ".npy", depth)
 print(tf.__version__)
 """
 
 
+@pytest.fixture(scope="module")
+def frozen_twins(tmp_path_factory):
+    """Of each decoder one network: a folder with its frozen twin, images, and Keras's depth."""
+    twins = {}
+    for name in ("lite_basic_interl_t", "optidepthnet_vgg", "vgg19_unet", "msfnet"):
+        folder = tmp_path_factory.mktemp(name) / name
+        folder.mkdir()
+        lively(name).save(folder / "model.keras")
+        stereo = 64.0 if name == "optidepthnet_vgg" else None
+        request = Request(folder, "saved_model", folder / "out", focal_baseline=stereo)
+        prepared = exporter.prepare(request)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parity, "run_alone", run_in_this_process)
+            twin = exporter.write(prepared, request)[1].folder
+        assert twin.parents[1].name == "frozen"
+        twin.rename(folder / "saved_model")
+        np.save(folder / "image.npy", prepared.images)
+        twins[folder] = prepared.depth
+    return twins
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.17.1", "2.12.1", "2.5.3"])
-def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, tmp_path, here):
-    """2.5 is JetPack 4's, 2.12 to 2.17 those of JetPack 5 and 6. Of each decoder one network."""
-    python = old_tensorflow(version)
-    for name in ("lite_basic_interl_t", "optidepthnet_vgg", "vgg19_unet", "msfnet"):
-        model = lively(name)
-        model.save(tmp_path / "model.keras")
-        stereo = 64.0 if name == "optidepthnet_vgg" else None
-        request = Request(tmp_path, "saved_model", tmp_path / name, focal_baseline=stereo)
-        prepared = exporter.prepare(request)
-        folder = exporter.write(prepared, request)[1].folder
-        assert folder.parents[1].name == "frozen"
-        np.save(tmp_path / "image.npy", prepared.images)
-        done = subprocess.run(
-            [python, "-c", LOAD, folder, tmp_path / "image.npy", tmp_path / "depth.npy"],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.strip() == version
-        depth = np.load(tmp_path / "depth.npy")
-        assert parity.compare(prepared.depth, depth, "fp32").passed
+def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, frozen_twins, tmp_path):
+    """2.5 is JetPack 4's, 2.12 to 2.17 those of JetPack 5 and 6."""
+    done = subprocess.run(
+        [old_tensorflow(version), "-c", LOAD, tmp_path, *frozen_twins],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == version
+    for twin, expected in frozen_twins.items():
+        depth = np.load(tmp_path / f"{twin.name}.npy")
+        assert parity.compare(expected, depth, "fp32").passed, twin.name

@@ -30,8 +30,9 @@ def test_bilinear_resizing_by_matmul(name):
         deployed = network.build(
             network.to_float32(model), encoding, output_size="input", matmul=matmul
         )
-        function = network.freeze(deployed).get_concrete_function()
-        written[matmul] = {op.type for op in function.graph.get_operations()}
-        depth = network.freeze(deployed)(images)["depth"].numpy()
+        frozen = network.freeze(deployed)
+        graph = frozen.get_concrete_function().graph
+        written[matmul] = {op.type for op in graph.get_operations()}
+        depth = frozen(images)["depth"].numpy()
         assert parity.compare(expected, depth, "fp32").passed
     assert "ResizeBilinear" in written[False] and "ResizeBilinear" not in written[True]

@@ -1,10 +1,12 @@
 """Networks, and their recipes, that train in a second."""
 
 import dataclasses
+import inspect
 
 import keras
 
 from keras_depth import recipes
+from keras_depth.models import Architecture
 from tests.helpers.architectures import make_architecture
 
 TINY, TINY_STEREO = "tiny_for_tests", "tiny_stereo_for_tests"
@@ -37,6 +39,18 @@ ENTRIES = {
         TINY_STEREO, tiny_stereo, paper="optidepthnet", recipe="drives", encoding="disparity"
     ),
 }
+
+
+def stand_in(entry: Architecture) -> Architecture:
+    """Returns the entry with a network of this file, which takes the options and ignores them."""
+    small = tiny_stereo if entry.encoding == "disparity" else tiny
+
+    def build(input_shape, weights, *, name, **options):
+        model = small(input_shape, weights)
+        return keras.Model(model.input, model.output, name=name)
+
+    build.__signature__ = inspect.signature(entry.build)
+    return dataclasses.replace(entry, build=build)
 
 
 def recipe(*overrides):

@@ -11,7 +11,6 @@ from keras_depth import losses
 from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
 from keras_depth.models import create_model, get
-from keras_depth.train.optimizers import AdamL2
 from keras_depth.train.step import make_training_step
 
 SMALL = {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}
@@ -165,7 +164,7 @@ def test_half_of_rdr_is_normalised_by_picture():
 
 @pytest.mark.slow
 def test_one_step_of_the_whole_network():
-    """At the paper's size: a finite gradient for every weight, and a step for every weight."""
+    """At the paper's size: a finite gradient, and so a step, for every weight."""
     model = create_model("msfnet", (228, 304, 3))
     assert (model.count_params(), count(model, "")) == get("msfnet").parameters
     rng = np.random.default_rng(0)
@@ -173,23 +172,13 @@ def test_one_step_of_the_whole_network():
     target = np.ones((1, 114, 152, 2), "float32")
     target[..., 0] = rng.uniform(1, 100, target.shape[:3])
     loss = losses.get("msfnet")
-    values = [weight.value for weight in model.trainable_weights]
-
-    @tf.function(autograph=False)
-    def gradients(image, target):
-        value = loss(target, model(image, training=True))
-        return value, tf.gradients(value, values)
-
-    value, slopes = gradients(tf.constant(image), tf.constant(target))
-    assert np.isfinite(value)
-    for weight, slope in zip(model.trainable_weights, slopes, strict=True):
-        assert np.isfinite(slope).all() and np.any(slope), weight.path
     before = [weight.numpy() for weight in model.trainable_weights]
-    optimizer = AdamL2(1e-4, l2=5e-5)
+    # Steps of one size, however small the gradient, and none where it is 0.
+    optimizer = keras.optimizers.RMSprop(3e-5, epsilon=1e-12)
     optimizer.build(model.trainable_variables)
     step = make_training_step(model, loss, optimizer, tf.distribute.get_strategy())
-    # The batch's statistics are the same, so the loss is.
-    assert float(step(image, target)) == pytest.approx(float(value), rel=1e-3)
+    value = step(tf.constant(image), tf.constant(target))
+    assert np.isfinite(value)
     for weight, earlier in zip(model.trainable_weights, before, strict=True):
         assert np.isfinite(weight).all() and not np.array_equal(weight, earlier), weight.path
     assert float(step(image, target)) < float(value)

@@ -23,6 +23,7 @@ def nyu(tmp_path_factory):
 SMALL = ("size=[64, 64]", "batch_size=1", "weights=none", "augmentation.crop=null")
 
 
+@pytest.mark.slow
 def test_a_row_on_a_data_set(nyu, tmp_path):
     """Scored under both protocols; a later report of other settings says the same of it."""
     real = {"folders": {"nyu": nyu}, "steps": 2, "changes": SMALL}
@@ -55,6 +56,7 @@ def test_a_row_on_a_data_set(nyu, tmp_path):
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_frames_of_the_training_are_said_to_be_such(nyu, tmp_path):
     """The first labelled images, which irv2_unet's table is of, are training images too."""
     plans = planning.plan("irv2_unet", tmp_path, folders={"nyu": nyu}, steps=1, changes=SMALL)
