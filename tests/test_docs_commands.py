@@ -263,8 +263,8 @@ RULES = [
     ),
     Rule(r"(printf|curl) ", "goes to that server", _sent),
     Rule(
-        r"python -m keras_depth\.reproduce .*--data-dir",
-        "a real network takes minutes; tests/reproduce/test_row.py trains on a data set",
+        r"python -m keras_depth\.reproduce .*--(data-dir|rows) ",
+        "a network takes minutes; tests/reproduce trains rows, on a data set too",
         _planned,
     ),
     Rule(r"python -m keras_depth", "", _run),
