@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth import models, recipes
+from keras_depth import recipes
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 from tests.helpers.tiny import stand_in
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def test_its_table(tmp_path, monkeypatch):
     name = "lite_basic_interl_t"
-    monkeypatch.setitem(models.ARCHITECTURES, name, stand_in(models.get(name)))
+    stand_in(monkeypatch, name)
     for encoding in ("unit", "minmax"):
         changes = [
             *("size=[32, 48]", f"encoding={encoding}", "batch_size=2", "epochs=1"),

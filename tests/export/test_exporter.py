@@ -140,6 +140,7 @@ def test_half_precision_of_litert(run, tmp_path, here):
 
 
 LOAD = """
+import os
 import sys
 import numpy as np
 import tensorflow as tf
@@ -151,7 +152,7 @@ for twin in sys.argv[2:]:
     loaded = tf.saved_model.load(twin + "/saved_model")
     image = np.load(twin + "/image.npy")
     depth = loaded.signatures["serving_default"](image=tf.constant(image))["depth"].numpy()
-    np.save(folder + "/" + twin.split("/")[-1] + ".npy", depth)
+    np.save(f"{folder}/{os.path.basename(twin)}.npy", depth)
 print(tf.__version__)
 """
 

@@ -4,9 +4,9 @@ import dataclasses
 import inspect
 
 import keras
+import pytest
 
-from keras_depth import recipes
-from keras_depth.models import Architecture
+from keras_depth import models, recipes
 from tests.helpers.architectures import make_architecture
 
 TINY, TINY_STEREO = "tiny_for_tests", "tiny_stereo_for_tests"
@@ -41,8 +41,9 @@ ENTRIES = {
 }
 
 
-def stand_in(entry: Architecture) -> Architecture:
-    """Returns the entry with a network of this file, which takes the options and ignores them."""
+def stand_in(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Registers a network of this file in the place of another, whose options it ignores."""
+    entry = models.get(name)
     small = tiny_stereo if entry.encoding == "disparity" else tiny
 
     def build(input_shape, weights, *, name, **options):
@@ -50,7 +51,7 @@ def stand_in(entry: Architecture) -> Architecture:
         return keras.Model(model.input, model.output, name=name)
 
     build.__signature__ = inspect.signature(entry.build)
-    return dataclasses.replace(entry, build=build)
+    patch.setitem(models.ARCHITECTURES, name, dataclasses.replace(entry, build=build))
 
 
 def recipe(*overrides):

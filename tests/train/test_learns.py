@@ -10,8 +10,8 @@ from keras_depth.train import loop
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
 
-# What makes each paper's recipe short enough to wait for: smaller frames, fewer of them, and of
-# irv2_unet the encoder whose steps are quickest.
+# What makes each paper's recipe short enough to wait for, as in its notebook: smaller frames, fewer
+# of them, a lighter encoder.
 SHORT = {
     "irv2_unet/rooms": [
         *("data.frames=150", "size=[48, 64]", "epochs=2", "batch_size=1"),

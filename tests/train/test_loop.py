@@ -252,12 +252,12 @@ COMMAND = [
 
 @pytest.mark.slow
 def test_killed_at_random_steps(tmp_path):
-    """SIGKILL three times; the fourth start ends with the weights of an undisturbed run."""
+    """SIGKILL six times; the seventh start ends with the weights of an undisturbed run."""
     generator = random.Random(20191014)
     undisturbed, killed = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
     subprocess.run([*COMMAND, "--output", str(undisturbed.path)], check=True)
     every_step = {**os.environ, "TQDM_MININTERVAL": "0"}
-    for step in sorted(generator.sample(range(2, 66), 3)):
+    for step in sorted(generator.sample(range(2, 66), 6)):
         with subprocess.Popen(
             [*COMMAND, "--output", str(killed.path)],
             stderr=subprocess.PIPE,

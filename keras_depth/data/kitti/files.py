@@ -233,7 +233,7 @@ class _Benchmark(NamedTuple):
 BENCHMARKS = {
     "stereo2015": _Benchmark("image_2", "image_3", "disp_noc_0", ".png", "calib_cam_to_cam", 200),
     "stereo2012": _Benchmark("colored_0", "colored_1", "disp_noc", ".png", "calib", 194),
-    "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", 7_481, False),
+    "object": _Benchmark("image_2", "image_3", "velodyne", ".bin", "calib", 7_481, scenes=False),
 }
 
 
