@@ -6,6 +6,7 @@ A recipe holds everything that a training run depends on. Its sections `data`, `
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,8 @@ class Recipe:
             smaller: "nearest" or "min" (see `data.targets.depth_target`).
         loss: `name` of a loss and its arguments.
         optimizer: `name` of an optimizer and its arguments (see `train/optimizers.py`).
+        encoder_rate: what the learning rate is multiplied by for the encoder's weights; 0 freezes
+            them, and their batch statistics.
         schedule: `name` of a learning-rate schedule and its arguments (see `train/schedules.py`).
         batch_size: frames per step, over all workers.
         epochs: passes over the training frames, each without its last, incomplete batch.
@@ -63,6 +66,7 @@ class Recipe:
     augmentation: dict[str, Any] = field(default_factory=dict)
     downsample: str = "nearest"
     optimizer: dict[str, Any] = field(default_factory=lambda: {"name": "adam"})
+    encoder_rate: float = 1.0
     schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
     batch_size: int = 8
     epochs: int = 20
@@ -239,6 +243,7 @@ _EXPECTED: dict[type, str] = {
     dict: "a section of `key: value` lines",
     tuple: "two whole numbers, [height, width]",
     int: "a whole number of 1 or more (seed, steps: 0 or more)",
+    float: "a number of 0 or more",
     str: "a text",
 }
 
@@ -255,9 +260,13 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
         kind = get_origin(annotation) or annotation  # dict of dict[str, Any]
         if kind is tuple and isinstance(value, list):
             values[key] = value = tuple(value)
+        if kind is float and type(value) is int:
+            values[key] = value = float(value)
         right = isinstance(value, kind) and not isinstance(value, bool)
         if kind is int:
             right = right and value >= (0 if key in ("seed", "steps") else 1)
+        elif kind is float:
+            right = right and 0 <= value < math.inf
         elif kind is tuple:
             right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
         if not right:

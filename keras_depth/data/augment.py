@@ -20,10 +20,15 @@ class Augmentation:
     crop_at: "random", at a random place, or "middle".
     mirror: probability of mirroring left and right.
     rotate: largest rotation about the middle, in degrees, either way.
+    zoom: largest factor by which a part of the frame, at a random place, is enlarged to the whole:
+        1 leaves frames as they are. Depth is divided by the factor, as if the camera had come
+        nearer (Eigen et al. 2014, section 3.5); of a stereo pair the focal length grows instead.
     color_shift: probability of monodepth's change of color, the same for both images of a pair:
         to the power of 0.8 to 1.2, times 0.5 to 2, each channel times 0.8 to 1.2, cut to [0, 1].
         Source: Godard et al.'s released code. The OptiDepthNet paper (section 4.2) has the same
         numbers, but says saturation where the code has the power.
+    color_jitter: largest change of brightness, contrast and saturation: each is multiplied by
+        1 - color_jitter to 1 + color_jitter.
     swap: probability of putting the three color channels into one of their six orders.
     gray: probability of a gray image, by ITU-R BT.601, after all other changes.
 
@@ -35,7 +40,9 @@ class Augmentation:
     crop_at: str = "random"
     mirror: float = 0.5
     rotate: float = 0.0
+    zoom: float = 1.0
     color_shift: float = 0.0
+    color_jitter: float = 0.0
     swap: float = 0.0
     gray: float = 0.0
 
@@ -43,11 +50,16 @@ class Augmentation:
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"augmentation: crop={self.crop}: give a (height, width) in pixels")
         check_choice("value of crop_at", self.crop_at, CROP_AT)
-        limits = {"mirror": 1, "rotate": 180, "color_shift": 1, "swap": 1, "gray": 1}
-        for key, high in limits.items():
+        limits = {
+            **dict.fromkeys(("mirror", "color_shift", "color_jitter", "swap", "gray"), (0, 1)),
+            **{"rotate": (0, 180), "zoom": (1, 4)},
+        }
+        for key, (low, high) in limits.items():
             value = getattr(self, key)
-            if not 0 <= value <= high:
-                raise InputError(f"augmentation: {key}={value}: give a number between 0 and {high}")
+            if not low <= value <= high:
+                raise InputError(
+                    f"augmentation: {key}={value}: give a number between {low} and {high}"
+                )
 
     def check(self, size: tuple[int, int], stereo: bool) -> None:
         """Raises InputError if frames of `size`, or stereo pairs, cannot be augmented so."""
@@ -80,7 +92,7 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     augmentation.check(sample["image"].shape[:2], "right" in sample)
     # Every number is always drawn, so that no setting changes the effect of another.
     turn, flip, *place = rng.random(4)
-    rng.random(3)  # of a setting that is gone: without it, the later draws would change
+    jitter = rng.random(3)
     shift, power, brightness = rng.uniform((0, 0.8, 0.5), (1, 1.2, 2.0)).tolist()
     gains = brightness * rng.uniform(0.8, 1.2, 3)
     swap, gray = rng.random(2)
@@ -99,11 +111,40 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     images = [key for key in IMAGE_KEYS if key in maps]
     if shift < augmentation.color_shift:
         maps |= {key: _shift_color(maps[key], power, gains) for key in images}
+    if augmentation.color_jitter:
+        factors = 1 + augmentation.color_jitter * (2 * jitter - 1)
+        maps |= {key: _jitter_color(maps[key], *factors) for key in images}
     if swap < augmentation.swap:
         maps |= {key: maps[key][..., order] for key in images}
     if gray < augmentation.gray:
         maps |= {key: _make_gray(maps[key]) for key in images}
     return sample | maps
+
+
+def zoom(sample: Sample, rng: np.random.Generator, largest: float) -> Sample:
+    """Cuts a random part out of a sample, 1 / `largest` of its sides or more, as stored.
+
+    Resized to the size of the whole, it is the picture of a camera that has come nearer, so depth
+    is divided by the factor. Of a stereo pair depth stays and the focal length grows, which is what
+    resizing the part does (`data.pipeline.resize`).
+
+    Args:
+        sample: as `Reader.stored` returns it.
+        rng: the same state gives the same part.
+        largest: 1 or more; the factor is drawn uniformly from 1 to this.
+    """
+    height, width = sample["image"].shape[:2]
+    factor, *place = rng.random(3)
+    factor = 1 + (largest - 1) * factor
+    part = round(height / factor), round(width / factor)
+    top, left, h, w = _window((height, width), part, place)
+    maps = {
+        key: array[top : top + h, left : left + w] if array.ndim else array
+        for key, array in sample.items()
+    }
+    if "right" not in maps and "depth" in maps:
+        maps["depth"] = maps["depth"] * np.float32(w / width)
+    return maps
 
 
 def _window(size, crop, place) -> tuple[int, int, int, int]:
@@ -155,6 +196,20 @@ _GRAY = np.array([0.2989, 0.587, 0.114])  # ITU-R BT.601
 def _make_gray(image: np.ndarray) -> np.ndarray:
     # A matrix with three equal rows; OpenCV rounds uint8.
     return cv2.transform(np.ascontiguousarray(image), np.tile(_GRAY, (3, 1)))
+
+
+def _jitter_color(
+    image: np.ndarray, brightness: float, contrast: float, saturation: float
+) -> np.ndarray:
+    """Multiplies the picture, its distance from its mean gray, and its distance from gray."""
+    # One matrix and one offset do all three: mixing with gray is linear in the channels.
+    matrix = saturation * np.eye(3) + (1 - saturation) * np.tile(_GRAY, (3, 1))
+    mean = float(cv2.transform(np.ascontiguousarray(image), _GRAY[None]).mean())
+    offset = np.full((3, 1), (1 - contrast) * brightness * mean)
+    mixed = cv2.transform(
+        np.ascontiguousarray(image), np.hstack([contrast * brightness * matrix, offset])
+    )
+    return mixed if image.dtype == np.uint8 else np.clip(mixed, 0, 1)
 
 
 def _shift_color(image: np.ndarray, power: float, gains: np.ndarray) -> np.ndarray:

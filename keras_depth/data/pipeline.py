@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth import images
-from keras_depth.data.augment import Augmentation, augment
+from keras_depth.data.augment import Augmentation, augment, zoom
 from keras_depth.data.batches import Batches, Frame
 from keras_depth.data.reader import IMAGE_KEYS, Reader, Sample, sample_to_bytes
 from keras_depth.data.targets import Target, depth_target
@@ -94,8 +94,12 @@ def training_batches(
 
     def read(frame: Frame) -> Sample:
         index, epoch = frame
+        sample = reader.stored(index)
+        if augmentation.zoom > 1:  # before resizing, which would lose what is enlarged again
+            own = np.random.default_rng((seed, epoch, index, 1))
+            sample = zoom(sample, own, augmentation.zoom)
         rng = np.random.default_rng((seed, epoch, index))
-        return sample_to_bytes(augment(resize(reader.stored(index), size), rng, augmentation))
+        return sample_to_bytes(augment(resize(sample, size), rng, augmentation))
 
     return Batches(read, plan, _shapes(reader, crop), share, target)
 

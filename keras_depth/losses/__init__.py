@@ -6,6 +6,7 @@ from keras_depth.errors import check_keywords
 from keras_depth.losses.adaptive_berhu import AdaptiveBerHu, LogLossState
 from keras_depth.losses.base import DepthLoss, WeightedSum
 from keras_depth.losses.batch_loss import BatchLoss
+from keras_depth.losses.logarithmic import LogL1, SILog
 from keras_depth.losses.masked import MaskedLoss
 from keras_depth.losses.msfnet import MSFNetLoss
 from keras_depth.losses.regression import BerHu, MaskedL1, MaskedMSE, MSEPlusREL
@@ -20,12 +21,14 @@ __all__ = [
     "BatchLoss",
     "BerHu",
     "DepthLoss",
+    "LogL1",
     "LogLossState",
     "MSEPlusREL",
     "MSFNetLoss",
     "MaskedL1",
     "MaskedLoss",
     "MaskedMSE",
+    "SILog",
     "StereoLoss",
     "StructuralLoss",
     "WeightedSum",
@@ -41,6 +44,8 @@ LOSSES: Registry[type[DepthLoss]] = Registry(
         "mse_rel": MSEPlusREL,
         "berhu": BerHu,
         "adaptive_berhu": AdaptiveBerHu,
+        "log_l1": LogL1,
+        "silog": SILog,
         "stereo": StereoLoss,
         "structural": StructuralLoss,
         "batch": BatchLoss,

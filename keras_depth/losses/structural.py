@@ -93,7 +93,7 @@ class StructuralLoss(DepthLoss):
                 f" {_WINDOW}x{_WINDOW}: give larger images, or another loss"
             )
         error = valid * (prediction - target)
-        slopes = _forward if self.differences == "forward" else _sobel
+        slopes = forward_differences if self.differences == "forward" else _sobel
         return {
             "depth": masked_mean(ops.abs(error), valid),
             "gradient": sum(masked_mean(ops.abs(s), counts) for s, counts in slopes(error, valid)),
@@ -112,7 +112,9 @@ class StructuralLoss(DepthLoss):
         }
 
 
-def _forward(error: KerasTensor, valid: KerasTensor) -> Iterator[tuple[KerasTensor, KerasTensor]]:
+def forward_differences(
+    error: KerasTensor, valid: KerasTensor
+) -> Iterator[tuple[KerasTensor, KerasTensor]]:
     """Yields forward differences along y and x (0 in the last row or column), and what counts."""
     for axis in (1, 2):
         rest = [slice(None)] * 4

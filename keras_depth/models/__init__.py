@@ -1,6 +1,13 @@
-"""The networks of the five papers: a file each, with its entries in the registry."""
+"""The networks of the five papers and our own: a file each, with its entries in the registry."""
 
-from keras_depth.models import irv2_unet, jetson_fcnn, mobile_unet, msfnet, optidepthnet
+from keras_depth.models import (
+    irv2_unet,
+    jetson_fcnn,
+    mobile_interl,
+    mobile_unet,
+    msfnet,
+    optidepthnet,
+)
 from keras_depth.models.architecture import (
     ARCHITECTURES,
     Architecture,
@@ -21,6 +28,7 @@ __all__ = [
     "irv2_unet",
     "jetson_fcnn",
     "list_architectures",
+    "mobile_interl",
     "mobile_unet",
     "msfnet",
     "of",

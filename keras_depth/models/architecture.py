@@ -28,6 +28,8 @@ class Architecture:
         recipe: the published row that `train --arch NAME` follows on the paper's data.
         parameters: with the default options, all and trainable.
         encoding: how the network writes depth, a name of `ENCODINGS`.
+        options_of: function of the path of an encoder's weights -> the options that go with them.
+        decoder: how the names of the decoder's layers begin; all others are the encoder's.
         size: (height, width) of the input unless another is asked for.
     """
 
@@ -40,6 +42,8 @@ class Architecture:
     recipe: str
     parameters: tuple[int, int]
     encoding: str = "metric"
+    options_of: Callable[[str], dict[str, Any]] = lambda weights: {}
+    decoder: tuple[str, ...] = ()
     size: tuple[int, int] = (240, 320)
 
     @property
@@ -48,6 +52,10 @@ class Architecture:
         parameters = inspect.signature(self.build).parameters
         fixed = ("input_shape", "weights", "name")
         return {key: value.default for key, value in parameters.items() if key not in fixed}
+
+    def encoder_layers(self, model: keras.Model) -> list[keras.Layer]:
+        """Returns the layers of one of its models that the decoder does not have."""
+        return [layer for layer in model.layers if not layer.name.startswith(self.decoder)]
 
 
 ARCHITECTURES: Registry[Architecture] = Registry("architecture")
@@ -99,8 +107,9 @@ def create_model(
         name: see `list_architectures()`.
         input_shape: (height, width, 3) of the image. Defaults to the network's own `size`.
         weights: None or "none" (random), "imagenet" (the encoder's), the path of a trained model
-            (`.keras`, `.weights.h5` or a run folder), whose size may differ, or PyTorch's `.pth`
-            file of an encoder that keras.applications does not have.
+            (`.keras`, `.weights.h5` or a run folder), whose size may differ, or a file of the
+            encoder's alone: `.h5` as keras.applications saves it, or PyTorch's `.pth` of an encoder
+            that keras.applications does not have.
         **options: the builder's; `models.get(name).options` lists them.
 
     Returns:
@@ -119,11 +128,19 @@ def create_model(
     for option in options:
         check_choice(f"option of {name}", option, architecture.options)
     shape = (*architecture.size, 3) if input_shape is None else input_shape
-    of_encoder = str(weights) if weights == "imagenet" or str(weights).endswith(".pth") else None
-    model = architecture.build(shape, of_encoder, name=name, **options)
-    if of_encoder is None and weights not in (None, "none"):
-        _load_weights(model, Path(str(weights)))
+    given = "none" if weights is None else str(weights)
+    if given == "imagenet" or given.endswith(".pth") or is_encoder_h5(given):
+        options = architecture.options_of(given) | options
+        return architecture.build(shape, given, name=name, **options)
+    model = architecture.build(shape, None, name=name, **options)
+    if given != "none":
+        _load_weights(model, Path(given))
     return model
+
+
+def is_encoder_h5(path: str) -> bool:
+    """Returns whether a file's name is that of an encoder's weights as keras.applications saves."""
+    return path.endswith(".h5") and not path.endswith(".weights.h5")
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
@@ -133,7 +150,7 @@ def _load_weights(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise InputError(
             f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras,"
-            " .weights.h5 or, of an encoder alone, .pth file"
+            " .weights.h5 or, of an encoder alone, .h5 or .pth file"
         )
     wanted, found = model.name, "they"
     try:

@@ -96,3 +96,11 @@ def factorized_non_bottleneck(
             label = f"{name}_conv{pair}_{kernel[0]}x{kernel[1]}"
             x = layers.Conv2D(filters, kernel, padding="same", name=label)(x)
     return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def crop_to(x: KerasTensor, skip: KerasTensor, name: str) -> KerasTensor:
+    """Drops the last rows and columns of `x` where the encoder's map of that scale is smaller."""
+    rows, columns = (have - want for have, want in zip(x.shape[1:3], skip.shape[1:3], strict=True))
+    if not rows and not columns:
+        return x
+    return layers.Cropping2D(((0, rows), (0, columns)), name=name)(x)

@@ -25,6 +25,9 @@ _WIDTHS = (256, 128, 64, 32)  # of the decoder's blocks, coarsest first
 _SKIPS = ("eighth", "quarter", "half")  # the encoder's maps that the decoder takes
 _ENCODERS = ("inception_resnet_v2", *applications.IRV2_UNET)
 
+# How the names of the decoder's layers begin.
+DECODER = ("bottleneck", "up", "depth")
+
 
 def sides(encoder: str, **options: object) -> Sides:
     """Returns the image sides that the network with this encoder takes."""
@@ -107,6 +110,7 @@ def _entry(
         sides=partial(sides, encoder=encoder),
         recipe=recipe,
         parameters=parameters,
+        decoder=DECODER,
         encoding="unit",
     )
 
@@ -117,6 +121,7 @@ register(
         description="Inception-ResNet-v2 up to a 16th, bilinear decoder with four skips",
         recipe="row4_irv2",
         parameters=(31_159_265, 31_120_161),
+        decoder=DECODER,
         encoder="inception_resnet_v2",
     )
 )
@@ -126,6 +131,7 @@ register(
         description="the same decoder on DenseNet201",
         recipe="row1_densenet201",
         parameters=(17_233_249, 17_103_393),
+        decoder=DECODER,
         encoder="densenet201",
     )
 )
@@ -135,6 +141,7 @@ register(
         description="the same decoder on the first blocks of ResNet152",
         recipe="row2_resnet152",
         parameters=(15_549_601, 15_510_945),
+        decoder=DECODER,
         encoder="resnet152",
     )
 )
@@ -144,6 +151,7 @@ register(
         description="the same decoder on VGG19",
         recipe="row3_vgg19",
         parameters=(22_370_305, 22_368_385),
+        decoder=DECODER,
         encoder="vgg19",
     )
 )
@@ -153,6 +161,7 @@ register(
         description="the same decoder on ResNet50; named in the paper, without numbers",
         recipe="resnet50",
         parameters=(14_420_129, 14_387_617),
+        decoder=DECODER,
         encoder="resnet50",
     )
 )
@@ -162,6 +171,7 @@ register(
         description="the same decoder on DenseNet169; named in the paper, without numbers",
         recipe="densenet169",
         parameters=(12_243_297, 12_167_201),
+        decoder=DECODER,
         encoder="densenet169",
     )
 )

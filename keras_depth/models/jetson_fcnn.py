@@ -14,7 +14,13 @@ from keras_depth.errors import check_choice
 from keras_depth.layers import InterleavedConvolution, UpConvolution
 from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
-from keras_depth.models.blocks import Sides, batch_norm, factorized_non_bottleneck, image_input
+from keras_depth.models.blocks import (
+    Sides,
+    batch_norm,
+    crop_to,
+    factorized_non_bottleneck,
+    image_input,
+)
 
 CITATION = (
     "Bokovoy, Muravyev, Yakovlev: Real-time Vision-based Depth Reconstruction with NVIDIA Jetson."
@@ -31,6 +37,9 @@ _LADDERS = {
     # The notebooks' rule, input width // (2, 3, 4, 4, 3) with concatenated shortcuts.
     "notebook": (512, 512, 256, 128, 64),
 }
+
+# How the names of the decoder's layers begin.
+DECODER = ("start", "block", "head", "depth")
 
 
 def _deconvolution(
@@ -80,14 +89,6 @@ def _shortcut(x: KerasTensor, skip: KerasTensor, merge: str, name: str) -> Keras
         return layers.Concatenate(name=f"{name}_concat")([skip, x])
     projection = layers.Conv2D(x.shape[-1], 1, name=f"{name}_projection")(skip)
     return layers.Add(name=f"{name}_add")([projection, x])
-
-
-def _crop_to(x: KerasTensor, skip: KerasTensor, name: str) -> KerasTensor:
-    """Drops the last rows and columns of `x` where the encoder's map of that scale is smaller."""
-    rows, columns = (have - want for have, want in zip(x.shape[1:3], skip.shape[1:3], strict=True))
-    if not rows and not columns:
-        return x
-    return layers.Cropping2D(((0, rows), (0, columns)), name=name)(x)
 
 
 def fcnn(
@@ -151,7 +152,7 @@ def fcnn(
         x = _DECODERS[decoder](x, width, block, batch_norm_momentum, dropout)
         if scale == 32:
             # 240 / 32 is not whole: the encoder's 8 rows become 16, but its 1/16 map has 15.
-            x = _crop_to(x, skips[16], f"{block}_crop")
+            x = crop_to(x, skips[16], f"{block}_crop")
     depth = _head(x, head_size)
     model = keras.Model(image, depth, name=name)
     for layer in model.layers:
@@ -178,6 +179,7 @@ register(
         build=partial(fcnn, decoder="deconv"),
         recipe="row05_basic_deconv",
         parameters=(43_150_849, 43_095_745),
+        decoder=DECODER,
     )
 )
 register(
@@ -187,6 +189,7 @@ register(
         build=partial(fcnn, decoder="deconv", shortcuts=(16, 8, 4, 2), ladder="notebook"),
         recipe="row06_basic_sc_deconv",
         parameters=(66_962_049, 66_905_985),
+        decoder=DECODER,
     )
 )
 register(
@@ -196,6 +199,7 @@ register(
         build=partial(fcnn, decoder="nonbt", shortcuts=(16, 8, 4, 2)),
         recipe="row09_basic_sc_nonbt_320x240",
         parameters=(31_970_721, 31_915_617),
+        decoder=DECODER,
     )
 )
 register(
@@ -205,6 +209,7 @@ register(
         build=partial(fcnn, decoder="nonbt", shortcuts=(8, 4, 2), lite=True),
         recipe="row10_lite_basic_sc_nonbt_320x240",
         parameters=(10_676_129, 10_644_577),
+        decoder=DECODER,
     )
 )
 register(
@@ -214,6 +219,7 @@ register(
         build=partial(fcnn, decoder="interleave", shortcuts=(16, 8)),
         recipe="row12_basic_sc_interl_320x240",
         parameters=(51_345_825, 51_290_721),
+        decoder=DECODER,
     )
 )
 register(
@@ -224,6 +230,7 @@ register(
         build=partial(fcnn, decoder="upconv", shortcuts=(16, 8)),
         recipe="row14_basic_sc_interl_t_320x240",
         parameters=(51_342_849, 51_287_745),
+        decoder=DECODER,
     )
 )
 register(
@@ -234,5 +241,6 @@ register(
         build=partial(fcnn, decoder="upconv", lite=True),
         recipe="row16_lite_basic_interl_t_320x240",
         parameters=(13_469_185, 13_437_633),
+        decoder=DECODER,
     )
 )

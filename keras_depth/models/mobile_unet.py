@@ -11,9 +11,14 @@ from keras import KerasTensor, layers
 
 from keras_depth.errors import InputError, check_choice
 from keras_depth.layers import BilinearResize, Preprocessing
-from keras_depth.models.architecture import Architecture, register
+from keras_depth.models.architecture import Architecture, is_encoder_h5, register
 from keras_depth.models.backbones import applications
-from keras_depth.models.backbones.squeezenet import SOURCE, load_torchvision, squeezenet
+from keras_depth.models.backbones.squeezenet import (
+    TORCHVISION,
+    load_caffe,
+    load_torchvision,
+    squeezenet,
+)
 from keras_depth.models.blocks import Sides, image_input
 
 CITATION = (
@@ -26,6 +31,9 @@ _SCALINGS = ("imagenet", "none", "torch")
 # Momentum of batch norms where the encoder is trained. The 0.999 of keras.applications takes
 # thousands of steps to follow weights that start at random.
 _MOMENTUM = 0.98
+
+# How the names of the decoder's layers begin.
+DECODER = ("bridge", "up", "head", "depth")
 
 
 def mobilenet_v2_unet(
@@ -83,8 +91,9 @@ def squeezenet_unet(
 
     Args:
         input_shape, name, frozen, align_corners: as for `mobilenet_v2_unet`.
-        weights: None, or the path of torchvision's .pth file.
-        scaling: as for `mobilenet_v2_unet`, but "imagenet" and "torch" are the same here.
+        weights: None, or the path of torchvision's .pth file or of the authors' .h5 file.
+        scaling: as for `mobilenet_v2_unet`; "imagenet" and "torch" are the same here. "caffe": BGR
+            levels minus ImageNet's means, for the authors' weights, whose file chooses it.
         padding: the encoder's, "valid" as the authors have it, or "same": maps that double exactly.
 
     Returns:
@@ -93,19 +102,21 @@ def squeezenet_unet(
     Raises:
         InputError: a size or an option the network cannot take, weights of another encoder.
     """
-    check_choice(f"scaling of {name}", scaling, _SCALINGS)
+    check_choice(f"scaling of {name}", scaling, (*_SCALINGS, "caffe"))
     check_choice(f"padding of {name}", padding, ("valid", "same"))
     if weights == "imagenet":
         raise InputError(
-            f"keras.applications has no SqueezeNet: give the path of {SOURCE} as weights"
+            f"keras.applications has no SqueezeNet: give the path of {TORCHVISION} as weights"
         )
     image = image_input(input_shape, SIDES, name)
-    scaled = image if scaling == "none" else Preprocessing("torch", name="preprocessing")(image)
+    mode = "caffe" if scaling == "caffe" else "torch"
+    scaled = image if scaling == "none" else Preprocessing(mode, name="preprocessing")(image)
     features = squeezenet(scaled, padding)
     maps = [features[layer] for layer in ("fire9", "fire5", "fire3", "conv1")]
     model = _decode(image, maps, frozen, align_corners, name)
     if weights is not None:
-        load_torchvision(model, weights)
+        load = load_caffe if weights.endswith(".h5") else load_torchvision
+        load(model, weights)
     return model
 
 
@@ -157,6 +168,7 @@ register(
         build=mobilenet_v2_unet,
         recipe="row1_mobilenet_v2",
         parameters=(19_279_985, 17_022_001),
+        decoder=DECODER,
     )
 )
 register(
@@ -165,6 +177,8 @@ register(
         description="frozen SqueezeNet 1.1, three bilinear blocks, to half the image's size",
         build=squeezenet_unet,
         recipe="row2_squeezenet",
+        options_of=lambda path: {"scaling": "caffe"} if is_encoder_h5(path) else {},
         parameters=(4_083_201, 3_360_705),
+        decoder=DECODER,
     )
 )

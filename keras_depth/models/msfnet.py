@@ -27,6 +27,9 @@ _BRANCH = 16  # channels of each stage in the fusion
 _FUSED = 64  # channels of its result
 _ATTENTION = {"eda": "eda", "eda_after_relu": "eda", "cbam": "cbam"}  # kinds of statistics
 
+# How the names of the decoder's layers begin.
+DECODER = ("bridge", "up", "attention", "fusion", "rdr", "depth")
+
 
 def msfnet(
     input_shape: Sequence[int],
@@ -203,6 +206,7 @@ register(
         build=msfnet,
         recipe="row1_nyu",
         parameters=(139_274_614, 139_026_838),
+        decoder=DECODER,
     )
 )
 register(
@@ -212,6 +216,7 @@ register(
         build=partial(msfnet, attention=None, fusion=False),
         recipe="row3_baseline",
         parameters=(131_055_409, 130_807_857),
+        decoder=DECODER,
     )
 )
 register(
@@ -221,6 +226,7 @@ register(
         build=partial(msfnet, attention=None),
         recipe="row4_usf",
         parameters=(139_274_002, 139_026_226),
+        decoder=DECODER,
     )
 )
 register(
@@ -230,5 +236,6 @@ register(
         build=partial(msfnet, attention="cbam"),
         recipe="row5_usf_cbam",
         parameters=(139_274_614, 139_026_838),
+        decoder=DECODER,
     )
 )

@@ -45,6 +45,9 @@ _SEPARABLE: dict[str, frozenset[str]] = {
     "T": frozenset({"encoder", "iconv"}),
 }
 
+# How the names of the decoder's layers begin.
+DECODER = ("upconv", "concat", "iconv", "disparity")
+
 
 def _convolution(
     x: KerasTensor,
@@ -210,6 +213,7 @@ def _entry(
         sides=partial(sides, encoder=encoder),
         recipe=recipe,
         parameters=(parameters, parameters),  # there is no batch norm: all are trained
+        decoder=DECODER,
         encoding="disparity",
         size=(256, 512),
     )

@@ -193,6 +193,9 @@ def _finish_epoch(run: Training) -> dict[str, float]:
     model, folder = run.saved_model, run.folder
     if model is not run.model:
         model.set_weights(run.model.get_weights())
+        # Takes the averages of the weights, if the optimizer keeps them.
+        optimizer = getattr(run.optimizer, "inner_optimizer", run.optimizer)
+        optimizer.finalize_variable_values(model.trainable_variables)
     scores, examples = run.validator.validate(run.validation, run.recipe.batch_size)
     # Without measured depth only the loss tells which epoch is best.
     decisive = "val_abs_rel" if run.validation.measured else "val_loss"

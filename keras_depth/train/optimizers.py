@@ -1,5 +1,7 @@
 """Optimizers, by the names that recipes use; among them Adam with PyTorch's weight decay."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_depth.errors import InputError, check_keywords
@@ -8,8 +10,15 @@ from keras_depth.registry import Registry
 from keras_depth.train.schedules import make_schedule
 
 
-def make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    recipe: Recipe, steps: int, factors: Sequence[float] | None = None
+) -> keras.optimizers.Optimizer:
     """Makes a recipe's optimizer, with its learning-rate schedule for a run of `steps` steps.
+
+    Args:
+        recipe: names the optimizer and the schedule, and gives their arguments.
+        steps: of the whole training.
+        factors: what the learning rate of each trainable variable is multiplied by; None: 1.
 
     Raises:
         InputError: an unknown name or argument (the message names the nearest), or a bad value.
@@ -20,11 +29,31 @@ def make_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     check_keywords(f"argument of optimizer {name}", build, arguments)
     peak = float(arguments.pop("learning_rate", 0.001))
     rate = make_schedule(peak, steps, **recipe.schedule)
-    optimizer = build(learning_rate=rate, **arguments)
+    if factors is None:
+        optimizer = build(learning_rate=rate, **arguments)
+    else:
+        optimizer = _with_factors(build)(learning_rate=rate, **arguments)
+        optimizer.factors = tuple(factors)
     if recipe.precision == "mixed_float16":
         # Gradients would fall below the smallest number of float16.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _with_factors(build: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """Returns the optimizer's class with a learning rate for each variable.
+
+    Decoupled weight decay, which `adamw` has, keeps the whole learning rate.
+    """
+
+    class WithFactors(build):
+        factors: Sequence[float] = ()
+
+        def update_step(self, gradient, variable, learning_rate):
+            factor = self.factors[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, factor * learning_rate)
+
+    return WithFactors
 
 
 @keras.saving.register_keras_serializable("keras_depth")

@@ -42,7 +42,8 @@ class Training:
         encoding: how the model writes depth.
         loss: what is minimized.
         model: the trained model, at the size of the training crop.
-        saved_model: the model at the size of a frame; `model` itself where the two are equal.
+        saved_model: the model at the size of a frame, and with averaged weights if the optimizer
+            averages them; `model` itself where neither makes a difference.
         optimizer: with its learning-rate schedule.
         validator: scores `saved_model`.
         checkpoints: of all state that training changes.
@@ -95,11 +96,12 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         # A checkpoint replaces the first weights, whose file may be gone by then.
         weights = "none" if Checkpoints.exist(folder) else recipe.weights
         model = make_model(recipe, crop, weights)
-        same_size = tuple(crop) == recipe.size
-        saved_model = model if same_size else make_model(recipe, recipe.size, "none")
+        factors = _learning_rate_factors(recipe, model)
         with _section("optimizer"):
-            optimizer = make_optimizer(recipe, steps)
+            optimizer = make_optimizer(recipe, steps, factors)
         optimizer.build(model.trainable_variables)
+        same = tuple(crop) == recipe.size and not averages_weights(optimizer)
+        saved_model = model if same else make_model(recipe, recipe.size, "none")
         checkpoints = Checkpoints(folder, chief, model, optimizer, loss)
         validator = Validator(saved_model, loss, encoding, protocol, recipe.downsample)
     if chief:
@@ -192,11 +194,33 @@ def make_model(recipe: Recipe, size: Sequence[int], weights: str) -> keras.Model
         InputError: an unknown name or option, a bad value, a size that the network cannot take.
     """
     name = recipe.architecture
+    # The weights' own options count where a checkpoint will replace them.
+    options = models.get(name).options_of(recipe.weights) | recipe.options
     with _section("options"):
-        model = models.create_model(name, (size[0], size[1], 3), weights, **recipe.options)
+        model = models.create_model(name, (size[0], size[1], 3), weights, **options)
+    if recipe.encoder_rate == 0:
+        for layer in models.get(name).encoder_layers(model):
+            layer.trainable = False
     if recipe.encoding in ("", models.get(name).encoding):
         return model
     return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")
+
+
+def _learning_rate_factors(recipe: Recipe, model: keras.Model) -> list[float] | None:
+    """Returns what the rate of each trainable variable is multiplied by; None: 1 for all."""
+    if recipe.encoder_rate in (0, 1):
+        return None
+    encoder = models.get(recipe.architecture).encoder_layers(model)
+    slow = {id(variable) for layer in encoder for variable in layer.trainable_variables}
+    return [
+        recipe.encoder_rate if id(variable) in slow else 1.0
+        for variable in model.trainable_variables
+    ]
+
+
+def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Returns whether the optimizer keeps a moving average of the weights (`use_ema`)."""
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_depth.data.augment import Augmentation, _shift_color, augment
+from keras_depth.data.augment import Augmentation, _shift_color, augment, zoom
+from keras_depth.data.pipeline import resize
 from keras_depth.errors import InputError
 
 H, W = 24, 32
@@ -280,3 +281,46 @@ def test_a_pair_is_swapped_and_grayed_alike():
                 sample, np.random.default_rng(seed), Augmentation(mirror=0.0, **options)
             )
             np.testing.assert_array_equal(result["image"], result["right"])
+
+
+def test_zoom_cuts_a_part_and_divides_depth_by_the_factor():
+    factors = set()
+    for k in range(40):
+        part = zoom(painted(), np.random.default_rng(k), 1.5)
+        height, width = part["depth"].shape
+        assert part["image"].shape == (height, width, 3)
+        factor = W / width
+        assert 1 <= factor <= 1.51 and abs(H / height - factor) < 0.1
+        seen, measured = coordinates(part["image"], part["depth"] * factor)
+        np.testing.assert_array_equal(seen, measured)
+        factors.add(width)
+    assert len(factors) > 5
+
+
+def test_zoom_of_a_pair_keeps_its_depth():
+    """The focal length grows instead, when the part is resized."""
+    pair = painted() | {"right": painted()["image"], "focal_baseline": np.float32(40)}
+    part = zoom(pair, np.random.default_rng(3), 1.5)
+    seen, measured = coordinates(part["image"], part["depth"])
+    np.testing.assert_array_equal(seen, measured)
+    np.testing.assert_array_equal(part["right"], part["image"])
+    whole = resize(part, (H, W))
+    expected = 40 * W / part["depth"].shape[1]
+    assert whole["focal_baseline"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_color_jitter():
+    """Against its three steps, one after the other; uint8 as floats, to half a level."""
+    image = np.random.default_rng(0).uniform(0.3, 0.6, (H, W, 3)).astype("float32")
+    changed, _ = run(Augmentation(mirror=0, color_jitter=0.3), sample=painted() | {"image": image})
+    rng = np.random.default_rng((1, 2))
+    rng.random(4)
+    brightness, contrast, saturation = 1 + 0.3 * (2 * rng.random(3) - 1)
+    gray = image @ [0.2989, 0.587, 0.114]
+    expected = gray[..., None] + saturation * (image - gray[..., None])
+    expected = brightness * (gray.mean() + contrast * (expected - gray.mean()))
+    np.testing.assert_allclose(changed, np.clip(expected, 0, 1), atol=2e-4)
+    levels = np.rint(255 * image).astype("uint8")
+    bytes_, _ = run(Augmentation(mirror=0, color_jitter=0.3), sample=painted() | {"image": levels})
+    assert bytes_.dtype == np.uint8
+    assert np.abs(bytes_ / 255 - changed).max() < 1.5 / 255

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_depth import recipes
 from keras_depth.errors import InputError
-from keras_depth.train.optimizers import AdamL2
+from keras_depth.train.optimizers import AdamL2, make_optimizer
 
 
 def pytorch_adam(weight, gradients, rate, decay, epsilon, betas=(0.9, 0.999)):
@@ -69,3 +70,25 @@ def test_fit_and_config(tmp_path):
 def test_bad_l2(l2):
     with pytest.raises(InputError, match="adam_l2: l2 must be a number of 0 or more, got"):
         AdamL2(l2=l2)
+
+
+@pytest.mark.parametrize("name", ["adam", "adam_l2", "sgd", "rmsprop", "adamw"])
+def test_a_rate_for_each_variable(name):
+    """A variable of factor 0.1 moves as it does alone at a tenth of the rate."""
+    settings = ["schedule={name: constant}"]
+    moved = {}
+    for rate, factors in ((0.01, (1.0, 0.1)), (0.01, None), (0.001, None)):
+        recipe = recipes.load(
+            "jetson_fcnn/rooms",
+            [f"optimizer={{name: {name}, learning_rate: {rate}}}", *settings],
+        )
+        optimizer = make_optimizer(recipe, 10, factors)
+        variables = [keras.Variable([1.0, -2.0]) for _ in range(2)]
+        optimizer.build(variables)
+        for _ in range(3):
+            optimizer.apply([np.array([0.3, 0.1], "float32")] * 2, variables)
+        moved[rate, factors] = [variable.numpy() for variable in variables]
+    first, second = moved[0.01, (1.0, 0.1)]
+    np.testing.assert_array_equal(first, moved[0.01, None][0])
+    rtol = 1e-6 if name != "adamw" else 1e-4  # its decay keeps the whole rate
+    np.testing.assert_allclose(second, moved[0.001, None][0], rtol=rtol)

@@ -4,10 +4,11 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import keras
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, first_line
 from keras_depth.layers.preprocessing import Preprocessing
 
 
@@ -101,7 +102,8 @@ def application(
         encoder: "resnet50", "resnet152", "vgg19", "densenet169", "densenet201",
             "inception_resnet_v2" or "mobilenet_v2".
         image: Keras input (B, H, W, 3), RGB in [0, 1].
-        weights: None, or "imagenet" (downloaded and cached by Keras).
+        weights: None, "imagenet" (downloaded and cached by Keras), or the path of such a `.h5` file
+            without the classifier.
         scaling: a mode of `Preprocessing` in place of the one that the weights were trained with;
             "none" leaves the image as it is.
 
@@ -109,12 +111,14 @@ def application(
         The backbone as a functional model, from `image` to its last map.
 
     Raises:
-        InputError: PyTorch's weights are given, or the ImageNet weights cannot be downloaded.
+        InputError: PyTorch's weights are given, the ImageNet weights cannot be downloaded, or the
+            file is missing or another network's.
     """
-    if weights not in (None, "imagenet"):
+    file = weights if weights and weights.endswith(".h5") else None
+    if weights not in (None, "imagenet", file):
         raise InputError(
             f"weights {weights}: PyTorch's files are for encoders that keras.applications lacks;"
-            f" give 'imagenet' for {encoder}"
+            f" give 'imagenet', or a .h5 file without the classifier, for {encoder}"
         )
     build, mode = _APPLICATIONS[encoder]
     mode = scaling or mode
@@ -124,19 +128,34 @@ def application(
         with warnings.catch_warnings():
             # The weights were trained on 224x224, which makes no difference to convolutions.
             warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
-            return build(weights=weights, **arguments)
+            backbone = build(weights=None if file else weights, **arguments)
     except Exception as error:
         # keras.utils.get_file raises a bare Exception when a download fails.
         known = ("fetch failure", "corrupted")
         if weights != "imagenet" or not any(text in str(error) for text in known):
             raise
-        file = re.search(r"[\w.-]+\.h5", str(error))
+        named = re.search(r"[\w.-]+\.h5", str(error))
         raise InputError(
             f"ImageNet weights of {build.__name__} could not be downloaded"
             f" ({error}); connect this machine once, or copy"
-            f" {file[0] if file else 'them'} from another machine's"
+            f" {named[0] if named else 'them'} from another machine's"
             " ~/.keras/models into this one's, or train with --weights none (a frozen encoder with"
             " --set options.frozen=false too)"
+        ) from error
+    if file:
+        _load(backbone, file)
+    return backbone
+
+
+def _load(backbone: keras.Model, path: str) -> None:
+    if not Path(path).is_file():
+        raise InputError(f"weights {path}: no such file; check its path")
+    try:
+        backbone.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise InputError(
+            f"weights {path}: not those of {backbone.name} without its classifier"
+            f" ({first_line(error)}); give the file that keras.applications downloads for it"
         ) from error
 
 

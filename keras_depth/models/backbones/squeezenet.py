@@ -1,13 +1,15 @@
-"""SqueezeNet 1.1 without its classifier, and its weights from PyTorch.
+"""SqueezeNet 1.1 without its classifier, and its weights from PyTorch or from Caffe.
 
 Iandola et al., arXiv:1602.07360; version 1.1 as torchvision has it.
 """
 
 from pathlib import Path
 
+import h5py
 import keras
 from keras import KerasTensor, layers
 
+from keras_depth.errors import InputError, first_line
 from keras_depth.models.backbones import torch_weights
 
 # Squeeze and expand widths of the fire modules, and the pools before them.
@@ -22,7 +24,8 @@ _FIRES = {
     "fire9": (64, 256),
 }
 _POOLS = {"fire2": "pool1", "fire4": "pool3", "fire6": "pool5"}
-SOURCE = "torchvision's squeezenet1_1-b8a52dc0.pth, from download.pytorch.org/models"
+TORCHVISION = "torchvision's squeezenet1_1-b8a52dc0.pth, from download.pytorch.org/models"
+CAFFE = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5, of keras-squeezenet"
 # Their index in torchvision's `features`.
 _TORCHVISION = dict(zip(("conv1", *_FIRES), (0, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
 
@@ -64,10 +67,10 @@ def load_torchvision(model: keras.Model, path: str | Path) -> None:
 
     Args:
         model: a network on `squeezenet`.
-        path: of the file that `SOURCE` names.
+        path: of the file that `TORCHVISION` names.
 
     Raises:
-        InputError: PyTorch is not installed, or the file is not the one that `SOURCE` names.
+        InputError: PyTorch is not installed, or the file is not the one that `TORCHVISION` names.
     """
     names = {}
     for part, index in _TORCHVISION.items():
@@ -76,4 +79,37 @@ def load_torchvision(model: keras.Model, path: str | Path) -> None:
         else:
             for piece in ("squeeze", "expand1x1", "expand3x3"):
                 names[f"{part}_{piece}"] = f"features.{index}.{piece}"
-    torch_weights.load(model, path, SOURCE, names)
+    torch_weights.load(model, path, TORCHVISION, names)
+
+
+def load_caffe(model: keras.Model, path: str | Path) -> None:
+    """Loads the authors' SqueezeNet 1.1, brought from Caffe to Keras, into a network on it.
+
+    They are other weights than torchvision's, trained on BGR levels minus ImageNet's means:
+    `Preprocessing("caffe")`.
+
+    Args:
+        model: a network on `squeezenet`.
+        path: of the file that `CAFFE` names.
+
+    Raises:
+        InputError: there is no such file, or it is not the one that `CAFFE` names.
+    """
+    names = {"conv1": "conv1"}
+    for fire in _FIRES:
+        names[f"{fire}_squeeze"] = f"{fire}/squeeze1x1"
+        names |= {f"{fire}_expand{size}": f"{fire}/expand{size}" for size in ("1x1", "3x3")}
+    if not Path(path).is_file():
+        raise InputError(f"weights {path}: no such file; give the path of {CAFFE}")
+    values = {}
+    try:
+        with h5py.File(path) as file:
+            for layer, name in names.items():
+                group = file[name]
+                values[layer] = [group[key][()] for key in group.attrs["weight_names"]]
+                model.get_layer(layer).set_weights(values[layer])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"weights {path}: not SqueezeNet 1.1 without its classifier ({first_line(error)}); give"
+            f" {CAFFE}"
+        ) from error
