@@ -121,7 +121,6 @@ register(
         description="Inception-ResNet-v2 up to a 16th, bilinear decoder with four skips",
         recipe="row4_irv2",
         parameters=(31_159_265, 31_120_161),
-        decoder=DECODER,
         encoder="inception_resnet_v2",
     )
 )
@@ -131,7 +130,6 @@ register(
         description="the same decoder on DenseNet201",
         recipe="row1_densenet201",
         parameters=(17_233_249, 17_103_393),
-        decoder=DECODER,
         encoder="densenet201",
     )
 )
@@ -141,7 +139,6 @@ register(
         description="the same decoder on the first blocks of ResNet152",
         recipe="row2_resnet152",
         parameters=(15_549_601, 15_510_945),
-        decoder=DECODER,
         encoder="resnet152",
     )
 )
@@ -151,7 +148,6 @@ register(
         description="the same decoder on VGG19",
         recipe="row3_vgg19",
         parameters=(22_370_305, 22_368_385),
-        decoder=DECODER,
         encoder="vgg19",
     )
 )
@@ -161,7 +157,6 @@ register(
         description="the same decoder on ResNet50; named in the paper, without numbers",
         recipe="resnet50",
         parameters=(14_420_129, 14_387_617),
-        decoder=DECODER,
         encoder="resnet50",
     )
 )
@@ -171,7 +166,6 @@ register(
         description="the same decoder on DenseNet169; named in the paper, without numbers",
         recipe="densenet169",
         parameters=(12_243_297, 12_167_201),
-        decoder=DECODER,
         encoder="densenet169",
     )
 )
