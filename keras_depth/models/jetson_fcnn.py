@@ -169,7 +169,11 @@ def _head(x: KerasTensor, size: int) -> KerasTensor:
 
 
 _entry = partial(
-    Architecture, paper="jetson_fcnn", citation=CITATION, sides=lambda **options: SIDES
+    Architecture,
+    paper="jetson_fcnn",
+    citation=CITATION,
+    sides=lambda **options: SIDES,
+    decoder=DECODER,
 )
 
 register(
@@ -179,7 +183,6 @@ register(
         build=partial(fcnn, decoder="deconv"),
         recipe="row05_basic_deconv",
         parameters=(43_150_849, 43_095_745),
-        decoder=DECODER,
     )
 )
 register(
@@ -189,7 +192,6 @@ register(
         build=partial(fcnn, decoder="deconv", shortcuts=(16, 8, 4, 2), ladder="notebook"),
         recipe="row06_basic_sc_deconv",
         parameters=(66_962_049, 66_905_985),
-        decoder=DECODER,
     )
 )
 register(
@@ -199,7 +201,6 @@ register(
         build=partial(fcnn, decoder="nonbt", shortcuts=(16, 8, 4, 2)),
         recipe="row09_basic_sc_nonbt_320x240",
         parameters=(31_970_721, 31_915_617),
-        decoder=DECODER,
     )
 )
 register(
@@ -209,7 +210,6 @@ register(
         build=partial(fcnn, decoder="nonbt", shortcuts=(8, 4, 2), lite=True),
         recipe="row10_lite_basic_sc_nonbt_320x240",
         parameters=(10_676_129, 10_644_577),
-        decoder=DECODER,
     )
 )
 register(
@@ -219,7 +219,6 @@ register(
         build=partial(fcnn, decoder="interleave", shortcuts=(16, 8)),
         recipe="row12_basic_sc_interl_320x240",
         parameters=(51_345_825, 51_290_721),
-        decoder=DECODER,
     )
 )
 register(
@@ -230,7 +229,6 @@ register(
         build=partial(fcnn, decoder="upconv", shortcuts=(16, 8)),
         recipe="row14_basic_sc_interl_t_320x240",
         parameters=(51_342_849, 51_287_745),
-        decoder=DECODER,
     )
 )
 register(
@@ -241,6 +239,5 @@ register(
         build=partial(fcnn, decoder="upconv", lite=True),
         recipe="row16_lite_basic_interl_t_320x240",
         parameters=(13_469_185, 13_437_633),
-        decoder=DECODER,
     )
 )

@@ -159,6 +159,7 @@ _entry = partial(
     sides=lambda **options: SIDES,
     encoding="centimetres",
     size=(480, 640),
+    decoder=DECODER,
 )
 
 register(
@@ -168,7 +169,6 @@ register(
         build=mobilenet_v2_unet,
         recipe="row1_mobilenet_v2",
         parameters=(19_279_985, 17_022_001),
-        decoder=DECODER,
     )
 )
 register(
@@ -179,6 +179,5 @@ register(
         recipe="row2_squeezenet",
         options_of=lambda path: {"scaling": "caffe"} if is_encoder_h5(path) else {},
         parameters=(4_083_201, 3_360_705),
-        decoder=DECODER,
     )
 )

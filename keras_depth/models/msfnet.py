@@ -197,6 +197,7 @@ _entry = partial(
     sides=lambda **options: SIDES,
     encoding="inverse",
     size=(228, 304),
+    decoder=DECODER,
 )
 
 register(
@@ -206,7 +207,6 @@ register(
         build=msfnet,
         recipe="row1_nyu",
         parameters=(139_274_614, 139_026_838),
-        decoder=DECODER,
     )
 )
 register(
@@ -216,7 +216,6 @@ register(
         build=partial(msfnet, attention=None, fusion=False),
         recipe="row3_baseline",
         parameters=(131_055_409, 130_807_857),
-        decoder=DECODER,
     )
 )
 register(
@@ -226,7 +225,6 @@ register(
         build=partial(msfnet, attention=None),
         recipe="row4_usf",
         parameters=(139_274_002, 139_026_226),
-        decoder=DECODER,
     )
 )
 register(
@@ -236,6 +234,5 @@ register(
         build=partial(msfnet, attention="cbam"),
         recipe="row5_usf_cbam",
         parameters=(139_274_614, 139_026_838),
-        decoder=DECODER,
     )
 )
