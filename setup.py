@@ -40,6 +40,7 @@ setup(
         "keras_depth": ["py.typed"],
         "keras_depth.data.nyu": ["*.csv"],
         "keras_depth.data.kitti": ["*.csv"],
+        "keras_depth.presets": ["*/*"],
         "keras_depth.serve": ["page.html"],
         "keras_depth.reproduce": ["page.html"],
         "keras_depth.training": ["**/*.yaml"],

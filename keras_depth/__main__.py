@@ -9,6 +9,7 @@ from keras_depth import __version__
 from keras_depth.errors import unknown_name
 
 COMMANDS = {
+    "list": "show the trained networks that come with the package, and all that can be trained",
     "data": "check a data set, and write a copy of it that is fast to read",
     "train": "train a recipe, and score the result on held-out frames",
     "evaluate": "score a network, or depth maps of other programs, under a protocol",

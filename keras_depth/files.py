@@ -1,5 +1,6 @@
 """Files written whole or not at all, and the folders that travel with the package."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -73,6 +74,12 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def resource_folder(name: str) -> Path:

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("run", nargs="?", type=Path, metavar="RUN", help="run folder or .keras file")
+    add("run", nargs="?", type=Path, metavar="RUN", help="run folder, .keras file or preset")
     add(
         "--arch",
         action="append",

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=Path,
         metavar="RUN",
-        help="run folder, .keras file or exported model",
+        help="run folder, .keras file, exported network or preset",
     )
     add(
         "--predictions",

@@ -40,7 +40,7 @@ def evaluate_run(
     """Scores a trained model, by default on the held-out frames of its recipe.
 
     Args:
-        run: a run folder, a `.keras` file or an exported model.
+        run: a run folder, a `.keras` file, an exported network or a preset.
         frames: other frames; None: those of the recipe.
         protocol: a name of `protocols.PROTOCOLS`; None: the recipe's protocol on its own data set,
             otherwise the frames' usual one.
@@ -71,14 +71,14 @@ def evaluate_run(
     else:
         raise InputError(f"{run}: a model alone names no frames; give --data")
     protocol = protocol or frames.usual_protocol()
-    output = output or _default_output(run, frames, protocol, changes)
+    output = output or _default_output(source.results, frames, protocol, changes)
     report = evaluate(
         estimator,
         reader,
         protocols.get(protocol, changes),
         output,
         model=f"{recipe.architecture if recipe else 'model'} from {run}",
-        mean_depth=source.run_folder.mean_depth() if source.kind == "run" else None,
+        mean_depth=source.run_folder.mean_depth() if recipe else None,
         row=row,
     )
     return report, output
@@ -117,7 +117,8 @@ def evaluate_depth_maps(
         )
     reader = frames.open()
     protocol = protocol or frames.usual_protocol()
-    output = output or _default_output(path, frames, protocol, changes)
+    home = path if path.is_dir() else path.with_suffix("")
+    output = output or _default_output(home, frames, protocol, changes)
     report = evaluate(
         DepthMaps(path, reader, png_units),
         reader,
@@ -180,6 +181,7 @@ def evaluate(
         missing=list(reader.missing),
         valid_pixels=scorers[MODEL].valid_pixels,
         all_pixels=scorers[MODEL].all_pixels,
+        distances=scorers[MODEL].by_distance(),
         published=row,
     )
     _draw_examples(examples, folder / "figures" / "samples.png")
@@ -288,7 +290,7 @@ def _draw_examples(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]], fi
 
 
 def _default_output(
-    scored: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
+    home: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
 ) -> Path:
     """Returns the report's folder, named after frames and protocol so that none is overwritten."""
     changed = [*(changes or {}).items(), *frames.options.items()]
@@ -296,5 +298,4 @@ def _default_output(
     folder = frames.data_dir and Path(frames.data_dir).name
     parts = [frames.data, folder, frames.split, protocol, *settings]
     name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
-    home = scored if scored.is_dir() else scored.parent / scored.stem
     return home / "evaluation" / name

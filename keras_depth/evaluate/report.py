@@ -41,6 +41,7 @@ class Report:
             predictions are aligned, the "ratio".
         missing: the frames of the list that the data set lacks.
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop.
+        distances: the model's errors by band of true depth, see `Scorer.by_distance`.
         published: the row of a paper's table that the model stands for.
     """
 
@@ -53,6 +54,7 @@ class Report:
     missing: list[str]
     valid_pixels: int
     all_pixels: int
+    distances: list[dict[str, float]] = dataclasses.field(default_factory=list)
     published: Row | None = None
 
     @property
@@ -102,6 +104,8 @@ class Report:
             model, baseline = (self.scores[name]["image"]["abs_rel"] for name in (MODEL, BASELINE))
             if baseline:
                 lines += [f"REL is {model / baseline:.2f} of that of the {BASELINE} map.", ""]
+        if self.distances:
+            lines += self._distances()
         if self.published:
             lines += self._comparison(self.published)
         return "\n".join(lines).rstrip("\n") + "\n"
@@ -131,6 +135,21 @@ class Report:
             rows.append([metric, *values, metrics.describe(metric)])
         align = "l" + "r" * len(self.scores) + "l"
         return [f"### {title}", "", *table(["", *self.scores, ""], rows, align), ""]
+
+    def _distances(self) -> list[str]:
+        rows = [
+            [
+                f"{band['from']:g} to {band['to']:g} m"
+                if "to" in band
+                else f"{band['from']:g} m on",
+                f"{band['share']:.1%}",
+                f"{band['abs_rel']:.4f}",
+                f"{band['delta1']:.4f}",
+            ]
+            for band in self.distances
+        ]
+        header = ["true depth", "pixels", "abs_rel", "delta1"]
+        return ["### By distance, pooled pixels", "", *table(header, rows, "lrrr"), ""]
 
     def _comparison(self, row: Row) -> list[str]:
         """Lists the published row with these scores, and what limits the comparison."""

@@ -15,6 +15,9 @@ from keras_depth.protocols import Protocol
 # whatever its size. It changes no score.
 FRAMES_PER_CALL = 8
 
+# Metres: a room's distances, then a street's.
+_BANDS = (0, 1, 2, 3, 4, 6, 10, 20, 40, 80)
+
 
 class Scored(NamedTuple):
     """The pixels of one frame that a protocol scores.
@@ -55,6 +58,7 @@ class Scorer:
         }
         self._disparity = {name: metrics.DepthMetric("d1", name) for name in reductions}
         self._stereo = False
+        self._sums = np.zeros((3, len(_BANDS)))  # of pixels, relative errors, and delta1, by band
         self.map_metrics: dict[str, list[float]] = {name: [] for name in protocol.extra}
         self.valid_pixels = 0
         self.all_pixels = 0
@@ -69,6 +73,7 @@ class Scorer:
         pixels = scored.y_true[valid], scored.y_pred[valid]
         for batches in self._depth.values():
             batches.add(*pixels)
+        self._sums += _sums_by_band(pixels[0][:, 0], pixels[1][:, 0])
         if "focal_baseline" in sample:
             self._stereo = True
             disparities = _disparities(scored, sample["focal_baseline"])
@@ -91,6 +96,23 @@ class Scorer:
             if counted:
                 scores["image"][name] = float(np.mean(counted))
         return scores
+
+    def by_distance(self) -> list[dict[str, float]]:
+        """Returns for each band of true depth that has pixels: its limits, their share and errors.
+
+        `from` and `to` in metres (the last band has no `to`), `share` of all scored pixels, and
+        `abs_rel` and `delta1` pooled over the band's pixels.
+        """
+        bands = []
+        for near, far, (pixels, error, right) in zip(
+            _BANDS, [*_BANDS[1:], None], self._sums.T, strict=True
+        ):
+            if pixels:
+                limits = {"from": near} if far is None else {"from": near, "to": far}
+                share = pixels / max(self.valid_pixels, 1)
+                errors = {"abs_rel": error / pixels, "delta1": right / pixels}
+                bands.append({**limits, "share": share, **errors})
+        return bands
 
 
 def apply(
@@ -171,6 +193,15 @@ class _Batches:
         for metric in self._metrics:
             metric.update_state(y_true, y_pred)
         self._frames = []
+
+
+def _sums_by_band(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Sums pixels, |p - t| / t and max(p / t, t / p) < 1.25 by band of true depth: (3, bands)."""
+    band = np.searchsorted(_BANDS, target, side="right") - 1
+    error = np.abs(prediction - target) / target
+    right = (prediction < 1.25 * target) & (target < 1.25 * prediction)
+    weights = (np.ones_like(error), error, right)
+    return np.stack([np.bincount(band, w, minlength=len(_BANDS)) for w in weights])
 
 
 def _disparities(scored: Scored, focal_baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

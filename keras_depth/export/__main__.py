@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from keras_depth.command import count, load_tensorflow, program, run, size
 from keras_depth.errors import InputError
 from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
+from keras_depth.predict.loading import resolve
 
 if TYPE_CHECKING:
     from keras_depth.export import exporter
@@ -99,8 +100,9 @@ def _build_engine(written: list["exporter.Written"], prepared: "exporter.Prepare
 def _request(arguments: argparse.Namespace) -> Request:
     """Returns what the arguments ask for, with the defaults of the format."""
     options = vars(arguments)
-    folder = arguments.run if arguments.run.is_dir() else arguments.run.parent
-    options["output"] = arguments.output or folder / "exported" / arguments.format
+    if arguments.output is None:
+        results = resolve(arguments.run, "run", "keras", "preset").results
+        options["output"] = results / "exported" / arguments.format
     if arguments.batch is None and arguments.format not in ANY_BATCH:
         options["batch"] = 1
     if arguments.dtype is None:
@@ -117,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="run folder or .keras file")
+    add("run", type=Path, metavar="RUN", help="run folder, .keras file or preset")
     add("--format", required=True, choices=PRECISIONS, metavar="FORMAT", help="see below")
     add(
         "--output",

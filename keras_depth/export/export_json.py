@@ -1,6 +1,5 @@
 """Describes an exported network: the contents of its export.json."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from keras_depth import models
 from keras_depth.environment import environment
 from keras_depth.export import network
 from keras_depth.export.request import Request
-from keras_depth.files import write_text
+from keras_depth.files import sha256, write_text
 from keras_depth.predict.exported import DETAILS
 from keras_depth.predict.loading import resolve
 
@@ -55,7 +54,7 @@ def describe_model(
         "parameters": model.count_params(),
         "encoding": encoding,
         "focal_baseline": focal_baseline,
-        "sha256": _sha256(resolve(request.run).model_file),
+        "sha256": sha256(resolve(request.run).model_file),
     }
 
 
@@ -71,12 +70,7 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": _sha256(path),
+            "sha256": sha256(path),
         }
         for path in files
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

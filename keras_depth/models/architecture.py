@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_depth import presets
 from keras_depth.errors import InputError, check_choice, first_line
 from keras_depth.models.blocks import Sides
 from keras_depth.registry import Registry
@@ -106,10 +107,10 @@ def create_model(
     Args:
         name: see `list_architectures()`.
         input_shape: (height, width, 3) of the image. Defaults to the network's own `size`.
-        weights: None or "none" (random), "imagenet" (the encoder's), the path of a trained model
-            (`.keras`, `.weights.h5` or a run folder), whose size may differ, or a file of the
-            encoder's alone: `.h5` as keras.applications saves it, or PyTorch's `.pth` of an encoder
-            that keras.applications does not have.
+        weights: None or "none" (random), "imagenet" (the encoder's), the name of a preset or the
+            path of a trained model (`.keras`, `.weights.h5` or a run folder), whose size may
+            differ, or a file of the encoder's alone: `.h5` as keras.applications saves it, or
+            PyTorch's `.pth` of an encoder that keras.applications does not have.
         **options: the builder's; `models.get(name).options` lists them.
 
     Returns:
@@ -145,12 +146,16 @@ def is_encoder_h5(path: str) -> bool:
 
 def _load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights of a trained model, which may have been built for another size."""
+    if not path.exists() and (preset := presets.find(path)):
+        presets.check(preset)
+        path = preset
     if path.is_dir():
         path = path / "model.keras"  # a run folder
     if not path.is_file():
         raise InputError(
-            f"weights {path}: no such file; give 'none', 'imagenet' or the path of a .keras,"
-            " .weights.h5 or, of an encoder alone, .h5 or .pth file"
+            f"weights {path}: no such file; give 'none', 'imagenet', a preset's name"
+            f" ({', '.join(presets.list_presets())}) or the path of a .keras, .weights.h5 or, of an"
+            " encoder alone, .h5 or .pth file"
         )
     wanted, found = model.name, "they"
     try:

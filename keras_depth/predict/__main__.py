@@ -164,7 +164,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "run", type=Path, metavar="RUN", help="run folder, .keras file or exported network"
+        "run", type=Path, metavar="RUN", help="run folder, .keras file, exported network or preset"
     )
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="pictures, videos, folders of them, or camera:0"

@@ -17,7 +17,8 @@ from keras_depth.errors import InputError
 from keras_depth.models import reparameterize
 from keras_depth.predict import loading
 from keras_depth.predict.exported import Exported
-from keras_depth.predict.loading import finest, input_size
+from keras_depth.predict.loading import Source, finest, input_size
+from keras_depth.predict.preset_writer import write_preset
 
 
 class DepthEstimator:
@@ -47,6 +48,8 @@ class DepthEstimator:
         focal_baseline: float | None = None,
     ):
         self._focal_baseline = focal_baseline
+        self._trained = model
+        self._source: Source | None = None
         if isinstance(model, Exported):
             self._input_size, self._encoding = model.input_size, ENCODINGS["metric"]
             self._compute: Callable = partial(_run_exported, model)
@@ -63,7 +66,7 @@ class DepthEstimator:
 
     @classmethod
     def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
-        """Loads a run folder (its `model.keras`), a `.keras` file or an exported network.
+        """Loads a run folder (its `model.keras`), a `.keras` file, an exported network or a preset.
 
         A network of this suite runs in its fastest form, which is the same function. If it writes
         disparity, the `camera.json` beside it says what that is in metres.
@@ -74,16 +77,48 @@ class DepthEstimator:
         source = loading.resolve(path)
         if source.kind == "exported":
             return cls(loading.load_exported(source.path))
-        model = loading.load_model(source.path)
+        trained = model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.reparameterize_model(model)
         try:
             estimator = cls(model, encoding)
         except InputError as error:
             raise InputError(f"{source.model_file}: {error}") from error
+        estimator._trained, estimator._source = trained, source
         if estimator.stereo:
             estimator._focal_baseline = source.run_folder.focal_baseline()
         return estimator
+
+    @classmethod
+    def from_preset(cls, preset: str | Path) -> "DepthEstimator":
+        """Loads a preset: by its name, or from a folder that `save_to_preset` wrote.
+
+        Raises:
+            InputError: there is none of that name, or it is damaged.
+
+        Example:
+            >>> estimator = DepthEstimator.from_preset("mobile_interl_nyu")
+        """
+        return cls.load(loading.resolve(preset, "preset").path)
+
+    def save_to_preset(self, folder: str | Path) -> None:
+        """Writes the network as a preset: a folder with half the bytes, and a model card.
+
+        The card of a network that was loaded from a run folder also tells its recipe and the scores
+        of its report. Complete the card's text before you publish the preset.
+
+        Args:
+            folder: made if missing; its name is the preset's.
+
+        Raises:
+            InputError: an exported network, or a folder that holds something else.
+        """
+        if isinstance(self._trained, Exported):
+            raise InputError(
+                f"{self._trained.folder}: an exported network has no Keras model; save the run that"
+                " it was exported from"
+            )
+        write_preset(self._trained, self._encoding.name, self._source, Path(folder))
 
     @property
     def input_size(self) -> tuple[int, int]:

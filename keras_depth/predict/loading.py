@@ -1,4 +1,4 @@
-"""What RUN is: a run folder, a .keras file or an exported network; and how its model is loaded."""
+"""What RUN is: a run, a .keras file, an exported network, a preset; and how its model is loaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_depth import presets
 from keras_depth.errors import InputError
 from keras_depth.predict.exported import Exported, find_version
 
@@ -20,7 +21,11 @@ KINDS = {
     "run": "a run folder (it holds model.keras)",
     "keras": "a .keras file",
     "exported": "an exported network (python -m keras_depth.export makes one)",
+    "preset": "the name of a preset (python -m keras_depth list shows them)",
 }
+# What the results of a preset's evaluation or export are written under, by default: the preset
+# itself is a part of the installed package.
+_RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Source:
 
     Attributes:
         kind: one of `KINDS`.
-        path: the run folder, the .keras file, or the folder that holds `export.json`.
+        path: the run folder, the .keras file, the folder that holds `export.json`, or the preset's.
     """
 
     kind: str
@@ -37,8 +42,15 @@ class Source:
 
     @property
     def model_file(self) -> Path:
-        """The .keras file of a run folder or itself; an exported network has none."""
-        return self.path / "model.keras" if self.kind == "run" else self.path
+        """The .keras file, of a folder or itself; an exported network has none."""
+        return self.path / "model.keras" if self.kind in ("run", "preset") else self.path
+
+    @property
+    def results(self) -> Path:
+        """The folder where commands write what belongs to the network, unless told otherwise."""
+        if self.kind == "preset":
+            return _RUNS / self.path.name
+        return self.path.with_suffix("") if self.kind == "keras" else self.path
 
     @property
     def run_folder(self) -> RunFolder:
@@ -49,12 +61,12 @@ class Source:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of a run folder; None for a network that names none.
+        """The recipe of a run or a preset; None for a network that names none.
 
         Raises:
             InputError: the run folder has no recipe.
         """
-        return self.run_folder.recipe() if self.kind == "run" else None
+        return self.run_folder.recipe() if self.kind in ("run", "preset") else None
 
 
 def resolve(path: str | Path, *kinds: str) -> Source:
@@ -62,14 +74,15 @@ def resolve(path: str | Path, *kinds: str) -> Source:
 
     Every command that takes a trained network asks here. A folder that holds `export.json`, or
     versions of it, is an exported network, and its highest version counts; one that holds
-    `model.keras` is a run folder.
+    `model.keras` is a run folder, or a preset's if it also holds `card.md`. A name that is no path
+    is that of a preset of the package.
 
     Args:
         path: what the user gave.
         kinds: those of `KINDS` that the command takes; by default all.
 
     Raises:
-        InputError: the path is none of them.
+        InputError: the path is none of them, or the preset is damaged.
     """
     path, kinds = Path(path), kinds or tuple(KINDS)
     found = _find(path)
@@ -78,7 +91,8 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     if found:
         problem = f"this is {KINDS[found.kind]}"
     elif not path.exists():
-        problem = "no such file or folder"
+        known = ", ".join(presets.list_presets())
+        problem = f"no such file or folder, and no preset (known: {known})"
     elif (path / "recipe.yaml").is_file():
         problem = "this run has no model.keras yet, so run its train command again"
     elif path.is_dir():
@@ -91,9 +105,13 @@ def resolve(path: str | Path, *kinds: str) -> Source:
 
 
 def _find(path: Path) -> Source | None:
-    # The names of trained networks that come with the package are to be looked up here, first.
+    if not path.exists() and (folder := presets.find(path)):
+        path = folder
     if version := find_version(path):
         return Source("exported", version)
+    if presets.is_preset(path):
+        presets.check(path)
+        return Source("preset", path)
     if (path / "model.keras").is_file():
         return Source("run", path)
     if path.suffix == ".keras" and path.is_file():
@@ -102,7 +120,7 @@ def _find(path: Path) -> Source | None:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Loads the Keras model of a run folder or of a .keras file.
+    """Loads the Keras model of a run folder, a .keras file or a preset.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is no depth network.
@@ -111,7 +129,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     from keras_depth import models  # noqa: F401  (registers the layers that a file may hold)
 
-    file = resolve(path, "run", "keras").model_file
+    file = resolve(path, "run", "keras", "preset").model_file
     if not zipfile.is_zipfile(file):
         raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")
     try:

@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_depth.command import count, program, run
+from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.errors import check_installed
+from keras_depth.export.request import Request
+from keras_depth.files import sha256
 from keras_depth.predict.exported import find_version, read_details
-from keras_depth.predict.loading import resolve
+from keras_depth.predict.loading import Source, resolve
 
 _EXAMPLES = """\
 examples:
@@ -45,8 +47,25 @@ def find(path: Path) -> dict[str, Path]:
         several = {child.name: find_version(child) for child in sorted(path.glob("*/"))}
         if found := {name: folder for name, folder in several.items() if folder}:
             return found
-    folder = resolve(path, "exported").path
+    source = resolve(path)
+    folder = source.path if source.kind == "exported" else _export(source)
     return {read_details(folder)["name"]: folder}
+
+
+def _export(source: Source) -> Path:
+    """Returns the SavedModel of a network that is not exported; writes it unless it is there."""
+    request = Request(source.path, "saved_model", source.results / "exported" / "saved_model")
+    for folder in request.output.glob("*/"):
+        version = find_version(folder)
+        # Another network of the run may have been exported since.
+        if version and read_details(version)["model"]["sha256"] == sha256(source.model_file):
+            return version
+    load_tensorflow()
+    from keras_depth.export import exporter
+
+    written = exporter.export(request)[0]
+    print(f"{source.path}: exported to {written.folder}")
+    return written.folder
 
 
 def _parser() -> argparse.ArgumentParser:

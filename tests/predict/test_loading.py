@@ -60,7 +60,11 @@ def test_what_a_run_is(work, path, kind, found):
 @pytest.mark.parametrize(
     "path, kinds, message",
     [
-        ("gone", (), "gone: no such file or folder; give a run folder .*, a .keras file or an exp"),
+        (
+            "gone",
+            (),
+            "gone: no such file or folder, and no preset .*; give a run folder .*, a .k",
+        ),
         ("other", (), "other: this folder holds no model.keras and no export.json; give a run"),
         ("begun", (), "begun: this run has no model.keras yet, so run its train command again"),
         ("model.h5", (), "model.h5: not a .keras file; give a run folder"),
@@ -81,7 +85,7 @@ def test_a_run_folder_has_a_recipe_and_a_lone_file_has_none(work):
 
 def test_each_kind_has_its_loader(work, run_folder):
     assert load_model(run_folder).name == load_model(run_folder / "model.keras").name == "red"
-    with pytest.raises(InputError, match="give a run folder .* or a .keras file"):
+    with pytest.raises(InputError, match="give a run folder .*, a .keras file or the name of a"):
         load_model("exported")
     with pytest.raises(InputError, match="export.json: damaged"):
         load_exported("exported")
