@@ -1,7 +1,12 @@
-"""Reads a user's own RGB-D recordings: folders of images beside folders of depth maps.
+"""Reads a user's own recordings: folders of pictures beside folders of depth, or stereo pairs.
 
-    data_dir/rgb/1.jpg       images: rgb/, color/, colour/, image/ or images/
+    data_dir/rgb/1.jpg       pictures: rgb/, color/, colour/, image/, images/ or left/
     data_dir/depth/1.png     depth of the same name: 16-bit PNG or PGM, or .npy in metres
+
+    data_dir/left/1.jpg      stereo pairs, rectified
+    data_dir/right/1.jpg     the right picture of the same name
+    data_dir/depth/1.png     depth of the left picture, if there is any
+    data_dir/camera.yaml     the calibration, see `camera.py`
 
 Several recordings are in folders of their own, one or two levels down; train/, validation/ (or
 val/) and test/ at the top are the splits. A recording with rgb.txt and depth.txt is one of the TUM
@@ -10,15 +15,20 @@ RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps are paired 
 
 import io
 import os
-import re
 import threading
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from keras_depth import depth_png
+from keras_depth.data.folders.camera import Camera, find_camera, read_camera
+from keras_depth.data.folders.recordings import (
+    Frame,
+    Recording,
+    find_recordings,
+    is_tum,
+    only_folder,
+)
 from keras_depth.data.reader import (
     Reader,
     Sample,
@@ -26,50 +36,49 @@ from keras_depth.data.reader import (
     make_sample,
     read_bytes,
 )
-from keras_depth.data.splits import check_hold_out, hold_out_scenes
+from keras_depth.data.splits import (
+    check_hold_out,
+    check_max_missing,
+    describe_missing,
+    hold_out_scenes,
+)
 from keras_depth.errors import InputError
 from keras_depth.images import decode_rgb
 
-_IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images")
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm")
-_DEPTH_FOLDERS = ("depth", "depths")
-_DEPTH_SUFFIXES = (".png", ".pgm", ".npy")
 _SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
-_TUM_LISTS = ("rgb.txt", "depth.txt")
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
-_TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
-
-
-class _Frame(NamedTuple):
-    picture: Path
-    depth: Path
-    recording: Path
 
 
 def open_folder(
     data_dir: str | Path,
     split: str | None = None,
     *,
+    stereo: bool = True,
     units_per_metre: float | None = None,
+    max_missing: float = 0.02,
     hold_out: float = 0.1,
 ) -> "FolderReader":
-    """Opens a folder of RGB-D recordings.
+    """Opens a folder of recordings; frames that lack a file are left out, see `Reader.missing`.
 
     Args:
         data_dir: a recording, or a folder of recordings.
         split: "train", "validation", "test", or None: the test/ folder's frames if there is one,
             otherwise all frames.
+        stereo: of recordings with left/ and right/, samples also hold the right picture and
+            `focal_baseline`; with False the left pictures and their depth are read alone.
         units_per_metre: the value of a 16-bit depth image for one metre: 1000 for millimetres,
             5000 as TUM, 256 as KITTI. Not needed for .npy files, which hold metres, nor for TUM's
             recordings.
+        max_missing: the share of the frames, 0 to 1, that may lack a file.
         hold_out: without a validation/ folder, the part of the training frames that "train" leaves
             to "validation": whole recordings, or the last frames of a single one, so that
             neighboring frames of a video are not in both. With 0, "validation" is the test/
             folder's frames.
 
     Raises:
-        InputError: no recording is found, the unit is not given, a list is damaged, two folders
-            compete, or the split has no frame.
+        InputError: no recording is found, recordings are of several kinds, the unit or the camera
+            is not given, a list is damaged, two folders compete, too many frames lack a file, or
+            the split has no frame.
     """
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
     if not path.is_dir():
@@ -82,19 +91,22 @@ def open_folder(
             f"data.units_per_metre is {units_per_metre!r}; give a number above 0, such as 1000 for "
             "depth in millimetres"
         )
+    check_max_missing(max_missing)
     check_hold_out(hold_out)
     splits = {
-        name: folder for name, folders in _SPLIT_FOLDERS.items() if (folder := _only(path, folders))
+        name: folder
+        for name, folders in _SPLIT_FOLDERS.items()
+        if (folder := only_folder(path, folders))
     }
-    frames, alone = _frames(_sources(path, splits, split, hold_out))
+    recordings = find_recordings(_sources(path, splits, split, hold_out), stereo)
     title = split or ("test" if "test" in splits else "all")
-    if frames and hold_out and split in ("train", "validation") and "validation" not in splits:
-        kept, rest, how = _hold_out(frames, hold_out, path)
-        whole = {f.recording for f in kept} - {f.recording for f in rest}
-        frames = kept if split == "validation" else rest
-        alone = [f for f in alone if whole.isdisjoint(f.parents) == (split == "train")]
+    divided = hold_out and split in ("train", "validation") and "validation" not in splits
+    if divided and any(recording.frames for recording in recordings):
+        kept, rest, how = _hold_out(recordings, hold_out, path)
+        recordings = kept if split == "validation" else rest
         title = f"{split} ({how} held out)"
-    return FolderReader(path, title, frames, [str(file) for file in alone], units_per_metre)
+    description = _describe(path, title, recordings, max_missing)
+    return FolderReader(path, recordings, units_per_metre, description)
 
 
 class FolderReader(Reader):
@@ -102,52 +114,66 @@ class FolderReader(Reader):
 
     Args:
         path: the folder.
-        title: the split, for the description.
-        frames: image, depth and recording of each frame.
-        missing: the files without a partner.
+        recordings: those of the split, of one kind.
         units_per_metre: see `open_folder`.
+        description: see `Reader`.
     """
 
     def __init__(
         self,
         path: Path,
-        title: str,
-        frames: list[_Frame],
-        missing: list[str],
+        recordings: list[Recording],
         units_per_metre: float | None,
+        description: str,
     ):
-        self._path, self._frames, self.missing = path, frames, tuple(missing)
+        self._path, self.description = path, description
+        self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
+        self.missing = tuple(str(file) for each in recordings for file in each.missing)
+        self._frames = [frame for each in recordings for frame in each.frames]
         self._units = {
-            recording: units_per_metre or (_TUM_UNITS if _is_tum(recording) else None)
-            for recording in {frame.recording for frame in frames}
+            each.path: units_per_metre or (_TUM_UNITS if is_tum(each.path) else None)
+            for each in recordings
         }
-        lacking = f"; {len(missing)} files without partner, first {missing[0]}" if missing else ""
-        if not frames:
-            raise InputError(
-                f"{path}, {title}: no frame has both a picture and a depth map{lacking}; give the "
-                "two files of a frame the same name"
-            )
-        for frame in frames:
-            if not _is_array(frame.depth) and self._units[frame.recording] is None:
+        self.units_per_metre = self._common_unit()
+        self._cameras = _read_cameras(path, recordings) if self.stereo else {}
+
+    def _common_unit(self) -> float | None:
+        """Returns the unit of the depth pictures; None if there are none, or of several units.
+
+        Raises:
+            InputError: nothing says what it is.
+        """
+        pictures = [each for each in self._frames if each.depth and not _is_array(each.depth)]
+        for frame in pictures:
+            if self._units[frame.recording] is None:
                 raise InputError(
                     f"{frame.depth}: a depth picture does not tell its unit; say what it stores "
                     "for one metre: --set data.units_per_metre=1000 (millimetres), 5000 (TUM), "
                     "256 (KITTI)"
                 )
-        self.description = f"RGB-D folder, {title}: {len(frames)} frames from {path}{lacking}"
+        units = {self._units[frame.recording] for frame in pictures}
+        return units.pop() if len(units) == 1 else None
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def stored(self, index: int) -> Sample:
-        picture, depth, recording = self._frames[index]
-        data, units = read_bytes(depth), self._units[recording]
-        if units is None or _is_array(depth):
-            metres = _decode_array(data, str(depth))
-        else:
-            metres = depth_png.decode(data, str(depth), units)
-        rgb = decode_rgb(read_bytes(picture), str(picture))
-        return make_sample(rgb, metres, self.name(index))
+        frame, name = self._frames[index], self.name(index)
+        rgb = _picture(frame.picture)
+        metres = self._metres(frame, rgb.shape[:2])
+        if not frame.right:
+            return make_sample(rgb, metres, name)
+        camera = self._cameras[frame.recording]
+        camera.check_size(frame.picture, rgb.shape[:2])
+        return make_sample(rgb, metres, name, _picture(frame.right), camera.focal_baseline)
+
+    def _metres(self, frame: Frame, size: tuple[int, int]) -> np.ndarray:
+        if not frame.depth:
+            return np.zeros(size, np.float32)
+        data, units = read_bytes(frame.depth), self._units[frame.recording]
+        if units is None or _is_array(frame.depth):
+            return _decode_array(data, str(frame.depth))
+        return depth_png.decode(data, str(frame.depth), units)
 
     def name(self, index: int) -> str:
         return str(self._frames[index].picture)
@@ -176,136 +202,69 @@ def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: f
     raise InputError(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
 
 
-def _frames(folders: list[Path]) -> tuple[list[_Frame], list[Path]]:
-    """Returns the frames of the folders in order, and the files without a partner."""
-    recordings = [found for folder in folders for found in _recordings(folder, levels=2)]
-    if not recordings:
-        raise InputError(
-            f"{', '.join(map(str, folders))}: no recording found: looked for a folder of pictures "
-            f"({', '.join(_IMAGE_FOLDERS)}) beside one of depth ({', '.join(_DEPTH_FOLDERS)}), here"
-            " and up to two levels down"
-        )
-    frames: list[_Frame] = []
-    alone: list[Path] = []
-    for recording in recordings:
-        pairs, files = (_pairs_by_time if _is_tum(recording) else _pairs_by_name)(recording)
-        frames += [_Frame(picture, depth, recording) for picture, depth in pairs]
-        alone += files
-    return frames, alone
-
-
 def _hold_out(
-    frames: list[_Frame], part: float, path: Path
-) -> tuple[list[_Frame], list[_Frame], str]:
-    """Returns the frames for validation, the rest, and how they were divided."""
-    recordings = [frame.recording.relative_to(path).as_posix() for frame in frames]
-    if len(set(recordings)) > 1:
-        names = hold_out_scenes(recordings, part, path)
-        kept = [f for f, name in zip(frames, recordings, strict=True) if name in names]
-        rest = [f for f, name in zip(frames, recordings, strict=True) if name not in names]
-        return kept, rest, f"{len(names)} of {len(set(recordings))} recordings"
-    if len(frames) == 1:
+    recordings: list[Recording], part: float, path: Path
+) -> tuple[list[Recording], list[Recording], str]:
+    """Returns the recordings for validation, the others, and how they were divided."""
+    names = {each.path.relative_to(path).as_posix(): each for each in recordings if each.frames}
+    if len(names) > 1:
+        kept = [names[name] for name in hold_out_scenes(names, part, path)]
+        kept = [each for each in recordings if each in kept]  # in order
+        rest = [each for each in recordings if each not in kept]
+        return kept, rest, f"{len(kept)} of {len(names)} recordings"
+    (single,) = names.values()
+    total = len(single.frames)
+    if total == 1:
         raise InputError(f"{path}: has only one frame; leave data.hold_out at 0, or add frames")
-    count = min(max(1, round(part * len(frames))), len(frames) - 1)
-    return frames[-count:], frames[:-count], f"the last {count} of {len(frames)} frames"
-
-
-def _recordings(folder: Path, levels: int) -> list[Path]:
-    """Returns the recordings at `folder` or down to `levels` below it."""
-    if _is_tum(folder) or (_only(folder, _IMAGE_FOLDERS) and _only(folder, _DEPTH_FOLDERS)):
-        return [folder]
-    if not levels:
-        return []
-    folders = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")]
-    return [
-        recording
-        for below in sorted(folders, key=lambda f: _by_number(f.name))
-        for recording in _recordings(below, levels - 1)
+    count = min(max(1, round(part * total)), total - 1)
+    last = single._replace(frames=single.frames[-count:], missing=[], unmatched=[])
+    rest = [
+        each._replace(frames=each.frames[:-count]) if each is single else each
+        for each in recordings
     ]
+    return [last], rest, f"the last {count} of {total} frames"
 
 
-def _is_tum(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in _TUM_LISTS)
+def _describe(path: Path, title: str, recordings: list[Recording], max_missing: float) -> str:
+    """Returns a reader's description.
 
-
-def _only(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """Returns the one folder of these names, if there is one."""
-    found = [folder / name for name in names if (folder / name).is_dir()]
-    if len(found) > 1:
+    Raises:
+        InputError: no frame has all its files, or too many have not.
+    """
+    kind, count = recordings[0].kind, sum(len(each.frames) for each in recordings)
+    missing = [str(file) for each in recordings for file in each.missing]
+    alone = [file for each in recordings for file in each.unmatched]
+    apart = f"; {len(alone)} files without partner near their time, first " if alone else ""
+    apart += str(alone[0]) if alone else ""
+    if not count:
+        needed = "both pictures" if recordings[0].stereo else "both a picture"
+        needed += " and a depth map" if recordings[0].measured else ""
+        lacking = f"; {len(missing)} files without partner, first {missing[0]}" if missing else ""
         raise InputError(
-            f"{folder}: holds {found[0].name}/ and {found[1].name}/, either of which may be meant; "
-            "rename one"
+            f"{path}, {title}: no frame has {needed}{lacking}{apart}; give the files of a frame the"
+            " same name"
         )
-    return found[0] if found else None
-
-
-def _by_number(name: str) -> list[str | int]:
-    """Sorts 2.png before 10.png, as the frames of a video were taken."""
-    return [int(part) if part.isdigit() else part for part in re.split("([0-9]+)", name)]
-
-
-def _pairs_by_name(recording: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    pictures = _by_stem(_only(recording, _IMAGE_FOLDERS), _IMAGE_SUFFIXES)
-    depths = _by_stem(_only(recording, _DEPTH_FOLDERS), _DEPTH_SUFFIXES)
-    both = sorted(pictures.keys() & depths.keys(), key=_by_number)
-    one = sorted(pictures.keys() ^ depths.keys(), key=_by_number)
-    return (
-        [(pictures[stem], depths[stem]) for stem in both],
-        [pictures.get(stem) or depths[stem] for stem in one],
+    lack = describe_missing(
+        f"{path}: {kind}, {title}",
+        count,
+        missing,
+        max_missing,
+        word="without all their files",
+        remedy="give the files of a frame the same name",
+        named=3,
     )
+    return f"{kind}, {title}: {count} frames from {path}{lack}{apart}"
 
 
-def _by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for name in sorted(os.listdir(folder)):
-        stem, suffix = os.path.splitext(name)
-        # A leading dot marks macOS's metadata files.
-        if suffix.lower() not in suffixes or name.startswith("."):
-            continue
-        if stem in files:
-            raise InputError(
-                f"{folder}: holds {files[stem].name} and {name}, either of which may be meant; "
-                "rename one"
-            )
-        files[stem] = Path(folder or "", name)
-    return files
+def _read_cameras(path: Path, recordings: list[Recording]) -> dict[Path, Camera]:
+    """Returns the camera of each recording, by its folder."""
+    files = {each.path: find_camera(each.path, path) for each in recordings}
+    cameras = {file: read_camera(file) for file in set(files.values())}
+    return {recording: cameras[file] for recording, file in files.items()}
 
 
-def _pairs_by_time(recording: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    (times, pictures), (depth_times, depths) = (_tum_list(recording / n) for n in _TUM_LISTS)
-    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
-    _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
-    # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
-    # if nothing is near.
-    pairs = [(i, k) for i, k in enumerate(nearest) if k < len(depths) and back[k] == i]
-    found = [
-        (pictures[i], depths[k]) for i, k in pairs if pictures[i].exists() and depths[k].exists()
-    ]
-    used = {file for pair in found for file in pair}
-    return found, [file for file in (*pictures, *depths) if file not in used]
-
-
-def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
-    """Returns float64 (N, 1) seconds and the N files of one of TUM's lists."""
-    times, files = [], []
-    for number, line in enumerate(read_bytes(path).decode("utf-8", "replace").splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        where = f"{path}, line {number}"
-        try:
-            time, name = float(words[0]), PurePosixPath(*words[1:])
-        except ValueError:
-            raise InputError(f"{where}: not 'seconds file'; restore the list") from None
-        if len(words) != 2 or not np.isfinite(time):
-            raise InputError(f"{where}: not 'seconds file'; restore the list")
-        if name.is_absolute() or ".." in name.parts:
-            raise InputError(
-                f"{where}: {words[1]!r} is not a path within the recording; correct it"
-            )
-        times.append(time)
-        files.append(path.parent / name)
-    return np.array(times).reshape(-1, 1), files
+def _picture(file: Path) -> np.ndarray:
+    return decode_rgb(read_bytes(file), str(file))
 
 
 def _is_array(depth: Path) -> bool:
