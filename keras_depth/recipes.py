@@ -154,7 +154,7 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
 
 
 def open_data(recipe: Recipe, purpose: str) -> Reader:
-    """Opens the frames of a recipe.
+    """Opens the frames of a recipe; a network that writes disparity gets stereo pairs.
 
     Args:
         recipe: its `data` section says which data set, and how many frames.
@@ -171,6 +171,8 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
         if count is not None and (not isinstance(count, int) or count < 1):
             raise InputError(f"data: give a whole number of frames above 0, or null, not {count!r}")
     name, data_dir = section.pop("name"), section.pop("dir", None)
+    if "stereo" in DATA_SETS[name].options:
+        section = {"stereo": _writes_disparity(recipe)} | section
     if DATA_SETS[name].rendered:
         # Drawn on demand: as many as asked for, at the model's size.
         if purpose == "test":
@@ -181,6 +183,13 @@ def open_data(recipe: Recipe, purpose: str) -> Reader:
     if limit is None or limit >= len(reader):
         return reader
     return Subset(reader, [i * len(reader) // limit for i in range(limit)])
+
+
+def _writes_disparity(recipe: Recipe) -> bool:
+    from keras_depth import encodings, models  # import TensorFlow
+
+    name = recipe.encoding or models.get(recipe.architecture).encoding
+    return encodings.ENCODINGS[name].stereo
 
 
 _LIMITS = {"train": "frames", "validation": "validation_frames"}  # their keys in `data`

@@ -143,6 +143,25 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
     assert not set(recipe.options) - set(models.get(name).options)
 
 
+def test_pairs_of_your_own_have_a_recipe():
+    assert recipes.usual("optidepthnet_vgg", "folder") == "optidepthnet/pairs"
+    recipe = train.read_recipe(train.parse(["--arch", "optidepthnet_vgg", "--data", "folder"]))
+    assert recipe == recipes.load("optidepthnet/pairs") and recipe.protocol == "full"
+    # The larger networks follow their row on KITTI, but for its list.
+    other = train.read_recipe(train.parse(["--arch", "optidepthnet_resnet50", "--data", "folder"]))
+    assert other.data == {"name": "folder", "stereo": True} and other.size == (256, 512)
+
+
+@pytest.mark.parametrize(("network", "stereo"), [("optidepthnet_vgg", True), ("msfnet", False)])
+def test_only_a_network_of_disparity_gets_pairs(network, stereo):
+    own = {"data": {"name": "drives", "frames": 1}, "size": (128, 128)}
+    recipe = recipes.load("optidepthnet/pairs", architecture=network, **own)
+    assert recipes.open_data(recipe, "train").stereo == stereo
+    own["data"]["stereo"] = not stereo
+    recipe = recipes.load("optidepthnet/pairs", architecture=network, **own)
+    assert recipes.open_data(recipe, "train").stereo != stereo, "unless the recipe says so"
+
+
 @pytest.mark.parametrize(
     ("network", "data", "row"),
     [

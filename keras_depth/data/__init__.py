@@ -35,7 +35,7 @@ def open_reader(
             | drives | `rendered.drives.Drives` | rooms' but `holes`; `frames_per_drive`, `stereo` |
             | nyu | `nyu.open_nyu` | `list`, `depth`, `max_missing`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
-            | folder | `folders.open_folder` | `units_per_metre`, `hold_out` |
+            | folder | `folders.open_folder` | kitti's but `list`, `depth`; `units_per_metre` |
             | prepared | `prepared.reader.open_prepared` | none |
 
     Returns:

@@ -40,6 +40,7 @@ class Reader(ABC):
     stereo: samples are stereo samples.
     measured: samples have depth; otherwise all of it is 0.
     rendered: a program draws the frames; every report on them says so.
+    units_per_metre: what the depth pictures store for one metre, where that is for the user to say.
     """
 
     description: str
@@ -47,6 +48,7 @@ class Reader(ABC):
     stereo: bool = False
     measured: bool = True
     rendered: bool = False
+    units_per_metre: float | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -94,6 +96,7 @@ class Subset(Reader):
         self.description = f"{len(self._indices)} of {reader.description}"
         self.missing, self.stereo = reader.missing, reader.stereo
         self.measured, self.rendered = reader.measured, reader.rendered
+        self.units_per_metre = reader.units_per_metre
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -150,7 +153,8 @@ def make_sample(
     if rgb.shape[:2] != depth.shape:
         raise InputError(
             f"{name}: the picture is {rgb.shape[:2]} but its depth {depth.shape} (rows, columns); "
-            "restore the pair"
+            "align (register) the depth map to the color camera or, if both show the same view, "
+            "resize it to the picture, by the nearest pixel"
         )
     depth = np.asarray(depth, np.float32)
     if not np.isfinite(depth).all() or (depth < 0).any():
@@ -163,7 +167,7 @@ def make_sample(
         if right.shape != rgb.shape:
             raise InputError(
                 f"{name}: the left picture is {rgb.shape[:2]} but the right one {right.shape[:2]} "
-                "(rows, columns); restore the pair"
+                "(rows, columns); rectify both to one size, or restore the pair"
             )
         if not 0 < focal_baseline < np.inf:
             raise InputError(

@@ -52,6 +52,8 @@ def describe_missing(
     max_missing: float,
     word: str = "missing",
     detail: str = "",
+    remedy: str = "download them",
+    named: int = 1,
 ) -> str:
     """Returns the part of a description that counts missing frames; "" if there are none.
 
@@ -62,18 +64,21 @@ def describe_missing(
         max_missing: the share of all frames, 0 to 1, that may be missing.
         word: says what is wrong with them.
         detail: more for the message.
+        remedy: what to do about them.
+        named: how many of them are named.
 
     Raises:
         InputError: more frames are missing, or all.
     """
     if not missing:
         return ""
+    first = ", ".join(missing[:named]) + ", ..." * (1 < named < len(missing))
     total = kept + len(missing)
     share = len(missing) / total
     if kept and share <= max_missing:
-        return f"; {len(missing)} of {total} frames are {word}, first {missing[0]}"
+        return f"; {len(missing)} of {total} frames are {word}, first {first}"
     message = f"{what}: {len(missing)} of {total} frames ({100 * share:.1f} %) are {word}, "
-    message += f"first {missing[0]}; {detail}{'; ' * bool(detail)}download them"
+    message += f"first {first}; {detail}{'; ' * bool(detail)}{remedy}"
     if kept:
         message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
     raise InputError(message)

@@ -195,7 +195,7 @@ def _check_measured(reader: Reader) -> None:
     if not reader.measured:
         raise InputError(
             f"{reader.description}: there is no depth to score with; choose it with --data-option"
-            " depth=..."
+            " depth=..., or put depth/ beside left/ and right/ of a recording"
         )
 
 

@@ -51,8 +51,8 @@ class Frames:
             defaults["count"] = _RENDERED_COUNT
             if estimator:
                 defaults["size"] = estimator.input_size
-        if estimator and estimator.stereo and "stereo" in DATA_SETS[self.data].options:
-            defaults["stereo"] = True
+        if estimator and "stereo" in DATA_SETS[self.data].options:
+            defaults["stereo"] = estimator.stereo
         return open_reader(self.data, self.data_dir, self.split, **{**defaults, **self.options})
 
     def open_own(self, recipe: Recipe) -> Reader:

@@ -3,13 +3,17 @@
 import warnings
 
 import keras
+import numpy as np
 
 from keras_depth import models
-from keras_depth.data.reader import Reader
+from keras_depth.data.checks.depth_values import DepthValues, find_unit_faults
+from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError
 from keras_depth.losses import DepthLoss
 from keras_depth.recipes import Recipe
+
+_UNIT_FRAMES = 16  # evenly spread, whose depth is looked at
 
 
 def check_encoding(recipe: Recipe, encoding: Encoding) -> None:
@@ -36,7 +40,7 @@ def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Read
     if pairs and not frames.stereo:
         raise InputError(
             f"{data}: loss {name!r} needs stereo pairs; set data.stereo=true if the data set has"
-            " them"
+            " them; a recording of your own has them in left/ and right/"
         )
     if pairs and recipe.augmentation.get("crop"):
         raise InputError(
@@ -45,7 +49,8 @@ def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Read
         )
     if not pairs and not frames.measured:
         raise InputError(
-            f"{data}: loss {name!r} learns from depth; set data.depth to one that the data set has"
+            f"{data}: loss {name!r} learns from depth; set data.depth to one that the data set has,"
+            " or put depth/ beside the pictures of a recording"
         )
 
 
@@ -68,3 +73,19 @@ def warn_of_unreachable_depth(encoding: Encoding, frames: Reader, farthest: floa
             " architecture",
             stacklevel=4,
         )
+
+
+def warn_of_missing_frames(*readers: Reader) -> None:
+    """Warns, once for each reader, that frames of its list are left out."""
+    for reader in readers:
+        if reader.missing:
+            warnings.warn(reader.description, stacklevel=4)
+
+
+def warn_of_wrong_unit(frames: Reader, scene: str) -> None:
+    """Warns if the depth of a few frames does not look like metres; see `DataSet` for `scene`."""
+    values = DepthValues.of(np.zeros(0, np.float32))
+    for index in spread(len(frames), _UNIT_FRAMES):
+        values += DepthValues.of(frames.stored(index)["depth"])
+    for sentence in find_unit_faults(values, scene, frames.units_per_metre):
+        warnings.warn(f"training frames: {sentence}", stacklevel=4)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from keras_depth.data import DATA_SETS
 from keras_depth.data.batches import Batches
 from keras_depth.data.pipeline import (
     frames_of_step,
@@ -93,6 +94,8 @@ def _save_reference_statistics(run: Training) -> None:
     """Writes what evaluation needs from the training frames: their mean depth and the camera."""
     frames, size, folder = run.frames, run.recipe.size, run.folder
     if frames.measured and not folder.mean_depth_file.exists():
+        if not frames.rendered:
+            checks.warn_of_wrong_unit(frames, DATA_SETS[run.recipe.data["name"]].scene)
         mean = mean_depth_map(frames, size, limit=_MEAN_FRAMES)
         checks.warn_of_unreachable_depth(run.encoding, frames, float(mean.max()))
         with replacing(folder.mean_depth_file) as path:

@@ -106,6 +106,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         validator = Validator(saved_model, loss, encoding, protocol, recipe.downsample)
     if chief:
         checks.warn_of_frozen_noise(recipe, model)
+        checks.warn_of_missing_frames(frames, validation)
     return Training(
         recipe=recipe,
         folder=folder,

@@ -15,6 +15,7 @@ from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.images import to_uint8
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
+from tests.helpers.write_rig import write_rig
 
 SIZE = (48, 64)
 # Lists that the pages' commands read, whole.
@@ -42,6 +43,7 @@ def build(home: Path, work: Path) -> None:
     rooms = Rooms(12, SIZE)
     _recording(home / "robot", rooms, 1000)
     _tum(home / "rgbd_dataset_freiburg1_desk", Rooms(4, SIZE))
+    write_rig(Drives(8, (64, 208), frames_per_drive=2, stereo=True), home / "rig")
     _pictures(work, rooms)
     _maps(work)
 

@@ -1,12 +1,16 @@
 """Recipes whose network, loss and frames do not fit together."""
 
+import numpy as np
 import pytest
 
-from keras_depth import models
+from keras_depth import depth_png, models
+from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
+from keras_depth.images import encode_png, to_uint8
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 from tests.helpers.architectures import make_architecture
+from tests.helpers.files import write_file
 from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
@@ -62,3 +66,35 @@ def test_a_loss_of_depth_needs_depth(tmp_path, kitti):
         loop.train(recipe(f"data={blind}"), RunFolder(tmp_path / "run"))
     with pytest.raises(InputError, match="does not fit tiny_for_tests, which learns from depth"):
         loop.train(recipe("loss={name: stereo}"), RunFolder(tmp_path / "run"))
+
+
+def test_missing_frames_and_a_wrong_unit_are_said(tmp_path):
+    """Each once, in a line; the training goes on."""
+    rooms = Rooms(8, (16, 32))
+    for index, sample in enumerate(rooms):
+        write_file(tmp_path / f"rgb/{index}.png", encode_png(to_uint8(sample["image"])))
+        write_file(tmp_path / f"depth/{index}.png", depth_png.encode(sample["depth"], 1000))
+    (tmp_path / "depth/5.png").unlink()
+    data = f"{{name: folder, dir: {tmp_path}, max_missing: 0.2, units_per_metre: 5000}}"
+    with pytest.warns(UserWarning) as caught:
+        loop.train(recipe(f"data={data}", "epochs=1"), RunFolder(tmp_path / "run"))
+    missing, unit = (
+        [text for text in (str(each.message) for each in caught) if part in text]
+        for part in ("without all their files", "units_per_metre")
+    )
+    assert len(missing) == len(unit) == 1
+    assert missing[0].endswith(
+        f"; 1 of 7 frames are without all their files, first {tmp_path}/rgb/5.png"
+    )
+    assert unit[0].startswith("training frames: hint: median depth 0.")
+    assert "give units_per_metre=1000 (median" in unit[0]
+
+
+def test_pairs_are_asked_of_a_folder_without(tmp_path):
+    write_file(tmp_path / "rgb/1.png", encode_png(np.zeros((16, 32, 3), np.uint8)))
+    write_file(tmp_path / "depth/1.png", depth_png.encode(np.ones((16, 32)), 1000))
+    data = f"{{name: folder, dir: {tmp_path}, units_per_metre: 1000, hold_out: 0}}"
+    (tmp_path / "test").symlink_to(".")
+    (tmp_path / "train").symlink_to(".")
+    with pytest.raises(InputError, match="a recording of your own has them in left/ and right/"):
+        loop.train(stereo_recipe(data, "batch_size=1"), RunFolder(tmp_path / "run"))

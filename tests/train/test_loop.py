@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from keras_depth import data, models, recipes
 from keras_depth.data.prepared.builder import prepare
+from keras_depth.data.rendered.drives import Drives
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.predict.estimator import DepthEstimator
@@ -23,6 +25,7 @@ from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 from tests.helpers.architectures import make_architecture
 from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
+from tests.helpers.write_rig import write_rig
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
@@ -124,6 +127,26 @@ def test_training_on_pairs(tmp_path, kitti):
         assert DepthEstimator.load(run.path)(np.zeros((50, 100, 3), "uint8")).shape == (50, 100)
     assert folder.mean_depth_file.exists() and not blind.mean_depth_file.exists()
     assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
+
+
+def test_training_on_pairs_of_your_own(tmp_path):
+    """The layout of the folder says that they are pairs, and camera.yaml what their scale is."""
+    drives = Drives(8, (32, 104), frames_per_drive=2, stereo=True)
+    rig = write_rig(drives, tmp_path / "rig")
+    section = f"{{name: folder, dir: {rig}, hold_out: 0.25, units_per_metre: 256}}"
+    folder, blind = RunFolder(tmp_path / "scored"), RunFolder(tmp_path / "blind")
+    assert loop.train(stereo_recipe(section), folder)
+    assert folder.log_rows()[-1]["val_abs_rel"] > 0
+    report, _ = evaluator.evaluate_run(folder.path)
+    assert report.scores["model"]["image"]["abs_rel"] > 0
+    for depth in rig.glob("*/depth"):
+        shutil.rmtree(depth)
+    assert not loop.train(stereo_recipe(section), blind)
+    assert_same_weights(folder, blind)
+    scale = pytest.approx(drives.focal_baseline * 32 / 104)
+    assert folder.focal_baseline() == scale == blind.focal_baseline()
+    with pytest.raises(InputError, match="no recording found"):
+        loop.train(recipe(f"data={section}"), RunFolder(tmp_path / "depth"))  # it reads no pairs
 
 
 def test_resuming_does_not_need_the_first_weights(tmp_path):

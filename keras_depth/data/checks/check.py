@@ -84,8 +84,8 @@ def check(
             stats[title], values = _read(reader, chosen[title], split, bar)
             sentences = [
                 *_compare_with_official(official, data_dir, options, split, reader),
-                *_find_odd_frames(split, stats[title], data_set.sizes, options),
-                *find_value_faults(values, data_set.scene, options.get("units_per_metre")),
+                *_find_odd_frames(split, stats[title], data_set.sizes, reader.measured),
+                *find_value_faults(values, data_set.scene, reader.units_per_metre),
                 find_trend_fault(
                     [frame.trend for frame in stats[title] if frame.trend is not None]
                 ),
@@ -225,7 +225,7 @@ def _find_odd_frames(
     split: Split,
     stats: list[_FrameStats],
     usual: frozenset[tuple[int, int]],
-    options: dict[str, Any],
+    measured: bool,
 ) -> list[str]:
     """Names the frames that cannot be read, and those that are useless for training."""
     sentences = []
@@ -250,7 +250,7 @@ def _find_odd_frames(
         "depth maps of one value": [frame.name for frame in stats if frame.constant],
         "frames without depth": [frame.name for frame in stats if not frame.measured],
     }
-    if options.get("depth") == "none":  # the user asked for none
+    if not measured:  # none is expected
         del groups["frames without depth"]
     sentences += [
         f"{what} ({len(names)}): {some(names)}" for what, names in groups.items() if names

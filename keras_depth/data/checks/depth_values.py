@@ -11,12 +11,17 @@ _LEVELS = 256  # distinct values that an 8-bit picture can hold
 
 # Kind of scene -> the lowest, the highest and a usual median of all depth, in metres.
 _MEDIANS = {"indoor": (0.3, 10.0, 2.7), "driving": (2.0, 100.0, 12.0), "any": (0.1, 200.0, 3.0)}
+# The medians of "any" that are nearer than a room's or farther than a street's, as a rule.
+_NEAR, _FAR = 0.6, 50.0
+# What a depth picture may store for one metre.
 _UNITS = {
     1000: "millimetres",
     5000: "steps of 1/5000 m, as TUM's",
     256: "steps of 1/256 m, as KITTI's",
     100: "centimetres",
+    10000: "tenths of a millimetre",
 }
+_LARGEST = 65535  # of a 16-bit picture
 
 
 @dataclass(frozen=True)
@@ -108,16 +113,38 @@ def find_value_faults(values: DepthValues, scene: str, units_per_metre: float | 
     Args:
         values: of all frames that were read.
         scene: "indoor", "driving" or "any".
-        units_per_metre: the divisor of a folder's depth images, if one was given.
+        units_per_metre: see `Reader`.
     """
+    faults = find_unit_faults(values, scene, units_per_metre)
+    if values.measured and not _is_saturated(values, units_per_metre):
+        faults += [_find_cut_off(values)]
+    return [sentence for sentence in faults if sentence]
+
+
+def find_unit_faults(values: DepthValues, scene: str, units_per_metre: float | None) -> list[str]:
+    """Says why the unit seems wrong; takes what `find_value_faults` takes."""
     if not values.measured:
         return []
-    found = (_find_unit_fault(values, scene, units_per_metre), _find_cut_off(values))
-    return [sentence for sentence in found if sentence]
+    share, sentences = 0.0, []
+    if _is_saturated(values, units_per_metre):
+        share = values.at_maximum / values.measured
+        sentences.append(
+            f"{share:.1%} of the depth is {values.maximum:g} m, stored as {_LARGEST}, which cameras"
+            " write where they measure nothing; write 0 there"
+        )
+    median = values.percentile(50 * (1 - share))
+    sentences.append(_find_unit_fault(values, median, scene, units_per_metre))
+    return [sentence for sentence in sentences if sentence]
 
 
-def _find_unit_fault(values: DepthValues, scene: str, units_per_metre: float | None) -> str:
-    median = values.percentile(50)
+def _is_saturated(values: DepthValues, units_per_metre: float | None) -> bool:
+    """Tells whether the maximum is the largest value of a 16-bit picture (or of millimetres)."""
+    return abs(values.maximum * (units_per_metre or 1000) - _LARGEST) < 0.5
+
+
+def _find_unit_fault(
+    values: DepthValues, median: float, scene: str, units_per_metre: float | None
+) -> str:
     low, high, usual = _MEDIANS[scene]
     levels = values.levels or frozenset()
     if len(levels) > 16 and values.maximum <= 255 and all(v == int(v) for v in levels):
@@ -125,23 +152,34 @@ def _find_unit_fault(values: DepthValues, scene: str, units_per_metre: float | N
             f"median depth {number(median)} m, with 8-bit steps of whole metres: these look like an"
             " 8-bit picture's 0 to 255; decode it to metres (255 = 10 m in DenseDepth's copies)"
         )
+    steps = f" with 8-bit steps ({len(levels)} distinct values)" if values.levels else ""
+    found = f"median depth {number(median)} m{steps}: these look like"
+    if units_per_metre:
+        return _doubt_stated_unit(found, median, scene, units_per_metre)
     if low <= median <= high:
         return ""
-    too_large = median > high
-    sign = 1 if too_large else -1
+    sign = 1 if median > high else -1
     unit = min(_UNITS, key=lambda unit: abs(math.log(median / usual / unit**sign)))
-    if too_large:
-        guess = f"these look like {_UNITS[unit]}"
-        remedy = f"divide them by {unit}"
-    else:
-        guess = f"these look like metres divided by {unit} once too often"
-        remedy = f"multiply them by {unit}"
-        if values.maximum <= 1:
-            guess += ", or scaled to 0..1"
-    if units_per_metre:
-        remedy = f"give units_per_metre={units_per_metre * float(unit) ** sign:g}"
-    steps = f" with 8-bit steps ({len(levels)} distinct values)" if values.levels else ""
-    return f"median depth {number(median)} m{steps}: {guess}; {remedy}"
+    if median > high:
+        return f"{found} {_UNITS[unit]}; divide them by {unit}"
+    scaled = ", or scaled to 0..1" if values.maximum <= 1 else ""
+    return f"{found} metres divided by {unit} once too often{scaled}; multiply them by {unit}"
+
+
+def _doubt_stated_unit(found: str, median: float, scene: str, units_per_metre: float) -> str:
+    """Names the likely unit where the median is unusual in the unit that the user has given."""
+    low, high, usual = _MEDIANS[scene]
+    unusual = not low <= median <= high
+    if not unusual and (scene != "any" or _NEAR <= median <= _FAR):
+        return ""
+    medians = {unit: median * units_per_metre / unit for unit in (*_UNITS, units_per_metre)}
+    likely = sorted(medians, key=lambda unit: abs(math.log(medians[unit] / usual)))
+    if likely[0] == units_per_metre and not unusual:
+        return ""
+    other = next(unit for unit in likely if unit != units_per_metre)
+    listed = "; ".join(f"as {unit:g}: {number(medians[unit])} m" for unit in likely)
+    hint = "" if unusual else "hint: "
+    return f"{hint}{found} {_UNITS[int(other)]}; give units_per_metre={other:g} (median {listed})"
 
 
 def _find_cut_off(values: DepthValues) -> str:

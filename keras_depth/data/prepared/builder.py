@@ -93,7 +93,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
             metadata=tfds.core.MetadataDict(
                 source={split: reader.description for split, reader in readers.items()},
                 rendered=readers["train"].rendered,
-                measured=readers["train"].measured,
+                measured={split: reader.measured for split, reader in readers.items()},
             ),
         )
 

@@ -56,7 +56,7 @@ class Prepared(Reader):
                 )
             shape, source = info.features["image"].shape, info.metadata["source"]
             self.rendered = bool(info.metadata["rendered"])
-            self.measured = bool(info.metadata.get("measured", True))
+            self.measured = bool(info.metadata["measured"][split])
             files = [Path(file) for file in info.splits[split].filepaths]
         except InputError:
             raise

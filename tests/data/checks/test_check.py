@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_depth import depth_png
 from keras_depth.data import Reader
 from keras_depth.data.checks.alignment import find_alignment_faults, match_edges
 from keras_depth.data.checks.check import check
 from keras_depth.data.checks.depth_values import (
+    _UNITS,
     DepthValues,
     find_trend_fault,
     find_value_faults,
@@ -23,6 +25,7 @@ from keras_depth.errors import InputError
 from keras_depth.images import to_uint8
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
+from tests.helpers.write_rig import write_rig
 
 SIZE = (96, 128)
 NYU, KITTI = (DATA_SETS[name].find_official() for name in ("nyu", "kitti"))
@@ -224,6 +227,42 @@ def test_files_without_partner(tmp_path, frames):
     assert finding == f"train: files without partner (1): {tmp_path}/rgb/2.png"
 
 
+def test_the_unit_of_tum_s_layout_is_doubted_too(tmp_path, frames):
+    """The benchmark's unit is taken for granted, and recordings in its layout may have another."""
+    lines = []
+    for k, (picture, depth) in enumerate(frames):
+        (tmp_path / "rgb").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"rgb/{k}.png"), picture)
+        (tmp_path / f"depth{k}.png").write_bytes(depth_png.encode(depth, 1000))
+        lines.append(f"{k}.0 rgb/{k}.png")
+    (tmp_path / "rgb.txt").write_text("\n".join(lines))
+    text = "\n".join(f"{k}.0 depth{k}.png" for k in range(len(frames)))
+    (tmp_path / "depth.txt").write_text(text)
+    (finding,) = check("folder", tmp_path, {"hold_out": 0}).findings
+    assert finding.startswith("train: hint: median depth 0.")
+    assert "these look like millimetres; give units_per_metre=1000 (median as 1000: " in finding
+    assert check("folder", tmp_path, {"hold_out": 0, "units_per_metre": 1000}).findings == []
+
+
+def test_a_stereo_rig(tmp_path):
+    drives = Drives(10, (96, 312), frames_per_drive=2, stereo=True)
+    rig = write_rig(drives, tmp_path / "rig")
+    options = {"units_per_metre": 256}
+    report = check("folder", rig, options)
+    assert report.findings == [] and [s.frames for s in report.splits] == [8, 2]
+    (rig / "camera.yaml").write_text("focal_length: 500\nbaseline: 0.54\n")
+    assert "train: focal_baseline / disparity is " in check("folder", rig, options).findings[0]
+    # Without depth, neither its absence nor its unit is doubted.
+    blind = write_rig(drives, tmp_path / "blind", depth=False)
+    assert check("folder", blind).findings == []
+    for pair in blind.glob("*"):
+        if pair.is_dir():
+            (pair / "left").rename(pair / "middle")
+            (pair / "right").rename(pair / "left")
+            (pair / "middle").rename(pair / "right")
+    assert check("folder", blind).findings[0].startswith("train: left and right look swapped")
+
+
 def test_frames_that_are_read_are_spread_evenly(tmp_path, frames):
     write(tmp_path, frames)
     (tmp_path / "rgb/15.png").write_bytes(b"")
@@ -395,9 +434,9 @@ def test_values_of_frames_add_up():
         (1000, "any", 1, "depth 2,... m: these look like millimetres; give units_per_metre=1000"),
         (1000, "indoor", None, "these look like millimetres; divide them by 1000"),
         (5000, "any", 1, "steps of 1/5000 m, as TUM's; give units_per_metre=5000"),
-        (100, "any", 10, "these look like centimetres; give units_per_metre=1000"),
+        (100, "any", 10, "these look like millimetres; give units_per_metre=1000"),
         (1280, "driving", None, "steps of 1/256 m, as KITTI's; divide them by 256"),
-        (1e-3, "indoor", 1e6, "metres divided by 1000 once too often...units_per_metre=1000"),
+        (1e-3, "indoor", 1e6, "these look like millimetres; give units_per_metre=1000"),
         (1e-3, "any", None, "depth 0.002... or scaled to 0..1; multiply them by 1000"),
     ],
 )
@@ -406,6 +445,50 @@ def test_units(frames, factor, scene, units, parts):
     assert finding.startswith("median depth ")
     for part in parts.split("..."):
         assert part in finding
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "likely"),
+    [(1000, 5000, 1000), (1000, 10000, 1000), (256, 5000, 256), (10000, 100, 10000)],
+)
+def test_a_unit_that_is_not_impossible_is_doubted(frames, stored, given, likely):
+    """Depth pictures of `stored` units a metre, read as of `given`, in both directions."""
+    found = values(*(depth * stored / given for _, depth in frames))
+    (sentence,) = find_value_faults(found, "any", given)
+    median = found.percentile(50) * given / stored
+    assert median == pytest.approx(np.median([depth for _, depth in frames]), rel=0.004)
+    assert f"these look like {_UNITS[likely]}; give units_per_metre={likely} (median" in sentence
+    for unit in (likely, given):
+        assert f"as {unit}: {number(median * stored / unit)} m" in sentence
+    assert sentence.startswith("hint: ") == (0.1 < median * stored / given < 200)
+
+
+def test_the_list_of_units_begins_with_the_likely_one(frames):
+    found = values(np.linspace(0.1, 0.58, 5000))
+    assert find_value_faults(found, "any", 5000) == [
+        "hint: median depth 0.34 m: these look like millimetres; give units_per_metre=1000 (median"
+        " as 1000: 1.7 m; as 256: 6.63 m; as 100: 17 m; as 5000: 0.34 m; as 10000: 0.17 m)"
+    ]
+    assert find_value_faults(found, "any", None) == [], "arrays of metres: a table top may be near"
+    assert find_value_faults(found, "any", 1000) != []
+    assert find_value_faults(found, "any", 100) == [], "no other unit is more likely"
+
+
+def test_saturated_pictures(frames):
+    """65535, which some cameras write for none, is named, and not taken for depth."""
+    depths = [depth.copy() for _, depth in frames]
+    for depth in depths:
+        depth[:60] = 65535 / 1000  # of 96 rows
+    (sentence,) = find_value_faults(values(*depths), "any", 1000)
+    assert sentence == (
+        "62.5% of the depth is 65.535 m, stored as 65535, which cameras write where they measure"
+        " nothing; write 0 there"
+    )
+    assert find_value_faults(values(*depths), "any", None) == [sentence]
+    fine = [depth * 1000 / 5000 for depth in depths]
+    saturated, unit = find_value_faults(values(*fine), "any", 5000)
+    assert saturated.startswith("62.5% of the depth is 13.107 m, stored as 65535")
+    assert unit.startswith("hint: median depth 0.") and "give units_per_metre=1000" in unit
 
 
 def test_metres_are_not_doubted(frames):

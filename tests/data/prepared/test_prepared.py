@@ -13,10 +13,12 @@ from keras_depth.data.pipeline import resize
 from keras_depth.data.prepared import builder, tfrecords
 from keras_depth.data.prepared.reader import open_prepared
 from keras_depth.data.reader import Reader
+from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
 from keras_depth.images import to_uint8
 from tests.helpers.write_nyu import write_layout
+from tests.helpers.write_rig import write_rig
 
 SIZE = (24, 32)
 
@@ -63,6 +65,19 @@ def test_rendered_frames_stay_rendered(tmp_path):
     copied = open_prepared(tmp_path, "train")
     assert copied.rendered
     assert_same(data.open_reader("rooms", None, "train", count=2, size=(48, 64)), copied)
+
+
+def test_pairs_of_a_rig(tmp_path):
+    """Of those for training alone the depth may be unknown."""
+    drives = Drives(2, (48, 64), frames_per_drive=2, stereo=True)
+    write_rig(drives, tmp_path / "rig/train", depth=False)
+    write_rig(drives, tmp_path / "rig/validation")
+    options = {"units_per_metre": 256}
+    builder.prepare("folder", tmp_path / "rig", tmp_path / "copy", SIZE, options)
+    for split in builder.COPIED_SPLITS:
+        copied = open_prepared(tmp_path / "copy", split)
+        assert copied.stereo and copied.measured == (split == "validation")
+        assert_same(data.open_reader("folder", tmp_path / "rig", split, **options), copied)
 
 
 class Stereo(Rooms):

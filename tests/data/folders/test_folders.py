@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -6,8 +7,11 @@ import numpy as np
 import pytest
 
 from keras_depth.data import open_reader
+from keras_depth.data.checks.stereo import match_pair
 from keras_depth.data.folders import open_folder
+from keras_depth.data.rendered.drives import Drives
 from keras_depth.errors import InputError
+from tests.helpers.write_rig import write_rig
 
 SIZE = (6, 8)
 
@@ -111,7 +115,11 @@ def test_array_errors(tmp_path):
     path = tmp_path / "depth" / "1.npy"
     for array, message in (
         (np.ones(SIZE, np.uint16), "the depth is stored as uint16, where .npy holds metres as flo"),
-        (np.ones((3, 4)), "the picture is (6, 8) but its depth (3, 4)"),
+        (
+            np.ones((3, 4)),
+            "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
+            " map to the color camera or, if both show the same view, resize it to the picture",
+        ),
         (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
     ):
@@ -143,10 +151,18 @@ def test_files_without_partner_are_named(tmp_path):
     (tmp_path / "depth" / "3.png").unlink()
     (tmp_path / "rgb" / "._1.png").write_bytes(b"a Mac's note")
     (tmp_path / "rgb" / "times.csv").write_text("1")
-    reader = open_folder(tmp_path, units_per_metre=1000)
+    files = f"{tmp_path}/depth/2.png, {tmp_path}/rgb/3.png"
+    reader = open_folder(tmp_path, units_per_metre=1000, max_missing=0.67)
     assert metres(reader) == [1]
     assert reader.missing == (str(tmp_path / "depth/2.png"), str(tmp_path / "rgb/3.png"))
-    assert f"; 2 files without partner, first {tmp_path}/depth/2.png" in reader.description
+    assert reader.description.endswith(
+        f"; 2 of 3 frames are without all their files, first {files}"
+    )
+    assert folder_error(tmp_path, units_per_metre=1000) == (
+        f"{tmp_path}: RGB-D folder, all: 2 of 3 frames (66.7 %) are without all their files, first"
+        f" {files}; give the files of a frame the same name, or go without with max_missing=0.67"
+    )
+    assert "max_missing=2: a share of the frames" in folder_error(tmp_path, max_missing=2)
     (tmp_path / "depth" / "1.png").unlink()
     message = folder_error(tmp_path, units_per_metre=1000)
     assert "all: no frame has both a picture and a depth map; 3 files without partner" in message
@@ -240,7 +256,7 @@ def test_whole_recordings_are_held_out(tmp_path):
     for name in ("attic", "hall", "kitchen", "lab"):
         recording(tmp_path / name, 3)
         (tmp_path / name / "rgb" / "3.png").unlink()
-    options = {"units_per_metre": 1000, "hold_out": 0.5}
+    options = {"units_per_metre": 1000, "hold_out": 0.5, "max_missing": 0.34}
     parts = [open_folder(tmp_path, split, **options) for split in ("train", "validation")]
     names = [{Path(key).parts[0] for key in keys(part)} for part in parts]
     assert [len(part) for part in parts] == [4, 4] and [len(n) for n in names] == [2, 2]
@@ -281,26 +297,27 @@ def test_tum_pairs_by_time(tmp_path):
     # 5000 units a metre, documented by the benchmark; 1000.0145 is 14.5 ms after the first picture.
     assert metres(reader) == [1, 2, 3]
     assert keys(reader) == [f"rgb/{t}" for t in ("1000.000000", "1000.033000", "1000.066000")]
-    assert reader.missing == (
-        str(tmp_path / "rgb/1002.000000.png"), str(tmp_path / "depth/1001.000000.png"),
-    )  # fmt: skip
+    # Cameras that are not synchronized leave files over; no frame lacks one.
+    assert reader.missing == ()
+    first = tmp_path / "rgb/1002.000000.png"
+    assert reader.description.endswith(f"; 2 files without partner near their time, first {first}")
     assert metres(open_folder(tmp_path, units_per_metre=2500)) == [2, 4, 6]
 
 
 def test_tum_uses_no_file_twice(tmp_path):
     tum(tmp_path, [5.0], [4.99, 5.005])
     reader = open_folder(tmp_path)
-    assert metres(reader) == [2] and reader.missing == (str(tmp_path / "depth/4.990000.png"),)
+    assert metres(reader) == [2] and "; 1 files without partner near" in reader.description
+    assert reader.description.endswith(f"first {tmp_path}/depth/4.990000.png")
 
 
 def test_tum_lists_files_that_are_not_there(tmp_path):
     tum(tmp_path, [1.0, 2.0], [1.0, 2.0])
     (tmp_path / "depth" / "1.000000.png").unlink()
-    reader = open_folder(tmp_path)
+    reader = open_folder(tmp_path, max_missing=0.5)
     assert metres(reader) == [2]
-    assert reader.missing == tuple(
-        str(tmp_path / name / "1.000000.png") for name in ("rgb", "depth")
-    )
+    assert reader.missing == (str(tmp_path / "depth" / "1.000000.png"),)
+    assert "1 of 2 frames (50.0 %) are without all their files" in folder_error(tmp_path)
 
 
 def test_tum_among_other_recordings(tmp_path):
@@ -328,6 +345,146 @@ def test_tum_errors(tmp_path, line, message):
     assert message in folder_error(tmp_path)
 
 
+# Stereo --------------------------------------------------------------------------------------
+
+
+DRIVES = Drives(6, (32, 104), frames_per_drive=2, stereo=True)
+UNITS = {"units_per_metre": 256}
+
+
+@pytest.fixture
+def rig(tmp_path):
+    return write_rig(DRIVES, tmp_path)
+
+
+@pytest.fixture
+def blind(tmp_path):
+    return write_rig(DRIVES, tmp_path, depth=False)
+
+
+def test_stereo_pairs(rig):
+    reader = open_folder(rig, **UNITS)
+    assert len(reader) == 6 and reader.stereo and reader.measured and reader.missing == ()
+    assert reader.units_per_metre == 256
+    assert reader.description == f"stereo folder, all: 6 frames from {rig}"
+    assert keys(reader)[:3] == ["0/left/0", "0/left/1", "1/left/0"]
+    for index in range(6):
+        drawn, sample = DRIVES[index], reader[index]
+        np.testing.assert_allclose(sample["image"], drawn["image"], atol=1 / 510)
+        np.testing.assert_allclose(sample["right"], drawn["right"], atol=1 / 510)
+        np.testing.assert_allclose(sample["depth"], drawn["depth"], atol=1 / 510)
+        np.testing.assert_allclose(sample["focal_baseline"], drawn["focal_baseline"], rtol=1e-6)
+        assert sample["focal_baseline"].dtype == np.float32
+
+
+def test_stereo_pairs_without_depth(blind):
+    reader = open_folder(blind)
+    assert reader.stereo and not reader.measured
+    assert reader.description == f"stereo folder without depth, all: 6 frames from {blind}"
+    assert reader[0]["depth"].shape == (32, 104) and not reader[0]["depth"].any()
+
+
+def test_left_pictures_alone(rig):
+    """Plain evaluation needs no calibration."""
+    (rig / "camera.yaml").unlink()
+    assert "stereo pairs need a camera.yaml" in folder_error(rig, **UNITS)
+    reader = open_folder(rig, stereo=False, **UNITS)
+    assert len(reader) == 6 and not reader.stereo and reader.measured
+    assert sorted(reader[0]) == ["depth", "image"]
+    shutil.rmtree(rig / "0" / "right")
+    assert "RGB-D folder" in open_folder(rig / "0", **UNITS).description
+    shutil.rmtree(rig / "0" / "depth")
+    assert "no recording found" in folder_error(rig / "0")
+
+
+def test_a_recording_has_its_own_camera(rig):
+    (rig / "1" / "camera.yaml").write_text("focal_length: 50\nbaseline: 2\n")
+    scales = [float(sample["focal_baseline"]) for sample in open_folder(rig, **UNITS)]
+    assert scales[2:4] == [100, 100] and scales[0] == scales[4] != 100
+
+
+def test_pairs_are_held_out(rig):
+    options = {"hold_out": 0.34, **UNITS}
+    train, kept = (open_folder(rig, split, **options) for split in ("train", "validation"))
+    folders = [{Path(key).parts[0] for key in keys(reader)} for reader in (train, kept)]
+    assert (len(train), len(kept)) == (4, 2) and not folders[0] & folders[1]
+    assert "(1 of 3 recordings held out)" in kept.description
+    (rig / "camera.yaml").rename(rig / "2" / "camera.yaml")
+    train, kept = (open_folder(rig / "2", split, **UNITS) for split in ("train", "validation"))
+    assert keys(train) == ["left/0"] and keys(kept) == ["left/1"]
+
+
+def test_pairs_in_split_folders(tmp_path):
+    """Training pairs need no depth, where those that are scored have it."""
+    write_rig(DRIVES, tmp_path / "train", depth=False)
+    write_rig(DRIVES, tmp_path / "test" / "street")
+    train, test = (open_folder(tmp_path, s, hold_out=0, **UNITS) for s in ("train", "test"))
+    assert len(train) == len(test) == 6 and train.stereo and test.stereo
+    assert (train.measured, test.measured) == (False, True)
+
+
+def test_recordings_are_of_one_kind(rig):
+    shutil.rmtree(rig / "1" / "depth")
+    assert folder_error(rig, **UNITS) == (
+        f"{rig}/0 is a recording of kind 'stereo folder', and {rig}/1 of kind 'stereo folder"
+        " without depth'; give recordings of one kind"
+    )
+    recording(rig / "1")
+    assert f"{rig}/1: holds rgb/ and left/" in folder_error(rig, **UNITS)
+    shutil.rmtree(rig / "1" / "left")
+    assert f"'stereo folder', and {rig}/1 of kind 'RGB-D folder'" in folder_error(rig, **UNITS)
+
+
+def test_pairs_without_partner(rig):
+    (rig / "0" / "left" / "1.png").unlink()
+    (rig / "1" / "right" / "0.png").unlink()
+    (rig / "2" / "depth" / "1.png").unlink()
+    files = [str(rig / name) for name in ("0/depth/1.png", "1/left/0.png", "2/left/1.png")]
+    assert open_folder(rig, max_missing=0.5, **UNITS).missing == tuple(files)
+    (rig / "0" / "depth" / "1.png").unlink()
+    assert folder_error(rig, **UNITS) == (
+        f"{rig}: stereo folder, all: 3 of 6 frames (50.0 %) are without all their files, first"
+        f" {rig}/0/right/1.png, {files[1]}, {files[2]}; give the files of a frame the same name, or"
+        " go without with max_missing=0.5"
+    )
+    for file in rig.glob("*/right/*"):
+        file.unlink()
+    assert "all: no frame has both pictures and a depth map; 5 files without" in folder_error(rig)
+
+
+def test_pairs_of_different_sizes(rig):
+    write(rig / "1" / "right" / "0.png", np.zeros((16, 52, 3), np.uint8))
+    assert folder_error(rig, **UNITS) == (
+        f"{rig}/1/left/0.png: the left picture is (32, 104) but the right one (16, 52) (rows,"
+        " columns); rectify both to one size, or restore the pair"
+    )
+    write(rig / "0" / "depth" / "1.png", np.ones((16, 52), np.uint16))
+    assert f"{rig}/0/left/1.png: the picture is (32, 104) but its depth (16, 52)" in (
+        folder_error(rig, **UNITS)
+    )
+    write(rig / "0" / "left" / "0.png", np.zeros((64, 208, 3), np.uint8))
+    write(rig / "0" / "depth" / "0.png", np.ones((64, 208), np.uint16))
+    assert f"{rig}/0/left/0.png: the picture is (64, 208) but {rig}/camera.yaml is for (32, 10" in (
+        folder_error(rig, **UNITS)
+    )
+
+
+def test_real_pairs(samples, tmp_path):
+    """Disparity of block matching, times the depth of LiDAR, is the rig's constant."""
+    (tmp_path / "street").symlink_to(samples / "real" / "kitti_pairs_half")
+    (tmp_path / "camera.yaml").write_text(
+        "focal_length: 360.769\nprincipal_point: [304.530, 86.658]\n"
+        "baseline: 0.53273\nsize: [188, 621]\n"
+    )
+    reader = open_folder(tmp_path, **UNITS)
+    assert len(reader) == 92 and reader.stereo and reader.measured
+    assert float(reader[0]["focal_baseline"]) == pytest.approx(192.19, abs=0.01)
+    ratios = [match_pair(reader.stored(index)).ratio for index in (0, 40, 91)]
+    np.testing.assert_allclose(ratios, 1, atol=0.05)
+    train, kept = (open_folder(tmp_path, split, **UNITS) for split in ("train", "validation"))
+    assert (len(train), len(kept)) == (83, 9)
+
+
 # Real frames ---------------------------------------------------------------------------------
 
 
@@ -343,7 +500,7 @@ def test_real_frames(samples, place, units, count, least, median, most):
     reader = open_folder(samples / place, units_per_metre=units)
     assert len(reader) == count and reader.missing == ()
     depth = np.stack([reader[i]["depth"] for i in range(count)])
-    assert depth.shape == (count, 480, 640, 1)
+    assert depth.shape == (count, 480, 640)
     found = [f(depth[depth > 0]) for f in (np.min, np.median, np.max)]
     np.testing.assert_allclose(found, (least, median, most), atol=0.0006)
     assert re.search(rf"{count} frames from .*{place}$", reader.description)

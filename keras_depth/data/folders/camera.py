@@ -1,0 +1,116 @@
+"""Reads camera.yaml, the calibration of a stereo rig's rectified pictures.
+
+focal_length: 360.769              # pixels
+baseline: 0.53273                  # metres from the left to the right camera
+principal_point: [304.53, 86.658]  # x, y in pixels; may be left out
+size: [188, 621]                   # height, width of these pictures; may be left out
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from keras_depth.command import parse_yaml
+from keras_depth.data.reader import read_bytes
+from keras_depth.errors import InputError, check_choice, first_line
+
+FILE = "camera.yaml"
+_REQUIRED = {
+    "focal_length": "the focal length in pixels of the pictures",
+    "baseline": "the distance of the two cameras in metres",
+}
+_PAIRS = {"principal_point": "[x, y] in pixels", "size": "[height, width] in pixels"}
+
+
+class Camera(NamedTuple):
+    """Holds what camera.yaml says.
+
+    file: the file, for messages.
+    focal_length: pixels of the pictures as they are stored.
+    baseline: metres.
+    principal_point: (x, y) in pixels; None if the file does not say.
+    size: (height, width) of the pictures; None if the file does not say.
+    """
+
+    file: Path
+    focal_length: float
+    baseline: float
+    principal_point: tuple[float, float] | None = None
+    size: tuple[float, float] | None = None
+
+    @property
+    def focal_baseline(self) -> float:
+        """The focal length in pixels times the baseline in metres."""
+        return self.focal_length * self.baseline
+
+    def check_size(self, picture: Path, size: tuple[int, int]) -> None:
+        """Raises InputError if a picture of `size`, (height, width), is not this camera's."""
+        if self.size not in (None, size):
+            height, width = self.size or size
+            raise InputError(
+                f"{picture}: the picture is {size} but {self.file} is for ({height:g}, {width:g})"
+                " (rows, columns); write the focal length and the size of the stored pictures"
+            )
+        x, y = self.principal_point or (0, 0)
+        if x >= size[1] or y >= size[0]:
+            raise InputError(
+                f"{picture}: the picture is {size} (rows, columns), but the principal point in"
+                f" {self.file} is outside it, at x={x:g}, y={y:g}; write the camera of the stored"
+                " pictures"
+            )
+
+
+def find_camera(recording: Path, top: Path) -> Path:
+    """Returns the camera.yaml of a recording: in its folder, or in the nearest one above.
+
+    Args:
+        recording: its folder, within `top` or `top` itself.
+        top: the last folder to look in.
+
+    Raises:
+        InputError: there is none.
+    """
+    above = [folder for folder in recording.parents if folder.is_relative_to(top)]
+    for folder in (recording, *above):
+        if (folder / FILE).is_file():
+            return folder / FILE
+    raise InputError(
+        f"{recording}: stereo pairs need a {FILE} here or in a folder above, up to {top}, with"
+        " focal_length (pixels) and baseline (metres); write it, or give data.stereo=false to read"
+        " the left pictures and their depth alone"
+    )
+
+
+def read_camera(file: Path) -> Camera:
+    """Reads a camera.yaml.
+
+    Raises:
+        InputError: it cannot be read, a key is unknown or missing, or a value is no such number.
+    """
+    try:
+        values = parse_yaml(read_bytes(file).decode("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not a YAML file ({first_line(error)}); correct it") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{file}: is not `key: value` lines; write focal_length and baseline")
+    for key in values:
+        check_choice(f"key in {file}", key, (*_REQUIRED, *_PAIRS))
+    for key, meaning in _REQUIRED.items():
+        if key not in values:
+            raise InputError(f"{file}: lacks {key}, {meaning}; add it")
+        if not _is_positive(values[key]):
+            raise InputError(f"{file}: {key} is {values[key]!r}; give {meaning}, a number above 0")
+    for key, meaning in _PAIRS.items():
+        pair = values.get(key)
+        if key not in values:
+            continue
+        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_positive, pair)):
+            raise InputError(f"{file}: {key} is {pair!r}; give {meaning}, two numbers above 0")
+        values[key] = tuple(pair)
+    return Camera(file, **values)
+
+
+def _is_positive(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < np.inf
