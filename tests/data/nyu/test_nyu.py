@@ -310,10 +310,21 @@ def test_hold_out_errors(tmp_path, bts, scenes):
     for file in (scenes["bts"] / "official_splits" / "test" / "bathroom").iterdir():
         (only_test / file.name).write_bytes(file.read_bytes())
     assert "no validation frames" in layout_error(only_test, split="validation", hold_out=0.5)
-    old = tmp_path / "old"
-    old.mkdir()
-    labelled(old)
-    assert "has no 'scenes'" in layout_error(old, split="train", hold_out=0.5)
+    few = tmp_path / "few"
+    few.mkdir()
+    labelled(few)
+    message = layout_error(few, split="train", hold_out=0.5)
+    assert "has only one training scene (frames 0 and following)" in message
+
+
+def test_without_scenes_frames_in_a_row_are_held_out(tmp_path):
+    """Copies of the labelled file leave out `scenes`, and it is in the order of the scenes."""
+    labelled(tmp_path, count=100)
+    train, kept = (open_nyu(tmp_path, split, hold_out=0.3) for split in ("train", "validation"))
+    frames = [{int(r[i]["depth"][0, 0]) - 1 for i in range(len(r))} for r in (train, kept)]
+    assert frames[1] and not {f // 25 for f in frames[0]} & {f // 25 for f in frames[1]}
+    everything = open_nyu(tmp_path, "train")
+    assert len(train) + len(kept) == len(everything)
 
 
 def test_parts_of_a_scene_stay_together(tmp_path):
