@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import yaml
 
-from keras_depth import command, models
+from keras_depth import command, models, presets
 from keras_depth.export import tftrt
 from keras_depth.train import __main__ as train
 from tests.helpers import docs_world, serving, tiny
@@ -209,7 +209,8 @@ def _served(statement: str, world: World) -> None:
     """Starts the server, at free ports; the page's requests go there, and its end stops it."""
     module, words = module_and_words(statement)
     parsed(module, words)
-    server = serving.Server(world.work / words[0], *words[1:])
+    folder = words[0] if words[0] in presets.list_presets() else world.work / words[0]
+    server = serving.Server(folder, *words[1:])
     world.servers.append(server)
     server.wait()
 
@@ -237,7 +238,7 @@ def _run(statement: str, world: World) -> None:
 
 RULES = [
     Rule(
-        r"make (train|test|test-slow|notebooks|lint)$",
+        r"make (op|train|test|test-slow|notebooks|lint)$",
         "hours; `make train` is run, smaller",
         _target,
     ),

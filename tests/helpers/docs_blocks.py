@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
-    *("docs/start.md", "docs/data.md", "docs/prepare.md", "docs/training.md"),
+    *("docs/start.md", "docs/presets.md", "docs/data.md", "docs/prepare.md", "docs/training.md"),
     *("docs/protocols.md", "docs/serving.md", "docs/jetson.md", "docs/troubleshooting.md"),
     *("evaluation/minmax.md", "evaluation/benchmarks/README.md"),
     "custom_ops/interleave/README.md",

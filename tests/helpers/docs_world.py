@@ -45,6 +45,7 @@ def build(home: Path, work: Path) -> None:
     _tum(home / "rgbd_dataset_freiburg1_desk", Rooms(4, SIZE))
     write_rig(Drives(8, (64, 208), frames_per_drive=2, stereo=True), home / "rig")
     _pictures(work, rooms)
+    _link(Path(__file__).parents[2] / "docs" / "photos", work / "docs" / "photos")
     _maps(work)
 
 
