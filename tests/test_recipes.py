@@ -138,7 +138,7 @@ def test_optidepthnet_trains_all_its_networks_alike():
 
 @pytest.mark.parametrize("name", models.list_architectures())
 def test_a_network_without_data_trains_on_rendered_frames(name):
-    recipe = train.read_recipe(train.parse(["--arch", name]))
+    recipe = train.prepare(train.parse(["--arch", name])).recipe
     assert DATA_SETS[recipe.data["name"]].rendered and recipe.architecture == name
     assert not set(recipe.options) - set(models.get(name).options)
 
@@ -174,7 +174,7 @@ def test_only_a_network_of_disparity_gets_pairs(network, stereo):
 )
 def test_a_paper_of_several_data_sets(network, data, row):
     assert recipes.usual(network, data) == f"msfnet/{row}"
-    recipe = train.read_recipe(train.parse(["--arch", network, "--data", data]))
+    recipe = train.prepare(train.parse(["--arch", network, "--data", data])).recipe
     assert recipe == recipes.load(f"msfnet/{row}", architecture=network)
 
 
@@ -196,7 +196,7 @@ def test_epochs_replace_the_recipe_s_steps(tmp_path, arguments, epochs, steps):
     assert recipes.load("jetson_fcnn/rooms").steps == 0
     path = tmp_path / "mine.yaml"
     path.write_text(recipes.load("jetson_fcnn/rooms", ["steps=50"]).to_yaml())
-    recipe = train.read_recipe(train.parse(["--recipe", str(path), *arguments]))
+    recipe = train.prepare(train.parse(["--recipe", str(path), *arguments])).recipe
     assert (recipe.epochs, recipe.steps) == (epochs, steps)
 
 
