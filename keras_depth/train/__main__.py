@@ -48,7 +48,8 @@ def main() -> int:
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if loop.train(recipe, folder, arguments.checkpoint_every):
         if arguments.no_test:
-            print(f"{validation.describe(folder.log_rows())}\n{_UNSCORED} {folder.path}")
+            print(validation.describe(folder.log_rows()))
+            print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
             return 0
         report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
         print(report.summary())
@@ -61,11 +62,6 @@ def main() -> int:
             " to score with"
         )
     return 0
-
-
-_UNSCORED = (
-    "test frames: not scored; once this is the run you choose, python -m keras_depth.evaluate"
-)
 
 
 def prepare(arguments: argparse.Namespace) -> Start:

@@ -1,7 +1,7 @@
 """What a train command starts from: a recipe, and why it is this one; a trained network, if any.
 
-What belongs to the network comes from the network: architecture, options, encoding. What belongs to
-the training comes from the recipe. The size is the recipe's too, if it has one: `fine_tune` has none.
+Architecture, options and encoding belong to the network, and come from it; all else belongs to the
+training, and comes from the recipe. So does the size, if the recipe has one: `fine_tune` has none.
 """
 
 import dataclasses
@@ -13,7 +13,6 @@ from typing import Any
 
 from keras_depth import models, recipes
 from keras_depth.data import DATA_SETS
-from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.predict.loading import input_size, load_model, resolve
 from keras_depth.recipes import Recipe
@@ -104,8 +103,7 @@ def prepare(
         folder = RunFolder(output or Path("runs") / _name_tuned(weights, data_dir, data))
         network = _find_network(_check_named(name, weights), folder)
         _check_architecture(network, architecture)
-        tuned, needed = _fit_to(network, data)
-        loaded = recipes.load(name, [*needed, *overrides], **{**changes, **tuned})
+        loaded = recipes.load(name, overrides, **{**changes, **_fields_of(network)})
     else:
         loaded = recipes.load(name, overrides, **changes)
         folder = RunFolder(output or Path("runs") / name_run(loaded, recipe))
@@ -199,7 +197,7 @@ def _find_network(weights: str, folder: RunFolder) -> Network:
         InputError: there is no such network, or it is none of this suite's.
     """
     try:
-        source = resolve(weights, "run", "keras")
+        source = resolve(weights, "run", "keras", "preset")
     except InputError:
         begun = folder.recipe() if Checkpoints.exist(folder) else None
         if begun is None or begun.weights != weights:
@@ -239,14 +237,13 @@ def _check_architecture(network: Network, wanted: str | None) -> None:
         )
 
 
-def _fit_to(network: Network, data: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Returns the fields that a network gives an open recipe, and overrides that it needs."""
+def _fields_of(network: Network) -> dict[str, Any]:
+    """Returns the fields that a network gives a recipe without an architecture."""
     fields: dict[str, Any] = {"architecture": network.architecture, "size": network.size}
-    encoding = ENCODINGS[network.encoding or models.get(network.architecture).encoding]
-    if network.training and encoding.name not in _LENGTHS:
+    encoding = network.encoding or models.get(network.architecture).encoding
+    if network.training and encoding not in _LENGTHS:
         fields |= {"loss": network.training.loss, "downsample": network.training.downsample}
-    pairs = encoding.stereo and "stereo" in DATA_SETS[data or "folder"].options
-    return fields, ["data.stereo=true"] if pairs else []
+    return fields
 
 
 def _describe(network: Network, recipe: Recipe, folder: RunFolder) -> str:

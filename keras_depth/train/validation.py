@@ -120,6 +120,6 @@ def describe(rows: Sequence[dict[str, float]]) -> str:
     best = min(epochs, key=lambda row: row["val_abs_rel"])
     last, least = epochs[-1]["val_abs_rel"], best["val_abs_rel"]
     return (
-        f"validation: abs_rel {last:.4f} after the last epoch (model.keras), {least:.4f} at its best"
-        f" after epoch {best['epoch']:.3g} (best.keras)"
+        f"validation: abs_rel {last:.4f} after the last epoch (model.keras), {least:.4f} at its"
+        f" best after epoch {best['epoch']:.3g} (best.keras)"
     )

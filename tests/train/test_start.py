@@ -183,7 +183,6 @@ def test_encodings_and_losses(work, monkeypatch):
     write_run(Path("runs/pairs"), stereo_recipe("{name: drives, stereo: true}"))
     drives = prepare(weights="runs/pairs", data="drives").recipe
     assert drives.architecture == TINY_STEREO and drives.loss == {"name": "stereo"}
-    assert drives.data == {"name": "drives", "stereo": True}
     assert drives.augmentation.get("rotate", 0) == 0, "rows of a pair stay rows"
 
 
@@ -204,7 +203,7 @@ def test_options_that_the_encoder_s_file_chose(work, monkeypatch):
 
 
 def test_weights_that_nothing_can_go_on_from(work):
-    with pytest.raises(InputError, match="runs/gone: no such file or folder; give a run folder"):
+    with pytest.raises(InputError, match="runs/gone: no such file or folder, .*; give a run"):
         tune(weights="runs/gone")
     image = keras.Input((16, 32, 3))
     keras.Model(image, image[..., :1], name="other").save("other.keras")
