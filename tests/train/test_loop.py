@@ -339,16 +339,17 @@ from tests.helpers.architectures import make_architecture
 def build(input_shape, weights, *, name):
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
-    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones", name="head")(x)
     return keras.Model(image, x, name="plain")
 
-models.register(make_architecture("plain", build))
+models.register(make_architecture("plain", build, decoder=("head",)))
 recipe = recipes.load(
     "jetson_fcnn/rooms",
     ["options={}", "data={name: rooms, frames: 17, validation_frames: 3}", "size=[16, 32]",
      "batch_size=4", "epochs=3", "loss={name: mse_rel}",
      # Adam would hide gradients of the wrong scale, and magnify rounding errors.
-     "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9}"],
+     "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9, use_ema: true, ema_momentum: 0.5}",
+     "encoder_rate=0.5"],
     architecture="plain",
 )
 loop.train(recipe, RunFolder(sys.argv[1]))
