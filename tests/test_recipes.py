@@ -145,10 +145,12 @@ def test_a_network_without_data_trains_on_rendered_frames(name):
 
 def test_pairs_of_your_own_have_a_recipe():
     assert recipes.usual("optidepthnet_vgg", "folder") == "optidepthnet/pairs"
-    recipe = train.read_recipe(train.parse(["--arch", "optidepthnet_vgg", "--data", "folder"]))
+    recipe = train.prepare(train.parse(["--arch", "optidepthnet_vgg", "--data", "folder"])).recipe
     assert recipe == recipes.load("optidepthnet/pairs") and recipe.protocol == "full"
     # The larger networks follow their row on KITTI, but for its list.
-    other = train.read_recipe(train.parse(["--arch", "optidepthnet_resnet50", "--data", "folder"]))
+    other = train.prepare(
+        train.parse(["--arch", "optidepthnet_resnet50", "--data", "folder"])
+    ).recipe
     assert other.data == {"name": "folder", "stereo": True} and other.size == (256, 512)
 
 
