@@ -25,6 +25,8 @@ from keras_depth.errors import (
     unknown_name,
 )
 
+FINE_TUNE = "fine_tune"  # the recipe that goes on from a trained network
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -82,7 +84,10 @@ class Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Returns the names of the recipes that ship with the package, as `paper/row`."""
+    """Returns the names of the recipes that ship with the package, as `paper/row`.
+
+    `FINE_TUNE` is not among them: it is no network's own.
+    """
     root = files.resource_folder("training")
     return sorted(str(path.relative_to(root).with_suffix("")) for path in root.glob("*/*.yaml"))
 
@@ -120,6 +125,17 @@ def usual(architecture: str, data: str | None = None) -> str:
     return row
 
 
+def is_open(name: str) -> bool:
+    """Returns whether a recipe leaves its architecture to a trained network, as `FINE_TUNE` does.
+
+    To load such a recipe, give `architecture` and `size` as changes.
+
+    Raises:
+        InputError: no such recipe, or its file is damaged.
+    """
+    return "architecture" not in _read(_find(name))
+
+
 def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     """Reads a recipe.
 
@@ -130,8 +146,8 @@ def load(name: str, overrides: Iterable[str] = (), **changes: Any) -> Recipe:
     stands for its published row.
 
     Args:
-        name: `paper/row`, the row's file name alone if only one paper has it, or the path of a YAML
-            file.
+        name: `paper/row`, the row's file name alone if only one paper has it, `FINE_TUNE`, or the
+            path of a YAML file.
         overrides: "key=value" or "section.key=value", the value in YAML.
         **changes: fields to set; None leaves the recipe's value.
 
@@ -202,12 +218,12 @@ def _find(name: str) -> Path:
         if not path.is_file():
             raise InputError(f"recipe {name}: no such file; check its path")
         return path
-    known = list_recipes()
-    found = [each for each in known if name in (each, each.split("/")[1])]
+    known = [*list_recipes(), FINE_TUNE]
+    found = [each for each in known if name in (each, each.split("/")[-1])]
     if len(found) > 1:
         raise InputError(f"recipe {name}: there are {', '.join(found)}; give one of these")
     if not found:
-        raise unknown_name("recipe", name, [each.split("/")[1] for each in known])
+        raise unknown_name("recipe", name, [each.split("/")[-1] for each in known])
     return files.resource_folder("training") / f"{found[0]}.yaml"
 
 

@@ -67,15 +67,41 @@ def test_train_and_evaluate(run_folder, capsys, monkeypatch):
     assert "nothing left to do" in capsys.readouterr().out
 
 
+def test_the_first_line_says_which_recipe(run_folder, capsys, monkeypatch):
+    stand_in(monkeypatch, "lite_basic_interl_t")
+    assert call(train, ["--arch", "lite_basic_interl_t", "--output", run_folder, *SMALL]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == (
+        "recipe jetson_fcnn/rooms: lite_basic_interl_t without --data trains on rendered rooms"
+    )
+
+
+def test_train_without_test_frames(tmp_path, capsys, monkeypatch):
+    """They stay unscored until they are asked for, by the same command or by evaluate."""
+    stand_in(monkeypatch, "lite_basic_interl_t")
+    arguments = ["--arch", "lite_basic_interl_t", "--output", tmp_path / "run", *SMALL]
+    for _ in range(2):  # the second time there is nothing left to train
+        assert call(train, [*arguments, "--no-test"]) == 0
+        printed = capsys.readouterr().out
+        assert "validation: abs_rel 0." in printed
+        assert f"python -m keras_depth.evaluate {tmp_path / 'run'}" in printed
+        assert not (tmp_path / "run" / "report.md").exists()
+    assert call(train, arguments) == 0
+    assert "report: " in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.md").exists()
+    assert call(train, [*arguments, "--no-test"]) == 0
+    assert "nothing left to do: see" in capsys.readouterr().out
+
+
 def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["--arch", "basic_sc_interl_t", "--data", "nyu", "--data-dir", "here"]
-    recipe = train.read_recipe(train.parse(arguments))
+    recipe = train.prepare(train.parse(arguments)).recipe
     assert recipe.published == {"paper": "jetson_fcnn", "row": 14}
     assert recipe.data == {"name": "nyu", "dir": str(tmp_path / "here")}, "found from anywhere"
-    assert train.read_recipe(train.parse(["--arch", "basic_deconv"])).data["name"] == "rooms"
+    assert train.prepare(train.parse(["--arch", "basic_deconv"])).recipe.data["name"] == "rooms"
     for other in (["--data", "kitti"], ["--recipe", "row05_basic_deconv"]):
-        recipe = train.read_recipe(train.parse([*arguments, *other]))
+        recipe = train.prepare(train.parse([*arguments, *other])).recipe
         assert recipe.published == {}, "another network, or other data: not the row"
 
 
@@ -90,7 +116,7 @@ def test_the_published_row_is_the_recipe_on_its_data(tmp_path, monkeypatch):
     ],
 )
 def test_the_protocol_fits_the_data(arguments, protocol):
-    recipe = train.read_recipe(train.parse(["--arch", "basic_sc_interl_t", *arguments]))
+    recipe = train.prepare(train.parse(["--arch", "basic_sc_interl_t", *arguments])).recipe
     assert recipe.protocol == protocol and recipe.data["name"] == arguments[1]
 
 

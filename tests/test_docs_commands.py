@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import yaml
 
-from keras_depth import command, models, presets
+from keras_depth import command, models, presets, recipes
 from keras_depth.export import tftrt
 from keras_depth.train import __main__ as train
 from tests.helpers import docs_world, serving, tiny
@@ -80,7 +80,7 @@ def smaller(module: str, words: list[str]) -> list[str]:
 
 def _short_training(words: list[str]) -> list[str]:
     """Two steps of one frame; if `runs/rooms` is not involved, no weights and small pictures."""
-    recipe = train.read_recipe(train.parse(words))
+    recipe = train.prepare(train.parse(words)).recipe
     settings = {"steps": 2, "batch_size": 1, "data.frames": 4, "data.validation_frames": 2}
     if ROOMS not in words:  # other pages say of this one which size it takes
         side = smallest_side(recipe.architecture)
@@ -409,7 +409,10 @@ def test_the_examples_of_a_command_s_help(file, tmp_path, monkeypatch):
             Path(given).mkdir(parents=True)  # it must be there
         parsed(module, words)
         if module == "keras_depth.train":
-            train.read_recipe(train.parse(words))
+            if ROOMS in words:
+                tiny.stand_in(monkeypatch, "lite_basic_interl_t")
+                tiny.write_run(Path(ROOMS), recipes.load("jetson_fcnn/rooms"))
+            train.prepare(train.parse(words))
 
 
 def test_a_command_without_a_rule_is_refused():

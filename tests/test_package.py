@@ -116,6 +116,7 @@ assert "site-packages" in str(site), site
 for name in ("training", "published", "custom_ops"):
     assert files.resource_folder(name).is_relative_to(site), name
 assert (files.resource_folder("custom_ops") / "interleave" / "interleave_cuda.cu").exists()
+assert (files.resource_folder("training") / "fine_tune.yaml").exists()
 assert (site / "py.typed").exists()
 print(*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers())
 """

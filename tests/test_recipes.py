@@ -138,17 +138,19 @@ def test_optidepthnet_trains_all_its_networks_alike():
 
 @pytest.mark.parametrize("name", models.list_architectures())
 def test_a_network_without_data_trains_on_rendered_frames(name):
-    recipe = train.read_recipe(train.parse(["--arch", name]))
+    recipe = train.prepare(train.parse(["--arch", name])).recipe
     assert DATA_SETS[recipe.data["name"]].rendered and recipe.architecture == name
     assert not set(recipe.options) - set(models.get(name).options)
 
 
 def test_pairs_of_your_own_have_a_recipe():
     assert recipes.usual("optidepthnet_vgg", "folder") == "optidepthnet/pairs"
-    recipe = train.read_recipe(train.parse(["--arch", "optidepthnet_vgg", "--data", "folder"]))
+    recipe = train.prepare(train.parse(["--arch", "optidepthnet_vgg", "--data", "folder"])).recipe
     assert recipe == recipes.load("optidepthnet/pairs") and recipe.protocol == "full"
     # The larger networks follow their row on KITTI, but for its list.
-    other = train.read_recipe(train.parse(["--arch", "optidepthnet_resnet50", "--data", "folder"]))
+    other = train.prepare(
+        train.parse(["--arch", "optidepthnet_resnet50", "--data", "folder"])
+    ).recipe
     assert other.data == {"name": "folder", "stereo": True} and other.size == (256, 512)
 
 
@@ -174,7 +176,7 @@ def test_only_a_network_of_disparity_gets_pairs(network, stereo):
 )
 def test_a_paper_of_several_data_sets(network, data, row):
     assert recipes.usual(network, data) == f"msfnet/{row}"
-    recipe = train.read_recipe(train.parse(["--arch", network, "--data", data]))
+    recipe = train.prepare(train.parse(["--arch", network, "--data", data])).recipe
     assert recipe == recipes.load(f"msfnet/{row}", architecture=network)
 
 
@@ -196,7 +198,7 @@ def test_epochs_replace_the_recipe_s_steps(tmp_path, arguments, epochs, steps):
     assert recipes.load("jetson_fcnn/rooms").steps == 0
     path = tmp_path / "mine.yaml"
     path.write_text(recipes.load("jetson_fcnn/rooms", ["steps=50"]).to_yaml())
-    recipe = train.read_recipe(train.parse(["--recipe", str(path), *arguments]))
+    recipe = train.prepare(train.parse(["--recipe", str(path), *arguments])).recipe
     assert (recipe.epochs, recipe.steps) == (epochs, steps)
 
 

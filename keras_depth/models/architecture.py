@@ -55,7 +55,16 @@ class Architecture:
         return {key: value.default for key, value in parameters.items() if key not in fixed}
 
     def encoder_layers(self, model: keras.Model) -> list[keras.Layer]:
-        """Returns the layers of one of its models that the decoder does not have."""
+        """Returns the layers of one of its models that the decoder does not have.
+
+        Raises:
+            InputError: the entry does not say which layers are the decoder's.
+        """
+        if not self.decoder:
+            raise InputError(
+                f"{self.name}: its entry does not name its decoder's layers, so that its encoder"
+                " cannot be treated apart; name them in `decoder`, or set encoder_rate=1"
+            )
         return [layer for layer in model.layers if not layer.name.startswith(self.decoder)]
 
 

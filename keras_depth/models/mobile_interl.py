@@ -102,7 +102,7 @@ register(
         build=mobile_interl,
         sides=lambda **options: SIDES,
         recipe="nyu",
-        parameters=(3_720_593, 3_684_625),
+        parameters=(3_720_593, 3_685_009),
         decoder=DECODER,
     )
 )

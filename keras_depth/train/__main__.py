@@ -1,14 +1,18 @@
 """python -m keras_depth.train: trains a recipe, and scores the model on held-out frames."""
 
+from __future__ import annotations
+
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from keras_depth import recipes
 from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_depth.train.start import Start
 
 _EXAMPLES = """\
 examples:
@@ -20,23 +24,33 @@ examples:
   # a row by name, with changes
   python -m keras_depth.train --recipe row07_basic_sc_nonbt_adaptive_berhu --data-dir ~/nyu \\
       --set epochs=5 --set loss.preset=run
+  # go on from a trained network with recordings of your own
+  python -m keras_depth.train --weights runs/rooms --data folder --data-dir ~/robot \\
+      --set data.units_per_metre=1000
 
 The same command again resumes a stopped run, to bit-identical weights (tested on CPUs)."""
 
 
 def main() -> int:
     arguments = parse()
-    if not (arguments.arch or arguments.recipe):
-        raise InputError("give --arch or --recipe; --help shows examples")
+    if not (arguments.arch or arguments.recipe or arguments.weights):
+        raise InputError(
+            "give --arch or --recipe, or --weights with a trained network to fine-tune; --help"
+            " shows examples"
+        )
     load_tensorflow()
     from keras_depth.evaluate import evaluator
-    from keras_depth.run_folder import RunFolder, name_run
-    from keras_depth.train import loop
+    from keras_depth.train import loop, validation
 
-    recipe = read_recipe(arguments)
-    folder = RunFolder(arguments.output or Path("runs") / name_run(recipe, arguments.recipe))
+    start = prepare(arguments)
+    recipe, folder = start.recipe, start.folder
+    print(*start.lines, sep="\n")
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
     if loop.train(recipe, folder, arguments.checkpoint_every):
+        if arguments.no_test:
+            print(validation.describe(folder.log_rows()))
+            print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
+            return 0
         report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
         print(report.summary())
         print(f"report: {folder.report_file}\nfigures: {folder.figures}")
@@ -50,18 +64,18 @@ def main() -> int:
     return 0
 
 
-def read_recipe(arguments: argparse.Namespace) -> recipes.Recipe:
-    """Loads the recipe that the arguments ask for, with their changes."""
-    overrides = list(arguments.set)
-    if arguments.data:
-        overrides.append(f"data.name={arguments.data}")
-    if arguments.data_dir:
-        overrides.append(f"data.dir={json.dumps(str(arguments.data_dir.expanduser().resolve()))}")
-    return recipes.load(
-        arguments.recipe or recipes.usual(arguments.arch, arguments.data),
-        overrides,
-        architecture=arguments.arch,
-        weights=arguments.weights,
+def prepare(arguments: argparse.Namespace) -> Start:
+    """Finds the recipe that the arguments ask for, with their changes, and its run folder."""
+    from keras_depth.train import start  # imports TensorFlow
+
+    return start.prepare(
+        arguments.arch,
+        arguments.recipe,
+        arguments.data,
+        arguments.weights,
+        data_dir=arguments.data_dir,
+        output=arguments.output,
+        overrides=arguments.set,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
@@ -81,7 +95,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--recipe", metavar="NAME", help="a published row's recipe, or a YAML file")
     add("--data", metavar="NAME", help=", ".join(DATA_SETS))
     add("--data-dir", type=Path, metavar="DIR", help="folder of the data set")
-    add("--weights", metavar="W", help="none, imagenet, a trained model, or an encoder's .pth file")
+    add(
+        "--weights",
+        metavar="W",
+        help="none, imagenet, an encoder's .pth or .h5 file, or a trained network (RUN or .keras),"
+        " which is fine-tuned unless --arch or --recipe",
+    )
     add("--epochs", type=int, metavar="N")
     add("--batch-size", type=int, metavar="N")
     add("--seed", type=int, metavar="N")
@@ -92,7 +111,17 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="change any other recipe value, for example loss.alpha2=3 (repeatable)",
     )
-    add("--output", type=Path, metavar="RUN", help="run folder (runs/ARCH-DATA or runs/RECIPE)")
+    add(
+        "--output",
+        type=Path,
+        metavar="RUN",
+        help="run folder (runs/ARCH-DATA, runs/RECIPE, or fine-tuned runs/NETWORK-FOLDER)",
+    )
+    add(
+        "--no-test",
+        action="store_true",
+        help="leave the test frames unscored: choose by validation, score once with evaluate",
+    )
     add(
         "--checkpoint-every",
         type=count,

@@ -57,9 +57,10 @@ def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Read
 def warn_of_frozen_noise(recipe: Recipe, model: keras.Model) -> None:
     """Warns if an encoder keeps the random weights it starts with."""
     if recipe.weights == "none" and not all(layer.trainable for layer in model.layers):
+        thaw = "encoder_rate=1" if recipe.encoder_rate == 0 else "options.frozen=false"
         warnings.warn(
             f"{recipe.architecture}: its encoder is frozen, and its weights are random; give"
-            " --weights, or --set options.frozen=false",
+            f" --weights, or --set {thaw}",
             stacklevel=4,
         )
 

@@ -63,6 +63,8 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         return scored and not folder.report_file.exists()
     if run.chief:
         folder.truncate_log(start)
+        tqdm.write(f"learns from {run.frames.description}")
+        tqdm.write(f"validates on {run.validation.description}")
         _save_reference_statistics(run)
 
     training_step = make_training_step(run.model, run.loss, run.optimizer, run.strategy)

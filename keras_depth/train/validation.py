@@ -1,6 +1,7 @@
 """Scores the model after each epoch: its loss, its errors, and a few examples."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -107,3 +108,18 @@ class Validator:
             maps["disparity"] = left * left.shape[2]
             maps["warped"] = losses.warp(batch["right"], -left)
         return maps
+
+
+def describe(rows: Sequence[dict[str, float]]) -> str:
+    """Returns the line that says how a run did on its validation frames.
+
+    Args:
+        rows: of the run's log; at least one has the scores of an epoch.
+    """
+    epochs = [row for row in rows if "val_abs_rel" in row]
+    best = min(epochs, key=lambda row: row["val_abs_rel"])
+    last, least = epochs[-1]["val_abs_rel"], best["val_abs_rel"]
+    return (
+        f"validation: abs_rel {last:.4f} after the last epoch (model.keras), {least:.4f} at its"
+        f" best after epoch {best['epoch']:.3g} (best.keras)"
+    )

@@ -64,7 +64,7 @@ def test_open_reader_knows_a_new_data_set(toy):
 
 def test_recipes_and_the_train_command_know_it(toy):
     arguments = ["--arch", "lite_basic_interl_t", "--data", "toy", "--data-dir", "/walls"]
-    recipe = train.read_recipe(train.parse([*arguments, "--set", "data.walls=4"]))
+    recipe = train.prepare(train.parse([*arguments, "--set", "data.walls=4"])).recipe
     assert recipe.data["name"] == "toy" and recipe.data["walls"] == 4
     assert recipe.protocol == "nyu_eigen", "its usual one"
     assert "hold_out" not in recipe.data and not recipe.published

@@ -41,7 +41,7 @@ def build(home: Path, work: Path) -> None:
     _stereo(home / "stereo2015" / "training", store)
     _object(home / "kitti_object" / "training", store)
     rooms = Rooms(12, SIZE)
-    _recording(home / "robot", rooms, 1000)
+    write_recording(home / "robot", rooms, 1000)
     _tum(home / "rgbd_dataset_freiburg1_desk", Rooms(4, SIZE))
     write_rig(Drives(8, (64, 208), frames_per_drive=2, stereo=True), home / "rig")
     _pictures(work, rooms)
@@ -135,14 +135,14 @@ def _values(file: Path) -> dict[str, list[float]]:
     return {key: [float(number) for number in numbers.split()] for key, numbers in rows}
 
 
-def _recording(folder: Path, rooms: Rooms, units: float) -> None:
+def write_recording(folder: Path, rooms: Rooms, units: float) -> None:
     for number, sample in enumerate(rooms):
         _write_picture(folder / "rgb" / f"{number}.png", sample["image"])
         _write_16_bits(folder / "depth" / f"{number}.png", units * sample["depth"])
 
 
 def _tum(folder: Path, rooms: Rooms) -> None:
-    _recording(folder, rooms, 5000)
+    write_recording(folder, rooms, 5000)
     for name in ("rgb", "depth"):
         rows = [f"{number}.0 {name}/{number}.png\n" for number in range(len(rooms))]
         (folder / f"{name}.txt").write_text("# timestamp filename\n" + "".join(rows))

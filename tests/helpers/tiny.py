@@ -2,13 +2,16 @@
 
 import dataclasses
 import inspect
+from pathlib import Path
 
 import keras
 import pytest
 
 from keras_depth import models, recipes
+from keras_depth.train.setup import make_model
 from tests.helpers.architectures import make_architecture
 
+_DECODER = ("head",)
 TINY, TINY_STEREO = "tiny_for_tests", "tiny_stereo_for_tests"
 
 
@@ -18,7 +21,7 @@ def tiny(input_shape, weights, *, name=TINY, width=4):
     x = keras.layers.Conv2D(width, 3, padding="same")(image)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
-    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones", name="head")(x)
     return keras.Model(image, keras.layers.ReLU(dtype="float32")(x), name=TINY)
 
 
@@ -26,17 +29,23 @@ def tiny_stereo(input_shape, weights, *, name=TINY_STEREO):
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="elu")(image)
     maps = []
-    for _ in range(2):
-        head = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(x)
+    for scale in range(2):
+        name = f"head{scale}"
+        head = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid", name=name)(x)
         maps.append(keras.layers.Rescaling(0.3, dtype="float32")(head))
         x = keras.layers.AveragePooling2D(2)(x)
     return keras.Model(image, maps, name=TINY_STEREO)
 
 
 ENTRIES = {
-    TINY: make_architecture(TINY, tiny),
+    TINY: make_architecture(TINY, tiny, decoder=_DECODER),
     TINY_STEREO: make_architecture(
-        TINY_STEREO, tiny_stereo, paper="optidepthnet", recipe="drives", encoding="disparity"
+        TINY_STEREO,
+        tiny_stereo,
+        paper="optidepthnet",
+        recipe="drives",
+        encoding="disparity",
+        decoder=_DECODER,
     ),
 }
 
@@ -51,7 +60,15 @@ def stand_in(patch: pytest.MonkeyPatch, name: str) -> None:
         return keras.Model(model.input, model.output, name=name)
 
     build.__signature__ = inspect.signature(entry.build)
-    patch.setitem(models.ARCHITECTURES, name, dataclasses.replace(entry, build=build))
+    small_entry = dataclasses.replace(entry, build=build, decoder=_DECODER)
+    patch.setitem(models.ARCHITECTURES, name, small_entry)
+
+
+def write_run(folder: Path, recipe: recipes.Recipe) -> None:
+    """Writes what commands take of a run: the recipe, and its model with random weights."""
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    make_model(recipe, recipe.size, "none").save(folder / "model.keras")
 
 
 def recipe(*overrides):

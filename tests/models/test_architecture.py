@@ -29,7 +29,7 @@ LOSSES = {
 }
 CHANNELS = {"metric": 1, "disparity": 2, "unit": 1, "centimetres": 1, "inverse": 1}
 # How many times smaller than the picture the output is, its sides rounded up.
-SHRINKS = {"mobile_unet": 2, "msfnet": 2}
+SHRINKS = {"mobile_interl": 2, "mobile_unet": 2, "msfnet": 2}
 # A SENet154 takes seconds to build and half a gigabyte on disk: tests/models/test_msfnet.py.
 SHRUNK = {"msfnet": {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}}
 # The networks of a paper have the same layers: one of each is tried in bfloat16.
@@ -158,6 +158,38 @@ def test_sizes_it_cannot_take_are_refused(name):
     for shape in [(height, width, 1), *((*pair, 3) for pair in sides)]:
         with pytest.raises(InputError, match=message):
             create_model(name, shape)
+
+
+# Parameters of the encoder, batch statistics included, as published or as counted in the file.
+ENCODERS = {
+    "mobile_interl": 2_257_984,
+    "mobilenet_v2_unet": 2_257_984,
+    "squeezenet_unet": 722_496,
+    "basic_deconv": 23_587_712,
+    "basic_sc_interl_t": 23_587_712,
+    "lite_basic_interl_t": 8_589_184,
+    "lite_basic_sc_nonbt": 8_589_184,
+    "vgg19_unet": 17_664_576,
+    "resnet50_unet": 8_589_184,
+}
+
+
+def test_encoder_and_decoder(network):
+    """Nothing of the decoder goes into the encoder, and the counts are the backbones'."""
+    name, model = network
+    encoder = get(name).encoder_layers(model)
+    names = {layer.name for layer in encoder}
+    assert 0 < len(names) < len(model.layers)
+    makers = {id(t): x.name for x in model.layers for t in keras.tree.flatten(x.output)}
+    for layer in encoder:
+        if not isinstance(layer, keras.layers.InputLayer):
+            assert {makers[id(each)] for each in keras.tree.flatten(layer.input)} <= names
+    counted = sum(layer.count_params() for layer in encoder)
+    assert 0 < counted < model.count_params()
+    if name in ENCODERS:
+        assert counted == ENCODERS[name]
+    heads = [keras.tree.flatten(model.output)]
+    assert not {makers[id(output)] for outputs in heads for output in outputs} & names
 
 
 def test_unknown_names_and_options():

@@ -190,14 +190,24 @@ class Interrupted(Exception):
     pass
 
 
+AVERAGED = ("optimizer={name: adamw, use_ema: true, ema_momentum: 0.8}", "encoder_rate=0.1")
+
+
 @pytest.mark.parametrize(
-    ("stop_at", "policy"),
-    [(3, "float32"), (6, "float32"), (23, "float32"), (11, "mixed_float16")],
+    ("stop_at", "settings"),
+    [
+        (3, ()),
+        (6, ()),
+        (23, ()),
+        (11, ("precision=mixed_float16",)),
+        (13, AVERAGED),
+        (13, (*AVERAGED, "precision=mixed_float16")),
+    ],
 )
-def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at, policy):
-    """Dropout, batch norm, Adam and the adaptive threshold resume as if never stopped."""
+def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at, settings):
+    """Dropout, batch norm, Adam, averages and the adaptive threshold resume as if never stopped."""
     undisturbed, stopped = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
-    wanted = recipe(f"precision={policy}")
+    wanted = recipe(*settings)
     loop.train(wanted, undisturbed, checkpoint_every=10)
 
     def stopping(make):
@@ -215,6 +225,26 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at
     assert loop.train(wanted, stopped, checkpoint_every=10)
     assert_same_weights(stopped, undisturbed)
     assert stopped.log_rows() == undisturbed.log_rows()
+
+
+def test_averaged_weights_are_saved_and_scored(tmp_path):
+    """Training itself does not see them; of a momentum of 0 they are the last weights."""
+    runs = {}
+    for momentum in (None, 0.0, 0.9):
+        adam = {} if momentum is None else {"use_ema": True, "ema_momentum": momentum}
+        wanted = dataclasses.replace(recipe("epochs=2"), optimizer={"name": "adam", **adam})
+        runs[momentum] = RunFolder(tmp_path / str(momentum))
+        loop.train(wanted, runs[momentum])
+    plain, averaged = runs[None], runs[0.9]
+    for folder in runs.values():
+        losses = [row["loss"] for row in folder.log_rows()]
+        assert losses == [row["loss"] for row in plain.log_rows()]
+    assert_same_weights(runs[0.0], plain)
+    assert runs[0.0].log_rows() == plain.log_rows()
+    scores = [folder.log_rows()[-1]["val_abs_rel"] for folder in (plain, averaged)]
+    assert scores[0] != scores[1]
+    report, _ = evaluator.evaluate_run(averaged.path)
+    assert report.scores["model"]["image"]["abs_rel"] == pytest.approx(scores[1], rel=0.1)
 
 
 def test_training_on_crops_saves_a_network_of_the_frame_s_size(tmp_path):
@@ -309,16 +339,17 @@ from tests.helpers.architectures import make_architecture
 def build(input_shape, weights, *, name):
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
-    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones")(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", bias_initializer="ones", name="head")(x)
     return keras.Model(image, x, name="plain")
 
-models.register(make_architecture("plain", build))
+models.register(make_architecture("plain", build, decoder=("head",)))
 recipe = recipes.load(
     "jetson_fcnn/rooms",
     ["options={}", "data={name: rooms, frames: 17, validation_frames: 3}", "size=[16, 32]",
      "batch_size=4", "epochs=3", "loss={name: mse_rel}",
      # Adam would hide gradients of the wrong scale, and magnify rounding errors.
-     "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9}"],
+     "optimizer={name: sgd, learning_rate: 0.02, momentum: 0.9, use_ema: true, ema_momentum: 0.5}",
+     "encoder_rate=0.5"],
     architecture="plain",
 )
 loop.train(recipe, RunFolder(sys.argv[1]))

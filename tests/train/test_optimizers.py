@@ -1,8 +1,11 @@
 """Adam with L2 in the gradient follows PyTorch's formula."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_depth import recipes
 from keras_depth.errors import InputError
@@ -75,12 +78,15 @@ def test_bad_l2(l2):
 @pytest.mark.parametrize("name", ["adam", "adam_l2", "sgd", "rmsprop", "adamw"])
 def test_a_rate_for_each_variable(name):
     """A variable of factor 0.1 moves as it does alone at a tenth of the rate."""
-    settings = ["schedule={name: constant}"]
+    decay = ", weight_decay: 0.0" if name == "adamw" else ""
     moved = {}
     for rate, factors in ((0.01, (1.0, 0.1)), (0.01, None), (0.001, None)):
         recipe = recipes.load(
             "jetson_fcnn/rooms",
-            [f"optimizer={{name: {name}, learning_rate: {rate}}}", *settings],
+            [
+                f"optimizer={{name: {name}, learning_rate: {rate}{decay}}}",
+                "schedule={name: constant}",
+            ],
         )
         optimizer = make_optimizer(recipe, 10, factors)
         variables = [keras.Variable([1.0, -2.0]) for _ in range(2)]
@@ -90,5 +96,41 @@ def test_a_rate_for_each_variable(name):
         moved[rate, factors] = [variable.numpy() for variable in variables]
     first, second = moved[0.01, (1.0, 0.1)]
     np.testing.assert_array_equal(first, moved[0.01, None][0])
-    rtol = 1e-6 if name != "adamw" else 1e-4  # its decay keeps the whole rate
-    np.testing.assert_allclose(second, moved[0.001, None][0], rtol=rtol)
+    np.testing.assert_allclose(second, moved[0.001, None][0], rtol=1e-6)
+
+
+def test_decay_keeps_the_whole_rate():
+    """Of a variable of factor 0 it is all that is left."""
+    settings = ["optimizer={name: adamw, learning_rate: 0.01, weight_decay: 0.1}"]
+    recipe = recipes.load("jetson_fcnn/rooms", [*settings, "schedule={name: constant}"])
+    optimizer, variable = make_optimizer(recipe, 10, [0.0]), keras.Variable([1.0, -2.0])
+    optimizer.build([variable])
+    optimizer.apply([np.array([0.3, 0.1], "float32")], [variable])
+    np.testing.assert_allclose(variable, [0.999, -1.998], rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_factors_under_a_loss_scale_and_in_a_graph(jit):
+    """As in a training step: built before, the gradients scaled, the update compiled."""
+    recipe = recipes.load("jetson_fcnn/rooms", ["schedule={name: constant}"])
+    scaled = dataclasses.replace(recipe, precision="mixed_float16")
+    (whole, half, none), again = (_moved_in_a_graph(each, jit) for each in (recipe, scaled))
+    np.testing.assert_allclose(half, whole / 2, rtol=1e-4)
+    assert np.all(whole < 0) and not np.any(none)
+    np.testing.assert_allclose(again, [whole, half, none], rtol=1e-4)
+
+
+def _moved_in_a_graph(recipe, jit):
+    optimizer = make_optimizer(recipe, 10, (1.0, 0.5, 0.0))
+    variables = [keras.Variable([1.0, -2.0]) for _ in range(3)]
+    optimizer.build(variables)
+    count, gradient = len(optimizer.variables), np.array([0.3, 0.1], "float32")
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def update():
+        optimizer.apply([optimizer.scale_loss(gradient)] * 3, variables)
+
+    for _ in range(3):
+        update()
+    assert len(optimizer.variables) == count, "a checkpoint made before holds all"
+    return [variable.numpy() - [1, -2] for variable in variables]

@@ -1,11 +1,15 @@
-"""Recipes that cannot work are refused before anything is written."""
+"""Recipes that cannot work are refused before anything is written; the encoder's own rate."""
 
+import numpy as np
 import pytest
 
+from keras_depth import models
 from keras_depth.errors import InputError
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import loop
-from tests.helpers.tiny import TINY, recipe
+from keras_depth.train import loop, setup
+from keras_depth.train.step import make_training_step
+from tests.helpers.architectures import make_architecture
+from tests.helpers.tiny import TINY, recipe, tiny
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
@@ -50,3 +54,57 @@ def test_a_rotated_pair_is_refused_before_anything_is_written(tmp_path, kitti):
     ):
         loop.train(recipe(f"data={section}", "augmentation.rotate=5"), RunFolder(tmp_path / "r"))
     assert not (tmp_path / "r").exists()
+
+
+def step_once(folder, *overrides):
+    """Returns each variable's path and how far one step has moved it; batch statistics too."""
+    adam = ("optimizer={name: adam, epsilon: 1.0e-12}", "schedule={name: constant}")
+    wanted = recipe(*adam, *overrides)
+    run = setup.build(wanted, RunFolder(folder))
+    step = make_training_step(run.model, run.loss, run.optimizer, run.strategy)
+    before = [variable.numpy() for variable in run.model.weights]
+    (image, y_true), *_ = loop._batches(run, run.steps - 1)
+    step(image, y_true)
+    return {
+        variable.path: variable.numpy() - value
+        for variable, value in zip(run.model.weights, before, strict=True)
+    }
+
+
+def test_the_encoder_has_its_own_rate(tmp_path):
+    """Adam's first step is the rate, whatever the gradient."""
+    whole = step_once(tmp_path)
+    tenth = step_once(tmp_path, "encoder_rate=0.1")
+    frozen = step_once(tmp_path, "encoder_rate=0")
+    for (path, one), slow, none in zip(whole.items(), tenth.values(), frozen.values(), strict=True):
+        if path.startswith("head"):
+            np.testing.assert_array_equal(slow, one)
+            assert np.any(none)
+        else:
+            assert not np.any(none), f"{path}: the batch statistics stay too"
+            if "moving" not in path:
+                np.testing.assert_allclose(slow, 0.1 * one, rtol=1e-3, atol=1e-6)
+        assert "conv2d" not in path or "bias" in path or 5e-4 < np.abs(one).max() < 2e-3
+
+
+def test_an_architecture_that_does_not_name_its_decoder(tmp_path, monkeypatch):
+    monkeypatch.setitem(models.ARCHITECTURES, TINY, make_architecture(TINY, tiny))
+    for rate in (0, 0.1):
+        with pytest.raises(InputError, match=f"{TINY}: its entry does not name its decoder's lay"):
+            loop.train(recipe(f"encoder_rate={rate}"), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    assert setup.build(recipe("encoder_rate=1"), RunFolder(tmp_path / "run"))
+
+
+def test_a_frozen_encoder_with_random_weights(tmp_path):
+    with pytest.warns(UserWarning, match="its weights are random; give --weights, or --set enco"):
+        setup.build(recipe("encoder_rate=0"), RunFolder(tmp_path / "run"))
+
+
+def test_factors_are_in_the_order_of_the_trainable_variables():
+    wanted = recipe("encoder_rate=0.1")
+    model = setup.make_model(wanted, (16, 32), "none")
+    factors = setup._learning_rate_factors(wanted, model)
+    assert factors == [0.1] * 4 + [1.0] * 2
+    assert setup._learning_rate_factors(recipe(), model) is None
+    assert [v.path.split("/")[0] for v in model.trainable_variables][-2:] == ["head"] * 2

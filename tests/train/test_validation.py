@@ -12,6 +12,7 @@ from keras_depth.data import Reader
 from keras_depth.data.reader import make_sample
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
+from keras_depth.train import validation
 from keras_depth.train.validation import METRICS, Validator
 
 SIZE, SHIFT, FOCAL_BASELINE = (32, 48), 3, 12.0
@@ -142,3 +143,16 @@ def test_nothing_keeps_the_network():
     del network
     gc.collect()
     assert gone() is None
+
+
+def test_the_line_that_says_how_a_run_did():
+    rows = [
+        {"loss": 1.0},
+        {"epoch": 1.0, "val_abs_rel": 0.2},
+        {"epoch": 2.0, "val_abs_rel": 0.1234},
+        {"epoch": 2.5, "val_abs_rel": 0.15},
+    ]
+    assert validation.describe(rows) == (
+        "validation: abs_rel 0.1500 after the last epoch (model.keras), 0.1234 at its best after"
+        " epoch 2 (best.keras)"
+    )

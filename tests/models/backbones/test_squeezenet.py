@@ -1,7 +1,8 @@
-"""SqueezeNet 1.1, and its weights from PyTorch."""
+"""SqueezeNet 1.1, and its weights from PyTorch and from Caffe."""
 
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -87,13 +88,73 @@ def test_weights_that_do_not_fit(tmp_path, pytorch, monkeypatch):
     pytorch[file.name] = {**state_dict(), "features.0.weight": np.zeros((96, 3, 7, 7), "float32")}
     with pytest.raises(InputError, match=r"features.0.weight has the shape \(7, 7, 3, 96\)"):
         create_model("squeezenet_unet", SMALL, weights=file)
-    with pytest.raises(InputError, match="give 'imagenet' for mobilenet_v2"):
+    with pytest.raises(InputError, match="give 'imagenet', or a .h5 file .* for mobilenet"):
         create_model("mobilenet_v2_unet", SMALL, weights=file)
     with pytest.raises(InputError, match="keras.applications has no SqueezeNet: give the path of"):
         create_model("squeezenet_unet", SMALL, weights="imagenet")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match=r"pip install 'keras_depth\[torch\]'"):
         create_model("squeezenet_unet", SMALL, weights=file)
+
+
+def caffe_file(path, seed=0):
+    """Writes a file of keras-squeezenet's layout; returns its kernels and biases by layer."""
+    rng, model, values = np.random.default_rng(seed), backbone("valid"), {}
+    with h5py.File(path, "w") as file:
+        for layer in model.layers:
+            if not layer.weights:
+                continue
+            fire, _, part = layer.name.partition("_")
+            name = f"{fire}/{part.replace('squeeze', 'squeeze1x1')}".rstrip("/")
+            arrays = [rng.normal(0, 0.1, w.shape).astype("float32") for w in layer.weights]
+            keys = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
+            group = file.create_group(name)
+            group.attrs["weight_names"] = keys
+            for key, array in zip(keys, arrays, strict=True):
+                group[key.decode()] = array
+            values[layer.name] = arrays
+    return values
+
+
+def test_weights_from_caffe_choose_their_scaling(tmp_path):
+    values = caffe_file(tmp_path / "notop.h5")
+    model = create_model("squeezenet_unet", SMALL, weights=tmp_path / "notop.h5")
+    for layer, arrays in values.items():
+        for actual, expected in zip(model.get_layer(layer).get_weights(), arrays, strict=True):
+            np.testing.assert_array_equal(actual, expected)
+    assert model.get_layer("preprocessing").mode == "caffe"
+    means = np.array([103.939, 116.779, 123.68])
+    scaled = model.get_layer("preprocessing")(picture())
+    np.testing.assert_allclose(scaled, picture()[..., ::-1] * 255 - means, rtol=1e-4, atol=1e-3)
+    asked = {"weights": tmp_path / "notop.h5", "scaling": "torch"}
+    assert (
+        create_model("squeezenet_unet", SMALL, **asked).get_layer("preprocessing").mode == "torch"
+    )
+
+
+def test_files_that_are_not_caffe_s(tmp_path):
+    path = tmp_path / "other.h5"
+    with pytest.raises(InputError, match="other.h5: no such file; give the path of squeezenet_we"):
+        create_model("squeezenet_unet", SMALL, weights=path)
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(path)
+    message = "other.h5: not SqueezeNet 1.1 without its classifier .*; give squeezenet_weights"
+    with pytest.raises(InputError, match=message):
+        create_model("squeezenet_unet", SMALL, weights=path)
+    path.write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=message):
+        create_model("squeezenet_unet", SMALL, weights=path)
+    caffe_file(path)
+    with h5py.File(path, "a") as file:
+        del file["fire5/expand3x3"]
+    with pytest.raises(InputError, match=message):
+        create_model("squeezenet_unet", SMALL, weights=path)
+
+
+def test_the_real_weights_from_caffe(samples):
+    (path,) = (samples / "real" / "weights").glob("squeezenet*.h5")
+    model = create_model("squeezenet_unet", SMALL, weights=path)
+    kernel, bias = model.get_layer("conv1").get_weights()
+    assert kernel.shape == (3, 3, 3, 64) and kernel.std() > 0.01 and np.any(bias)
 
 
 def test_what_pytorch_computes(tmp_path):
