@@ -87,7 +87,7 @@ def test_commands_are_listed(monkeypatch, capsys, arguments):
     printed = capsys.readouterr().out
     assert all(f"\n  {name} " in printed for name in __main__.COMMANDS)
     rooms = {path.parent.name for path in PACKAGE.glob("*/__main__.py")}
-    assert rooms | {"build_ops"} == set(__main__.COMMANDS)
+    assert rooms | {"build_ops", "list"} == set(__main__.COMMANDS)
 
 
 @pytest.mark.filterwarnings("ignore:'keras_depth:RuntimeWarning")  # imported here already
