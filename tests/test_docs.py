@@ -26,6 +26,10 @@ PAGES = [
     *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
     "evaluation/benchmarks/README.md",
     "evaluation/minmax.md",
+    "evaluation/trained/README.md",
+    "evaluation/trained/mobile_interl_nyu/report.md",
+    "docs/photos/README.md",
+    "keras_depth/presets/mobile_interl_nyu/card.md",
     "custom_ops/interleave/README.md",
 ]
 

@@ -14,6 +14,7 @@ from keras_depth.layers import BilinearResize, Preprocessing
 from keras_depth.models.architecture import Architecture, is_encoder_h5, register
 from keras_depth.models.backbones import applications
 from keras_depth.models.backbones.squeezenet import (
+    CAFFE,
     TORCHVISION,
     load_caffe,
     load_torchvision,
@@ -106,7 +107,8 @@ def squeezenet_unet(
     check_choice(f"padding of {name}", padding, ("valid", "same"))
     if weights == "imagenet":
         raise InputError(
-            f"keras.applications has no SqueezeNet: give the path of {TORCHVISION} as weights"
+            f"keras.applications has no SqueezeNet: give as weights the path of {TORCHVISION}, or of"
+            f" {CAFFE}"
         )
     image = image_input(input_shape, SIDES, name)
     mode = "caffe" if scaling == "caffe" else "torch"
