@@ -107,8 +107,8 @@ def squeezenet_unet(
     check_choice(f"padding of {name}", padding, ("valid", "same"))
     if weights == "imagenet":
         raise InputError(
-            f"keras.applications has no SqueezeNet: give as weights the path of {TORCHVISION}, or of"
-            f" {CAFFE}"
+            f"keras.applications has no SqueezeNet: give the path of {TORCHVISION}, or of {CAFFE},"
+            " as weights"
         )
     image = image_input(input_shape, SIDES, name)
     mode = "caffe" if scaling == "caffe" else "torch"
