@@ -10,13 +10,19 @@ from keras_depth.losses.base import check_weights
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.structural import forward_differences
 
-# Below this a prediction counts as this, without a slope: a ReLU writes 0, which has no logarithm.
-_LEAST = 1e-3
+# Below this the logarithm goes on as a straight line: a head may write 0 or less, which has no
+# logarithm, and must find back.
+_LEAST = 1e-2
 
 
 def log_error(target: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """Returns log(prediction) - log(target); targets must be above 0."""
-    return ops.log(ops.maximum(prediction, _LEAST)) - ops.log(ops.maximum(target, _LEAST))
+    """Returns log(prediction) - log(target), of `_log`."""
+    return _log(prediction) - _log(target)
+
+
+def _log(x: KerasTensor) -> KerasTensor:
+    below = ops.minimum(x - _LEAST, 0) / _LEAST
+    return ops.log(ops.maximum(x, _LEAST)) + below
 
 
 @keras.saving.register_keras_serializable("keras_depth")

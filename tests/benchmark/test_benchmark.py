@@ -76,7 +76,7 @@ REFUSED = {
     "two things to measure": (["RUN", *LITE], "give RUN or --arch, one of the two"),
     "size of a run": (["RUN", "--size", "32x48"], "leave out --size and --option"),
     "option of a run": (["RUN", "--option", "lite=true"], "leave out --size and --option"),
-    "no run": (["missing"], "missing: no such file or folder; give a run folder"),
+    "no run": (["missing"], "missing: no such file or folder, and no preset"),
     "empty folder": (["empty"], "empty: this folder holds no model.keras"),
     "damaged": (["cut.keras"], "cut.keras: damaged, or no Keras model"),
     "no fixed size": (["any_size.keras"], "a depth network takes one picture"),

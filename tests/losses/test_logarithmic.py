@@ -5,6 +5,7 @@ import pytest
 
 from keras_depth import losses
 from keras_depth.errors import InputError
+from tests.losses.test_losses import gradient
 from tests.losses.test_regression import case
 
 LOG2 = np.log(2)
@@ -30,6 +31,17 @@ def test_log_l1_by_hand():
     y_true, y_pred = case([1, 0, 2], [2, 7, 1], [1, 0, 1])
     value = losses.get("log_l1", gradient=0.5)(y_true, y_pred)
     np.testing.assert_allclose(value, LOG2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["silog", "log_l1"])
+def test_a_head_that_writes_less_than_0_finds_back(name):
+    """The logarithm goes on below 1 cm as a straight line: at 0 it is log 0.01 - 1."""
+    y_true, y_pred = case([1], [0])
+    value = losses.get(name)(y_true, y_pred)
+    scale = 1 if name == "log_l1" else 10 * np.sqrt(0.15)
+    np.testing.assert_allclose(value, scale * (1 - np.log(0.01)), rtol=1e-5)
+    _, slope = gradient(losses.get(name), *case([1, 1], [-2, -2]))
+    assert np.all(slope < 0)
 
 
 def test_log_l1_on_two_scales():

@@ -684,7 +684,7 @@ def test_find_takes_one_network_its_versions_or_several(models):
 
 
 def test_a_folder_without_networks_is_said(tmp_path):
-    with pytest.raises(InputError, match="give an exported network"):
+    with pytest.raises(InputError, match="give a run folder .*, an exported network"):
         serve.find(tmp_path)
 
 
