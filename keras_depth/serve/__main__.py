@@ -19,8 +19,9 @@ examples:
   curl localhost:8080/v1/models
 
 DIR is an exported network, the folder of its versions, or a folder of several such; of each, the
-highest version is served. docs/serving.md has the requests. The server listens on 127.0.0.1, for
-this machine alone; --host 0.0.0.0 opens it to everyone who can reach its ports."""
+highest version is served. A run or a preset is exported first. docs/serving.md has the requests.
+The server listens on 127.0.0.1, for this machine alone; --host 0.0.0.0 opens it to everyone who can
+reach its ports."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what keras_depth.export wrote")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="what keras_depth.export wrote, a run folder or a preset",
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
