@@ -129,6 +129,7 @@ def test_training_on_pairs(tmp_path, kitti):
     assert not loop.train(stereo_recipe(pairs, "data.depth=none"), blind), "finished"
 
 
+@pytest.mark.slow
 def test_training_on_pairs_of_your_own(tmp_path):
     """The layout of the folder says that they are pairs, and camera.yaml what their scale is."""
     drives = Drives(8, (32, 104), frames_per_drive=2, stereo=True)
@@ -200,8 +201,8 @@ AVERAGED = ("optimizer={name: adamw, use_ema: true, ema_momentum: 0.8}", "encode
         (6, ()),
         (23, ()),
         (11, ("precision=mixed_float16",)),
-        (13, AVERAGED),
-        (13, (*AVERAGED, "precision=mixed_float16")),
+        pytest.param(13, AVERAGED, marks=pytest.mark.slow),
+        pytest.param(13, (*AVERAGED, "precision=mixed_float16"), marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at, settings):
@@ -227,6 +228,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at
     assert stopped.log_rows() == undisturbed.log_rows()
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_saved_and_scored(tmp_path):
     """Training itself does not see them; of a momentum of 0 they are the last weights."""
     runs = {}

@@ -225,6 +225,7 @@ def weights_of(folder):
 SHORT = ("epochs=2", "batch_size=4", "encoder_rate=0")
 
 
+@pytest.mark.slow
 def test_fine_tuning_holds_out_a_recording_and_resumes_without_its_source(work, capsys):
     start = tune(*SHORT)
     before = keras.saving.load_model("runs/a/model.keras").get_weights()
