@@ -180,7 +180,7 @@ def test_encoder_and_decoder(network):
     encoder = get(name).encoder_layers(model)
     names = {layer.name for layer in encoder}
     assert 0 < len(names) < len(model.layers)
-    makers = {id(t): x.name for x in model.layers for t in keras.tree.flatten(x.output)}
+    makers = {id(t): x.name for x in model.operations for t in keras.tree.flatten(x.output)}
     for layer in encoder:
         if not isinstance(layer, keras.layers.InputLayer):
             assert {makers[id(each)] for each in keras.tree.flatten(layer.input)} <= names
