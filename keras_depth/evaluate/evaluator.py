@@ -71,7 +71,8 @@ def evaluate_run(
     else:
         raise InputError(f"{run}: a model alone names no frames; give --data")
     protocol = protocol or frames.usual_protocol()
-    output = output or _default_output(source.results, frames, protocol, changes)
+    home = source.results if source.kind == "preset" else run
+    output = output or _default_output(home, frames, protocol, changes)
     report = evaluate(
         estimator,
         reader,
@@ -117,8 +118,7 @@ def evaluate_depth_maps(
         )
     reader = frames.open()
     protocol = protocol or frames.usual_protocol()
-    home = path if path.is_dir() else path.with_suffix("")
-    output = output or _default_output(home, frames, protocol, changes)
+    output = output or _default_output(path, frames, protocol, changes)
     report = evaluate(
         DepthMaps(path, reader, png_units),
         reader,
@@ -290,7 +290,7 @@ def _draw_examples(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]], fi
 
 
 def _default_output(
-    home: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
+    scored: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
 ) -> Path:
     """Returns the report's folder, named after frames and protocol so that none is overwritten."""
     changed = [*(changes or {}).items(), *frames.options.items()]
@@ -298,4 +298,5 @@ def _default_output(
     folder = frames.data_dir and Path(frames.data_dir).name
     parts = [frames.data, folder, frames.split, protocol, *settings]
     name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
+    home = scored if scored.is_dir() else scored.parent / scored.stem
     return home / "evaluation" / name

@@ -101,9 +101,8 @@ def _request(arguments: argparse.Namespace) -> Request:
     """Returns what the arguments ask for, with the defaults of the format."""
     options = vars(arguments)
     if arguments.output is None:
-        source = resolve(arguments.run, "run", "keras", "preset")
-        folder = source.results if source.kind == "preset" else source.run_folder.path
-        options["output"] = folder / "exported" / arguments.format
+        results = resolve(arguments.run, "run", "keras", "preset").results
+        options["output"] = results / "exported" / arguments.format
     if arguments.batch is None and arguments.format not in ANY_BATCH:
         options["batch"] = 1
     if arguments.dtype is None:

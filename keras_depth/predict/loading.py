@@ -23,9 +23,7 @@ KINDS = {
     "exported": "an exported network (python -m keras_depth.export makes one)",
     "preset": "the name of a preset (python -m keras_depth list shows them)",
 }
-# What the results of a preset's evaluation or export are written under, by default: the preset
-# itself is a part of the installed package.
-_RUNS = Path("runs")
+_RUNS = Path("runs")  # where training writes too
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,11 @@ class Source:
 
     @property
     def results(self) -> Path:
-        """The folder where commands write what belongs to the network, unless told otherwise."""
-        if self.kind == "preset":
-            return _RUNS / self.path.name
-        return self.path.with_suffix("") if self.kind == "keras" else self.path
+        """The folder of the network's exports, unless told otherwise: that of the .keras file.
+
+        A preset may be a part of the installed package: its folder is in the working folder.
+        """
+        return _RUNS / self.path.name if self.kind == "preset" else self.run_folder.path
 
     @property
     def run_folder(self) -> RunFolder:

@@ -80,7 +80,9 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
         "model-index": [{"name": folder.name, "results": _results(recipe, report)}],
     }
     matter = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    write_text(folder / presets.CARD, f"---\n{matter}---\n\n{_write_text(folder, card, report)}")
+    write_text(
+        folder / presets.CARD, f"---\n{matter}---\n\n{_describe_in_words(folder, card, report)}"
+    )
 
 
 def _portable(recipe: Recipe) -> Recipe:
@@ -134,7 +136,7 @@ def _results(recipe: Recipe | None, report: dict[str, Any] | None) -> list[dict[
     ]
 
 
-def _write_text(folder: Path, card: dict[str, Any], report: dict[str, Any] | None) -> str:
+def _describe_in_words(folder: Path, card: dict[str, Any], report: dict[str, Any] | None) -> str:
     height, width = card["input_size"]
     data = ", ".join(card["datasets"]) or "not known"
     lines = ["Not scored: evaluate it before you publish it."]

@@ -1,6 +1,7 @@
 """Scoring: known errors give known numbers, and every report says what it scored."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -101,6 +102,9 @@ def test_what_is_written(tmp_path):
     assert r"| abs_rel | 0.3750 | 0.2500 | mean \|p - t\| / t |" in text
     assert "REL is 1.50 of that of the mean training depth map." in text
     assert "| missing | none |" in text and "scale ratios" not in text
+    assert "### By distance, pooled pixels" in text
+    rows = re.findall(r"^\| [\d.]+(?: to [\d.]+)? m.*$", text, re.MULTILINE)
+    assert len(rows) == len(report.distances) > 0
     stored = json.loads((tmp_path / "report.json").read_text())
     assert stored["scores"] == report.scores
     assert stored["protocol"] == "full" and stored["environment"]["packages"]["tensorflow"]

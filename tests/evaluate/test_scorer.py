@@ -328,3 +328,20 @@ def test_the_protocol_says_how_large_a_batch_is():
 def test_the_unclipped_prediction_is_kept():
     scored = apply("nyu_eigen", np.full(NYU, 5.0), np.full(NYU, 30.0), alignment="none")
     assert (scored.y_pred == 10).all() and (scored.unclipped == 30).all()
+
+
+def test_errors_by_distance():
+    """By hand: bands of true depth, over the pixels of both frames; the last has no end."""
+    scores = scorer.Scorer(protocols.get("full"))
+    scores.add({"depth": row([1.0, 1.5, 0.0])}, row([1.1, 3.0, 5.0]))  # errors 0.1 and 1
+    scores.add({"depth": row([4.0, 100.0, 1.5])}, row([4.0, 50.0, 1.5]))  # 0, 0.5 and 0
+    near, middle, far = scores.by_distance()
+    assert near == pytest.approx(
+        {"from": 1, "to": 2, "share": 0.6, "abs_rel": 1.1 / 3, "delta1": 2 / 3}, rel=1e-6
+    )
+    assert middle == {"from": 4, "to": 6, "share": 0.2, "abs_rel": 0, "delta1": 1}
+    assert far == {"from": 80, "share": 0.2, "abs_rel": 0.5, "delta1": 0}
+    whole = scores.scores()["pixel"]
+    for key in ("abs_rel", "delta1"):
+        mean = sum(band["share"] * band[key] for band in (near, middle, far))
+        assert mean == pytest.approx(whole[key], rel=1e-6)

@@ -74,6 +74,14 @@ def test_results_go_to_the_working_folder(preset, tmp_path):
     assert request.output.parts == ("runs", preset, "exported", "onnx")
 
 
+def test_results_of_an_export_stay_out_of_its_version(preset, monkeypatch):
+    """A server loads all that is in a version's folder."""
+    monkeypatch.setattr(parity, "run_alone", run_in_this_process)
+    ((_, version),) = serve.find(Path(preset)).items()
+    _, folder = evaluator.evaluate_run(version.parent, ROOMS)
+    assert folder.parent == version.parent / "evaluation"
+
+
 def test_its_weights_start_another_network(trained, preset):
     model = models.create_model(tiny.TINY, (24, 32, 3), weights=preset)
     for one, other in zip(model.weights, loading.load_model(preset).weights, strict=True):

@@ -101,13 +101,12 @@ def load_caffe(model: keras.Model, path: str | Path) -> None:
         names |= {f"{fire}_expand{size}": f"{fire}/expand{size}" for size in ("1x1", "3x3")}
     if not Path(path).is_file():
         raise InputError(f"weights {path}: no such file; give the path of {CAFFE}")
-    values = {}
     try:
         with h5py.File(path) as file:
             for layer, name in names.items():
                 group = file[name]
-                values[layer] = [group[key][()] for key in group.attrs["weight_names"]]
-                model.get_layer(layer).set_weights(values[layer])
+                values = [group[key][()] for key in group.attrs["weight_names"]]
+                model.get_layer(layer).set_weights(values)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"weights {path}: not SqueezeNet 1.1 without its classifier ({first_line(error)}); give"
