@@ -48,6 +48,7 @@ class Recipe:
         optimizer: `name` of an optimizer and its arguments (see `train/optimizers.py`).
         encoder_rate: what the learning rate is multiplied by for the encoder's weights; 0 freezes
             them, and their batch statistics.
+        batch_norm: "trained", or "frozen": every batch norm keeps what it has, its statistics too.
         schedule: `name` of a learning-rate schedule and its arguments (see `train/schedules.py`).
         batch_size: frames per step, over all workers.
         epochs: passes over the training frames, each without its last, incomplete batch.
@@ -69,6 +70,7 @@ class Recipe:
     downsample: str = "nearest"
     optimizer: dict[str, Any] = field(default_factory=lambda: {"name": "adam"})
     encoder_rate: float = 1.0
+    batch_norm: str = "trained"
     schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
     batch_size: int = 8
     epochs: int = 20

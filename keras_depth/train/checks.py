@@ -9,9 +9,10 @@ from keras_depth import models
 from keras_depth.data.checks.depth_values import DepthValues, find_unit_faults
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import ENCODINGS, Encoding
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_choice
 from keras_depth.losses import DepthLoss
 from keras_depth.recipes import Recipe
+from keras_depth.train.start import names_network
 
 _UNIT_FRAMES = 16  # evenly spread, whose depth is looked at
 
@@ -51,6 +52,17 @@ def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Read
         raise InputError(
             f"{data}: loss {name!r} learns from depth; set data.depth to one that the data set has,"
             " or put depth/ beside the pictures of a recording"
+        )
+
+
+def check_batch_norm(recipe: Recipe) -> None:
+    """Raises InputError unless a batch norm that is frozen has statistics to keep."""
+    check_choice("value of batch_norm", recipe.batch_norm, ("trained", "frozen"))
+    if recipe.batch_norm == "frozen" and not names_network(recipe.weights):
+        raise InputError(
+            f"batch_norm: frozen keeps a trained network's statistics, which weights"
+            f" {recipe.weights} do not have; give a network with --weights RUN, or --set"
+            " batch_norm=trained"
         )
 
 

@@ -88,6 +88,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         encoding = ENCODINGS[recipe.encoding or models.get(recipe.architecture).encoding]
         checks.check_encoding(recipe, encoding)
         checks.check_loss(recipe, loss, encoding, frames)
+        checks.check_batch_norm(recipe)
         check_choice("precision", recipe.precision, _PRECISIONS)
         protocol = PROTOCOLS[recipe.protocol]
 
@@ -202,6 +203,10 @@ def make_model(recipe: Recipe, size: Sequence[int], weights: str) -> keras.Model
     if recipe.encoder_rate == 0:
         for layer in models.get(name).encoder_layers(model):
             layer.trainable = False
+    if recipe.batch_norm == "frozen":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False  # in Keras, its statistics stay too
     if recipe.encoding in ("", models.get(name).encoding):
         return model
     return keras.Model(model.input, model.output, name=f"{name}-{recipe.encoding}")

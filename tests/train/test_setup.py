@@ -9,7 +9,7 @@ from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop, setup
 from keras_depth.train.step import make_training_step
 from tests.helpers.architectures import make_architecture
-from tests.helpers.tiny import TINY, recipe, tiny
+from tests.helpers.tiny import TINY, recipe, tiny, write_run
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.usefixtures("tiny_networks")
         ("data.name=roms", "did you mean 'rooms'"),
         ("data.noisy=true", "did you mean 'noise'"),
         ("precision=float17", "precision"),
+        ("batch_norm=frosen", "unknown value of batch_norm 'frosen': did you mean 'frozen'"),
+        ("batch_norm=frozen", "which weights none do not have; give a network with --weights RUN"),
         ("downsample=mean", "unknown value of downsample 'mean': did you mean 'min'"),
         ("protocol=nyu_egien", "did you mean 'nyu_eigen'"),
         ("weights=missing.keras", "no such file"),
@@ -85,6 +87,14 @@ def test_the_encoder_has_its_own_rate(tmp_path):
             if "moving" not in path:
                 np.testing.assert_allclose(slow, 0.1 * one, rtol=1e-3, atol=1e-6)
         assert "conv2d" not in path or "bias" in path or 5e-4 < np.abs(one).max() < 2e-3
+
+
+def test_a_frozen_batch_norm_keeps_its_statistics(tmp_path):
+    write_run(tmp_path / "trained", recipe())
+    moved = step_once(tmp_path, "batch_norm=frozen", f"weights={tmp_path / 'trained'}")
+    frozen = [path for path, step in moved.items() if not np.any(step)]
+    assert frozen and all("batch_normalization" in path for path in frozen)
+    assert len(moved) - len(frozen) == 4, "kernels and biases of both convolutions"
 
 
 def test_an_architecture_that_does_not_name_its_decoder(tmp_path, monkeypatch):

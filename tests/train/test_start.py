@@ -120,6 +120,7 @@ def test_the_network_decides_what_belongs_to_it(work):
     assert start.recipe.architecture == TINY and start.recipe.size == (16, 48)
     assert start.recipe.options == {"width": 6} and start.recipe.encoding == ""
     assert start.recipe.loss["name"] == "log_l1" and start.recipe.encoder_rate == 0.1
+    assert start.recipe.batch_norm == "frozen"
     assert start.recipe.data == {
         "name": "folder", "hold_out": 0.1, "dir": str(work / "home"), "units_per_metre": 1000
     }  # fmt: skip

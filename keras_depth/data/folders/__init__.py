@@ -148,8 +148,8 @@ class FolderReader(Reader):
             if self._units[frame.recording] is None:
                 raise InputError(
                     f"{frame.depth}: a depth picture does not tell its unit; say what it stores "
-                    "for one metre: --set data.units_per_metre=1000 (millimetres), 5000 (TUM), "
-                    "256 (KITTI)"
+                    "for one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): train --set "
+                    "data.units_per_metre=1000, evaluate --data-option units_per_metre=1000"
                 )
         units = {self._units[frame.recording] for frame in pictures}
         return units.pop() if len(units) == 1 else None

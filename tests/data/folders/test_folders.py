@@ -77,7 +77,8 @@ def test_the_unit_is_not_guessed(tmp_path):
     recording(tmp_path)
     assert folder_error(tmp_path) == (
         f"{tmp_path}/depth/1.png: a depth picture does not tell its unit; say what it stores for "
-        "one metre: --set data.units_per_metre=1000 (millimetres), 5000 (TUM), 256 (KITTI)"
+        "one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): train --set "
+        "data.units_per_metre=1000, evaluate --data-option units_per_metre=1000"
     )
     for units in (0, -1, float("nan"), float("inf"), "1000"):
         assert "data.units_per_metre is" in folder_error(tmp_path, units_per_metre=units)
