@@ -275,17 +275,15 @@ def test_a_real_walk(samples, tmp_path):
     """TUM's layout, but millimetres: its first 150 frames teach, its last 60 are scored."""
     parts = {"train": slice(150), "test": slice(-60, None)}
     walk = cut_walk(samples / "real" / "sequence_kitchen", tmp_path / "walk", parts)
-    size = "size=[96, 128]"
-    write_run(tmp_path / "run", recipes.load("mobile_interl/rooms", [size]))
     frames = Frames("folder", walk, "test", {"units_per_metre": 1000})
-    before, _ = evaluator.evaluate_run(tmp_path / "run", frames)
+    before, _ = evaluator.evaluate_run(Path("mobile_interl_nyu"), frames, output=tmp_path / "a")
     start = tune(
-        *("steps=12", "batch_size=4", "optimizer.learning_rate=0.001", "encoder_rate=1"),
-        weights=str(tmp_path / "run"),
+        *("steps=24", "batch_size=4", "schedule.warmup_steps=4", "optimizer.learning_rate=3e-4"),
+        weights="mobile_interl_nyu",
         data_dir=walk,
         output=tmp_path / "tuned",
     )
-    assert start.recipe.size == (96, 128) and start.recipe.architecture == "mobile_interl"
+    assert start.recipe.size == (240, 320) and start.recipe.architecture == "mobile_interl"
     learned = recipes.open_data(start.recipe, "train")
     assert "train (the last 15 of 150 frames held out): 135 frames" in learned.description
     assert loop.train(start.recipe, start.folder)
