@@ -60,7 +60,7 @@ def check_batch_norm(recipe: Recipe) -> None:
     check_choice("value of batch_norm", recipe.batch_norm, ("trained", "frozen"))
     if recipe.batch_norm == "frozen" and not names_network(recipe.weights):
         raise InputError(
-            f"batch_norm: frozen keeps a trained network's statistics, which weights"
+            "batch_norm: frozen keeps a trained network's statistics, which weights"
             f" {recipe.weights} do not have; give a network with --weights RUN, or --set"
             " batch_norm=trained"
         )
