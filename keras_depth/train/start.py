@@ -109,7 +109,12 @@ def prepare(
         folder = RunFolder(output or Path("runs") / name_run(loaded, recipe))
         if not names_network(loaded.weights):
             return Start(loaded, folder, lines)
-        network = _find_network(loaded.weights, folder)
+        try:
+            network = _find_network(loaded.weights, folder)
+        except InputError as error:
+            if weights:
+                raise
+            raise InputError(f"recipe {name} goes on from a trained network: {error}") from error
         _check_architecture(network, loaded.architecture)
     loaded = dataclasses.replace(
         loaded,

@@ -206,6 +206,9 @@ def test_options_that_the_encoder_s_file_chose(work, monkeypatch):
 def test_weights_that_nothing_can_go_on_from(work):
     with pytest.raises(InputError, match="runs/gone: no such file or folder, .*; give a run"):
         tune(weights="runs/gone")
+    message = "recipe mobile_interl/nyu goes on from a trained network: runs/pretraining: no such"
+    with pytest.raises(InputError, match=message):
+        prepare(recipe="mobile_interl/nyu", data_dir=work)
     image = keras.Input((16, 32, 3))
     keras.Model(image, image[..., :1], name="other").save("other.keras")
     message = "weights other.keras: the network 'other' is none of this suite's architectures, so"
