@@ -28,6 +28,7 @@ import yaml
 from keras_depth import command, models, presets, recipes
 from keras_depth.export import tftrt
 from keras_depth.train import __main__ as train
+from keras_depth.train.start import names_network
 from tests.helpers import docs_world, serving, tiny
 from tests.helpers.architectures import smallest_side
 from tests.helpers.docs_blocks import (
@@ -84,8 +85,9 @@ def _short_training(words: list[str]) -> list[str]:
     settings = {"steps": 2, "batch_size": 1, "data.frames": 4, "data.validation_frames": 2}
     if ROOMS not in words:  # other pages say of this one which size it takes
         side = smallest_side(recipe.architecture)
-        # ImageNet's weights would be downloaded.
-        settings |= {"size": [side, side], "weights": "none"}
+        settings["size"] = [side, side]
+        if not names_network(recipe.weights):
+            settings["weights"] = "none"  # ImageNet's would be downloaded
     if recipe.augmentation.get("crop"):
         settings["augmentation.crop"] = "null"  # it may be larger than such a picture
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
@@ -249,7 +251,7 @@ RULES = [
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
-    Rule(r"python evaluation/draw_kitti_lists\.py ", "", _run),
+    Rule(r"python evaluation/(draw_kitti_lists|trained/average)\.py ", "", _run),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(
         r"python -m keras_depth\.serve ", "does not end: it is started, used and stopped", _served

@@ -47,10 +47,11 @@ def sample_figure(
     gaps = color_scale(0.0, depth_range(_joined(errors))[1], ERROR)
 
     rows = len(images)
-    row_height = _WIDTH / 4 * max(target.shape[0] / target.shape[1] for target in targets)
+    # An upright picture gets a higher row, not white margins around all others.
+    heights = [_WIDTH / 4 * target.shape[0] / target.shape[1] for target in targets]
     tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    figure = Figure((_WIDTH, rows * row_height + 0.7), dpi=_DPI, layout=tight)
-    axes = figure.subplots(rows, 4, squeeze=False)
+    figure = Figure((_WIDTH, sum(heights) + 0.7), dpi=_DPI, layout=tight)
+    axes = figure.subplots(rows, 4, squeeze=False, height_ratios=heights)
     titles = ("image", "true depth", "predicted depth", "|error|")
     for row in range(rows):
         target, prediction = targets[row], predictions[row]
