@@ -366,7 +366,7 @@ def world(tmp_path_factory) -> Iterator[World]:
 # The tests -----------------------------------------------------------------------------------
 
 # What programs that do not stand on their own are given.
-GIVEN = {"docs/jetson.md": {"image": np.zeros((1, 128, 160, 3), np.uint8)}}
+GIVEN = {"docs/jetson.md": {"image": np.zeros((1, 96, 128, 3), np.uint8)}}
 
 
 @pytest.mark.parametrize("page", [*PAGES, ARCHITECTURE])
