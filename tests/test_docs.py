@@ -29,6 +29,7 @@ PAGES = [
     "evaluation/trained/README.md",
     "evaluation/trained/mobile_interl_nyu/report.md",
     "evaluation/trained/mobile_unet/report.md",
+    "evaluation/trained/optidepthnet/report.md",
     "docs/photos/README.md",
     "keras_depth/presets/mobile_interl_nyu/card.md",
     "custom_ops/interleave/README.md",

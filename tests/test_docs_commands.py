@@ -251,7 +251,7 @@ RULES = [
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
-    Rule(r"python evaluation/(draw_kitti_lists|trained/average)\.py ", "", _run),
+    Rule(r"python evaluation/(draw_kitti_lists|ramp|trained/average)\.py ", "", _run),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(
         r"python -m keras_depth\.serve ", "does not end: it is started, used and stopped", _served
