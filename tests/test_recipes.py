@@ -183,14 +183,14 @@ def test_a_paper_of_several_data_sets(network, data, row):
 @pytest.mark.parametrize(
     ("arguments", "epochs", "steps"),
     [
-        ([], 5, 50),
+        ([], 4, 50),
         (["--epochs", "3"], 3, 0),
         (["--set", "epochs=3"], 3, 0),
-        (["--set", "steps=70"], 5, 70),
+        (["--set", "steps=70"], 4, 70),
         (["--epochs", "3", "--set", "steps=70"], 3, 70),
         (["--set", "steps=70", "--set", "epochs=3"], 3, 70),
-        (["--set", "steps=0"], 5, 0),
-        (["--batch-size", "2", "--set", "loss.alpha2=3"], 5, 50),
+        (["--set", "steps=0"], 4, 0),
+        (["--batch-size", "2", "--set", "loss.alpha2=3"], 4, 50),
     ],
 )
 def test_epochs_replace_the_recipe_s_steps(tmp_path, arguments, epochs, steps):
