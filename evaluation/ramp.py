@@ -22,7 +22,7 @@ from keras_depth.protocols import Protocol
 from keras_depth.run_folder import RunFolder
 
 METRICS = ("abs_rel", "rmse", "delta1")
-FRAMES = 200  # of the training frames, evenly spread: more change nothing
+FRAMES = 200  # at most, evenly spread
 ROWS = 128  # of a ramp
 FARTHEST = 80.0  # metres: KITTI's usual bound, for rows in which nothing was measured
 
@@ -33,8 +33,7 @@ def main() -> None:
     parser.add_argument("--protocol", help="default: the recipe's")
     arguments = parser.parse_args()
     recipe = RunFolder(arguments.run).recipe()
-    train = recipes.open_data(recipe, "train")
-    ramps = row_means(Subset(train, spread(len(train), FRAMES)))
+    ramps = row_means(recipes.open_data(recipe, "train"))
     reader = Frames().open_own(recipe)
     rows = []
     for alignment in ("none", "median"):
@@ -47,9 +46,9 @@ def main() -> None:
 
 
 def row_means(reader: Reader) -> dict[str, np.ndarray]:
-    """Returns the means of each row, metres, (ROWS, 1)."""
+    """Returns the means of each row over at most FRAMES frames, metres, (ROWS, 1)."""
     count, depth, inverse = np.zeros((3, ROWS))
-    for sample in reader:
+    for sample in Subset(reader, spread(len(reader), FRAMES)):
         target = np.squeeze(sample["depth"])
         values = target[target > 0]
         row = np.nonzero(target > 0)[0] * ROWS // len(target)

@@ -3,10 +3,9 @@
     python evaluation/trained/average.py runs/a runs/b --output runs/average
 
 Each weight of the result is the mean of theirs, in a run folder of its own with the first run's
-recipe: `evaluate`, `predict` and the others take it. Where the networks had the same start, and so
-lie in one valley of the loss, the mean is better than each (Wortsman et al., "Model soups", ICML
-2022); of networks that began at random it is noise. Their batch norm should be frozen: means of
-statistics are no statistics of the mean.
+recipe: `evaluate`, `predict` and the others take it. Of networks with the same start the mean can
+be better than each (Wortsman et al., "Model soups", ICML 2022); of networks that began at random
+it is noise. Their batch norm should be frozen: means of statistics are no statistics of the mean.
 """
 
 import argparse
@@ -29,13 +28,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if len(arguments.runs) < 2:
         raise InputError(f"{arguments.runs[0]}: one run has no average; give two or more")
-    first = RunFolder(arguments.runs[0])
+    first, folder = RunFolder(arguments.runs[0]), RunFolder(arguments.output)
+    if folder.recipe_file.exists():
+        raise InputError(f"{folder.path}: holds a run already; give --output a new folder")
     models = [load_model(resolve(run, "run").path) for run in arguments.runs]
     model = average(models, arguments.runs)
-    folder = RunFolder(arguments.output)
     folder.begin(first.recipe())
-    if first.mean_depth_file.exists():
-        shutil.copy(first.mean_depth_file, folder.mean_depth_file)
+    for file in (first.mean_depth_file, first.camera_file):
+        if file.exists():
+            shutil.copy(file, folder.path)
     model.save(folder.model_file)
     print(f"average of {len(models)} networks: {folder.path}")
 

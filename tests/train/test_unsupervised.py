@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from evaluation import ramp
 from keras_depth import losses, protocols, recipes
-from keras_depth.data import Subset, open_reader
+from keras_depth.data import open_reader
 from keras_depth.data.pipeline import resize
 from keras_depth.data.targets import pair_target
 from keras_depth.encodings import ENCODINGS
@@ -42,8 +42,7 @@ def test_learns_depth_from_rendered_drives(tmp_path):
     def network(sample):
         return estimator(sample["image"], focal_baseline=float(sample["focal_baseline"]))
 
-    train = recipes.open_data(recipe, "train")
-    ramps = ramp.row_means(Subset(train, range(0, len(train), 10)))
+    ramps = ramp.row_means(recipes.open_data(recipe, "train"))
     best = min(ramp.score(each, held_out, protocol)["abs_rel"] for each in ramps.values())
     assert rel_of(network, held_out, protocol) < 0.6 * best
 
