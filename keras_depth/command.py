@@ -42,6 +42,13 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         reason = error.strerror or first_line(error)
         print(f"error: {error.filename or 'this machine'}: {reason}", file=sys.stderr)
         code = 2
+    except UnicodeEncodeError as error:  # a path: all that is printed or written is escaped
+        print(
+            f"error: {error.object}: a name that is not UTF-8, which TensorFlow cannot open; rename"
+            " the file or folder",
+            file=sys.stderr,
+        )
+        code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
