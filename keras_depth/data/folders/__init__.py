@@ -31,6 +31,7 @@ from keras_depth.data.folders.recordings import (
     only_folder,
 )
 from keras_depth.data.reader import (
+    NoSplit,
     Reader,
     Sample,
     check_split,
@@ -213,7 +214,7 @@ def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: f
         if split == "validation"
         else "make one, or ask for another split"
     )
-    raise InputError(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
+    raise NoSplit(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
 
 
 def _hold_out(
