@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -133,10 +133,9 @@ def stereo_figure(
             panel.imshow(scale.to_rgba(image) if scale else np.clip(image, 0, 1))
             panel.set_axis_off()
     _write_names(axes[:, 0], names)
-    labels = ("disparity, pixels", "depth, m", "|error|")
-    for column, label in zip((1, 2, 4), labels, strict=True):
-        _, maps, scale = columns[column]
-        _add_bar(figure, scale, axes[:, column : column + 1], label, maps)
+    bars = ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|"))
+    for (column, label), scale in zip(bars, scales, strict=True):
+        _add_bar(figure, scale, axes[:, column : column + 1], label, columns[column][1])
     write_figure(figure, path)
 
 
@@ -157,14 +156,14 @@ def _error(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return np.where(measured(target), np.abs(prediction - target), np.nan)
 
 
-def _write_names(panels: Sequence[Axes], names: Sequence[str] | None) -> None:
+def _write_names(panels: np.ndarray, names: Sequence[str] | None) -> None:
     """Writes each frame's name on its image, so that two figures can be told apart."""
-    box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5}
+    box: dict[str, Any] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5}
+    style: dict[str, Any] = {"va": "top", "fontsize": 7, "family": "monospace", "bbox": box}
     for panel, name in zip(panels, names or [""] * len(panels), strict=True):
         short = name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"
         if short:
-            at = {"x": 0.01, "y": 0.98, "transform": panel.transAxes, "va": "top"}
-            panel.text(s=short, fontsize=7, family="monospace", bbox=box, **at)
+            panel.annotate(short, (0.01, 0.98), xycoords="axes fraction", **style)
 
 
 def _add_bar(
