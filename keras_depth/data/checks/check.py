@@ -163,7 +163,7 @@ def _inspect(
 ) -> tuple[_FrameStats, DepthValues]:
     sample = reader.stored(index)
     image, depth = to_uint8(sample["image"]), sample["depth"]
-    values = DepthValues.of(depth)
+    values = DepthValues.of(depth, reader.units_per_metre)
     frame = _FrameStats(
         reader.name(index),
         depth.shape,
