@@ -1,6 +1,7 @@
 """The frames that are scored: a data set, a split of it and its options."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,12 @@ class Frames:
     data_dir: str | Path | None = None
     split: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The data set and its folder; without a folder, the run's own or rendered frames."""
+        folder = f" in {os.path.abspath(self.data_dir)}" if self.data_dir else ""
+        return f"{self.data}{folder}"
 
     def open(self, estimator: DepthEstimator | None = None) -> Reader:
         """Opens the frames, with defaults that suit the model.
