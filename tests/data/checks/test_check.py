@@ -487,12 +487,12 @@ def driven():
 
 
 def write_png(folder, frames, units):
-    """Writes a recording of 16-bit PNG depth, `units` for a metre."""
+    """Writes a recording of 16-bit PNG depth, `units` for a metre, which its files do not name."""
     (folder / "rgb").mkdir(parents=True)
     (folder / "depth").mkdir()
     for k, (picture, depth) in enumerate(frames):
         cv2.imwrite(str(folder / f"rgb/{k}.png"), picture[..., ::-1])
-        (folder / f"depth/{k}.png").write_bytes(depth_png.encode(depth, units))
+        cv2.imwrite(str(folder / f"depth/{k}.png"), depth_png.quantize(depth, units))
     return folder
 
 
