@@ -61,3 +61,11 @@ def test_folders_that_cannot_be_listed(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
     with pytest.raises(InputError, match=r"the name b'caf\\xe9.png' is not UTF-8; rename it"):
         listing.look(tmp_path)
+
+
+def test_files_that_a_list_names(folder):
+    folders = listing.Folders()
+    for name, found in (("2.png", "2.PNG"), ("10.PNG", "10.png"), ("notes", "notes")):
+        assert folders.find(f"{folder}/{name}") == f"{folder}/{found}"
+    for name in ("3.png", "._2.PNG", "gone/2.png"):
+        assert folders.find(f"{folder}/{name}") is None

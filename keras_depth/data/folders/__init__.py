@@ -254,7 +254,7 @@ def _lack(path: Path, title: str, recordings: list[Recording], max_missing: floa
         remedy = unread or "give the files of a frame the same name"
         raise InputError(f"{path}, {title}: no frame has {needed}{lacking}{apart}; {remedy}")
     halves = [each.path for each in recordings if not each.frames]
-    detail = f"{len(halves)} recordings have none, first {halves[0]}" if halves else ""
+    detail = f"{len(halves)} recordings have no whole frame, first {halves[0]}" if halves else ""
     lack = describe_missing(
         f"{path}: {kind}, {title}",
         count,
@@ -277,7 +277,8 @@ def _unread(recordings: list[Recording]) -> str:
     pictures, depth = (", ".join(each) for each in (images.ENDINGS, DEPTH_ENDINGS))
     return (
         f"{len(files)} files are of endings that are not read ({endings}), first {files[0]}: read"
-        f" are {pictures} as pictures, {depth} as depth; convert them"
+        f" are {pictures} as pictures, {depth} as depth; convert pictures to .png, depth to .tiff"
+        " or .npy"
     )
 
 

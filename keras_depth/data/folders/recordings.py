@@ -18,7 +18,7 @@ from keras_depth import images
 from keras_depth.data.reader import read_bytes
 from keras_depth.data.text_files import is_heading, lines
 from keras_depth.errors import InputError
-from keras_depth.listing import Listing, by_number, ending, look, named, walk
+from keras_depth.listing import Folders, Listing, by_number, ending, look, named, walk
 
 _LEFT, _RIGHT = "left", "right"
 _IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images", _LEFT)
@@ -224,13 +224,15 @@ def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     pairs = [
         (pictures[i], depths[k]) for i, k in enumerate(nearest) if k < len(depths) and back[k] == i
     ]
+    folders = Folders()
     frames: list[Frame] = []
     missing = []
     for pair in pairs:
-        if absent := [file for file in pair if not file.is_file()]:
-            missing.append(Missing(absent[0], after=len(frames)))
+        found = [folders.find(str(file)) for file in pair]
+        if None in found:
+            missing.append(Missing(pair[found.index(None)], after=len(frames)))
         else:
-            frames.append(Frame(recording, *pair))
+            frames.append(Frame(recording, *(Path(str(file)) for file in found)))
     used = {file for pair in pairs for file in pair}
     unmatched = [file for file in (*pictures, *depths) if file not in used]
     return Recording(recording, False, True, frames, missing, unmatched, [])
