@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -85,6 +86,17 @@ def program(name: str) -> str:
     """
     typed = sys.argv[0]
     return typed if typed.endswith(f" {name}") else f"python -m keras_depth.{name}"
+
+
+def suggest(name: str, *arguments: object) -> None:
+    """Prints the command to type next, as the user has called this one.
+
+    On stderr, because the output of many a command is a table that goes into a file.
+    """
+    # "keras-depth train" or "python -m keras_depth train", where keras_depth.__main__ runs it.
+    first, space, _ = sys.argv[0].rpartition(" ")
+    typed = f"{first} {name}" if space else f"python -m keras_depth.{name}"
+    print("next:", typed, shlex.join(map(str, arguments)), file=sys.stderr)
 
 
 def end_with_parent() -> None:
