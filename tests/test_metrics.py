@@ -299,6 +299,6 @@ def test_pooled_r2_takes_the_means_of_what_is_valid():
     ("alias", "kind"), [("absrel", "abs_rel"), ("rel", "abs_rel"), ("a1", "delta1")]
 )
 def test_names_of_other_programs(alias, kind):
-    metric = DepthMetric(alias)
+    metric = metrics.DepthMetric(alias)
     assert (metric.kind, metric.name) == (kind, kind)
-    assert DepthMetric.from_config(metric.get_config()).kind == kind
+    assert metrics.DepthMetric.from_config(metric.get_config()).kind == kind

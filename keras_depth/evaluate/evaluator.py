@@ -182,6 +182,7 @@ def evaluate(
         model=model,
         data=reader.description,
         source=source,
+        true_units=reader.units_per_metre,
         units=predictor.describe_units(ratios) if isinstance(predictor, DepthMaps) else "",
         rendered=reader.rendered,
         protocol=protocol,

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_depth import recipes
 from keras_depth.data import DATA_SETS, Reader, open_reader
+from keras_depth.data.reader import NoSplit
 from keras_depth.errors import InputError
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.recipes import Recipe
@@ -63,7 +64,12 @@ class Frames:
         return open_reader(self.data, self.data_dir, self.split, **{**defaults, **self.options})
 
     def open_own(self, recipe: Recipe) -> Reader:
-        """Opens held-out frames of the recipe's own data set, with these options and folder."""
+        """Opens held-out frames of the recipe's own data set, with these options and folder.
+
+        Raises:
+            InputError: the frames cannot be read. Validation frames take the place of test frames
+                only where the data set has none.
+        """
         section = {**recipe.data, **self.options}
         if recipe.data.get("depth") == "none" and "depth" not in self.options:
             del section["depth"]  # trained without depth, scored with the data set's usual one
@@ -74,7 +80,7 @@ class Frames:
             return recipes.open_data(recipe, self.split)
         try:
             return recipes.open_data(recipe, "test")
-        except InputError:
+        except NoSplit:  # but for test frames that are there and cannot be read, no others
             return recipes.open_data(recipe, "validation")
 
     def usual_protocol(self) -> str:

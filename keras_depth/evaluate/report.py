@@ -32,6 +32,7 @@ class Report:
         model: what was scored, for people.
         data: the reader's description.
         source: the data set and its folder, see `Frames.source`.
+        true_units: see `Reader.units_per_metre`.
         units: the unit of stored depth maps, and how it is known; "" for a model.
         rendered: whether the frames are rendered.
         protocol: the protocol; `line` is its text.
@@ -59,6 +60,7 @@ class Report:
     distances: list[dict[str, float]] = dataclasses.field(default_factory=list)
     published: Row | None = None
     source: str = ""
+    true_units: float | None = None
     units: str = ""
 
     @property
@@ -187,6 +189,8 @@ class Report:
             first = ", ".join(self.missing[:_NAMED])
             more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
             facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
+        if self.true_units:
+            facts["unit of the true depth"] = f"1/{self.true_units:g} m"
         if self.units:
             facts["unit of the maps"] = self.units
         for name in self.protocol.extra:
