@@ -80,7 +80,8 @@ def open_kitti(
             "none": 0 everywhere.
         max_missing: the share of the list's other frames, 0 to 1, that may lack files.
         hold_out: the part of the drives of "all" or of a csv file that "train" leaves to
-            "validation"; no drive is split. The other lists have validation frames of their own.
+            "validation": whole ones, or the last frames of a single one. The other lists have
+            validation frames of their own.
 
     Raises:
         InputError: an unknown name, other data in the folder, or too many frames left out.
@@ -99,12 +100,11 @@ def open_kitti(
     if has_splits(name):
         split = split or ("test" if "test" in lists.splits(name) else None)
         title += f", {split or 'all splits'}"
-    elif hold_out and split in ("train", "validation"):
-        title += f", {split} with {hold_out:g} of the drives held out"
     if name in BENCHMARKS:
         frames, without = [*benchmark_frames(path, name, stereo, kind, folders)], 0
     else:
-        frames, without = raw_frames(path, name, split, stereo, kind, folders, hold_out)
+        frames, without, held_out = raw_frames(path, name, split, stereo, kind, folders, hold_out)
+        title += f", {split} ({held_out} held out)" if held_out else ""
     if not frames:
         raise InputError(f"{path}: {title}: there is no picture; give the folder that holds them")
     absent = [next((f for f in frame.files() if not folders.find(f)), "") for frame in frames]

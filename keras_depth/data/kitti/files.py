@@ -70,7 +70,7 @@ def raw_frames(
     depth: str,
     folders: Folders,
     hold_out: float = 0.0,
-) -> tuple[list[Frame], int]:
+) -> tuple[list[Frame], int, str]:
     """Returns the frames of a list of KITTI raw, whether their files exist or not.
 
     Args:
@@ -83,7 +83,8 @@ def raw_frames(
         hold_out: for "all" and a csv file, the part of the drives kept for validation.
 
     Returns:
-        The frames whose depth KITTI has, and the number of others in the list.
+        The frames whose depth KITTI has; the number of others in the list; and what was held out,
+        such as "2 of 10 drives", or "".
 
     Raises:
         InputError: no folder, or more than one, looks like KITTI raw; KITTI has no such depth of
@@ -93,8 +94,9 @@ def raw_frames(
     annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
     frames = []
     chosen = _found(root, folders) if name == "all" else _listed(name, split)
+    held_out = ""
     if not has_splits(name) and split:
-        chosen = _part(chosen, split, hold_out, path)
+        chosen, held_out = _part(chosen, split, hold_out, path)
     measured = lists.with_depth(chosen, depth)
     if chosen and not measured:
         raise InputError(
@@ -109,7 +111,7 @@ def raw_frames(
                 "pair is named by its left one: use list=eigen or list=kitti"
             )
         frames.append(_raw_frame(root, listed, stereo, depth, folders, annotated))
-    return frames, len(chosen) - len(measured)
+    return frames, len(chosen) - len(measured), held_out
 
 
 def _raw_root(path: Path, folders: Folders) -> str:
@@ -131,8 +133,10 @@ def _listed(name: str, split: str | None) -> list[lists.Frame]:
     return lists.load(name, split or "test")
 
 
-def _part(frames: list[lists.Frame], split: str, hold_out: float, path: Path) -> list[lists.Frame]:
-    """Returns the frames of the drives that are held out, or of the others."""
+def _part(
+    frames: list[lists.Frame], split: str, hold_out: float, path: Path
+) -> tuple[list[lists.Frame], str]:
+    """Returns the frames of the drives that are held out, or of the others; and what is."""
     if split == "test":
         raise NoSplit(
             f"{path}: a csv file and list=all have no test frames of their own; leave out the"
@@ -144,9 +148,9 @@ def _part(frames: list[lists.Frame], split: str, hold_out: float, path: Path) ->
             " validation with the option hold_out=0.1 of the data set"
         )
     drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
-    held, _ = choose_held_out(drives, hold_out, path, "drives")
+    held, how = choose_held_out(drives, hold_out, path, "drives")
     wanted = split == "validation"
-    return [frame for frame, out in zip(frames, held, strict=True) if out == wanted]
+    return [frame for frame, out in zip(frames, held, strict=True) if out == wanted], how
 
 
 def _found(root: str, folders: Folders) -> list[lists.Frame]:

@@ -330,6 +330,27 @@ def test_parts_of_a_scene_stay_together(tmp_path):
     assert "validation (the last 2 of 4 frames held out)" in kept.description
 
 
+def test_scenes_of_unknown_names_are_named(tmp_path):
+    write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
+    scene = tmp_path / "sync" / "bedroom_0004a"
+    for file in scene.iterdir():
+        file.rename(file.with_name(file.name.replace("_000", "_990")))  # no index of a test frame
+    scene.rename(tmp_path / "sync" / "my_bedroom")
+    apart = (
+        "; 2 frames are in 1 folders that are not named as official training scenes are, such as"
+        f" kitchen_0003, first {tmp_path}/sync/my_bedroom"
+    )
+    reader = open_nyu(tmp_path, "train")
+    assert len(reader) == 2 and reader.description.endswith(apart)
+    everything = open_nyu(tmp_path)
+    assert len(everything) == 4 and "my_bedroom" not in everything.description
+    for file in (tmp_path / "sync" / "living_room_0004a").iterdir():
+        file.unlink()
+    message = layout_error(tmp_path, split="train", hold_out=0.5)
+    assert "no train frames in the BTS layout (0 train, 0 test, 2 unlisted there)" in message
+    assert apart in message
+
+
 def test_missing_files_follow_their_scene(tmp_path):
     write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
     lonely = []
