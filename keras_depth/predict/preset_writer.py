@@ -56,7 +56,7 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     Raises:
         InputError: the folder holds something else, or cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()) and not presets.is_preset(folder):
+    if folder.is_dir() and any(folder.iterdir()) and not presets.is_preset(folder):
         raise InputError(f"{folder}: not empty, and no preset; give a new folder")
     make_folder(folder)
     target = folder / presets.MODEL

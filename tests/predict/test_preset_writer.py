@@ -106,6 +106,10 @@ def test_what_cannot_be_a_preset(trained, preset, tmp_path):
     estimator = DepthEstimator.from_preset(preset)
     with pytest.raises(InputError, match="not empty, and no preset; give a new folder"):
         estimator.save_to_preset(tmp_path)
+    with pytest.raises(InputError, match=r"notes.txt: cannot be written \(File exists\)"):
+        estimator.save_to_preset(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match="NoneType is no path"):
+        estimator.save_to_preset(None)
     with pytest.raises(InputError, match="run: this is a run folder .*; give the name of a preset"):
         DepthEstimator.from_preset(trained / "run")
     with pytest.raises(InputError, match=r"gone: no such .*, and no preset \(known: tiny_rooms\)"):
