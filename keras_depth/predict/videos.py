@@ -156,7 +156,7 @@ def write(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
             yield add
         finally:
             writer.release()
-        if not _holds(partial, count):
+        if _is_cut(partial) or not _holds(partial, count):
             _fill(partial)
             raise InputError(f"{path}: OpenCV did not write all of its frames; run it again")
 
