@@ -2,7 +2,7 @@
 
 | name | rule |
 |---|---|
-| `.DS_Store`, `._1.png`: hidden, or macOS' notes beside a file | is not listed |
+| `.DS_Store`, `._1.png`, `lost+found`: hidden, or the system's own | is not listed |
 | `1.PNG`, `1.png` | have the same `ending` |
 | `2.png`, `10.png` | are in this order |
 | a link | is what it leads to; one that leads nowhere, or to itself, is `lost` |
@@ -12,11 +12,14 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_depth.errors import InputError
+
+# Folders that systems make on a disk, in a share or in an archive.
+_SYSTEM = ("lost+found", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "@eaDir")
 
 
 class Listing(NamedTuple):
@@ -60,11 +63,16 @@ def _entries(folder: str | Path) -> dict[str, os.DirEntry]:
     """Returns what is in a folder by name: one request, and not one for each file."""
     try:
         with os.scandir(folder) as entries:
-            return {each.name: each for each in entries if not each.name.startswith(".")}
+            return {each.name: each for each in entries if not is_hidden(each.name)}
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be read ({error.strerror}); restore the folder"
         ) from error
+
+
+def is_hidden(name: str) -> bool:
+    """Tells whether a name is left out of every listing."""
+    return name.startswith(".") or name in _SYSTEM
 
 
 def _leads_somewhere(link: os.DirEntry) -> bool:
@@ -103,6 +111,11 @@ def walk(top: Path, levels: int = 20) -> Iterator[tuple[Path, Listing]]:
     yield from visit(Path(top), levels)
 
 
+def named(paths: Iterable[Path], *names: str) -> list[Path]:
+    """Returns the paths with one of these names, in capitals or not."""
+    return [path for path in paths if path.name.lower() in names]
+
+
 def ending(file: str | Path) -> str:
     """Returns the ending of a file's name in small letters, such as ".jpg"; "" for none."""
     return os.path.splitext(file)[1].lower()
@@ -112,3 +125,23 @@ def by_number(name: str) -> list[str | int]:
     """Sorts 2.png before 10.png, as the frames of a video were taken."""
     parts = re.split("([0-9]+)", name)  # every second part is a number
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+class Folders(dict[str, frozenset[str]]):
+    """Maps a folder to the names in it, none where it is not there; each folder is read once.
+
+    A training list names 100,000 files. Asking a network disk for each of them takes minutes.
+    """
+
+    def __missing__(self, folder: str) -> frozenset[str]:
+        self[folder] = frozenset(names(folder) if os.path.isdir(folder) else ())
+        return self[folder]
+
+    def find(self, file: str) -> str | None:
+        """Returns a file that a list names, its ending in capitals or not; None: not there."""
+        folder, name = os.path.split(file)
+        stem, suffix = os.path.splitext(name)
+        for each in (name, stem + suffix.lower(), stem + suffix.upper()):
+            if each in self[folder]:
+                return os.path.join(folder, each)
+        return None

@@ -16,7 +16,7 @@ def names(paths):
 def folder(tmp_path):
     for name in ("10.png", "2.PNG", "a²3.png", ".DS_Store", "._2.PNG", "notes"):
         (tmp_path / name).write_bytes(b"")
-    for name in ("b10", "b9", ".git"):
+    for name in ("b10", "b9", ".git", "lost+found"):
         (tmp_path / name).mkdir()
     return tmp_path
 

@@ -119,7 +119,7 @@ def test_array_errors(tmp_path):
         (
             np.ones((3, 4)),
             "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
-            " map to the color camera or, if both show the same view, resize it to the picture",
+            " map to the color camera or, if both show the same view, give data.resize_depth",
         ),
         (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
