@@ -12,8 +12,7 @@ from keras_depth import images, listing
 from keras_depth.errors import InputError
 from keras_depth.predict import videos
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
-_KNOWN = IMAGE_SUFFIXES + videos.SUFFIXES
+_KNOWN = (*images.ENDINGS, ".pgm", *videos.SUFFIXES)  # pgm: gray; data sets store depth so
 _NOTES = ("thumbs.db", "desktop.ini")  # what Windows leaves in a folder of pictures
 
 

@@ -17,6 +17,7 @@ from keras_depth.predict import __main__ as predict
 from keras_depth.predict import image_sources
 
 REPOSITORY = Path(__file__).parents[2]
+NO_PICTURE = "not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF"
 
 
 @pytest.fixture(scope="module")
@@ -132,14 +133,15 @@ def test_the_old_spelling_of_color_is_taken_with_a_warning(run, work):
 
 
 def test_a_folder_is_taken_in_order_and_without_other_files(run, work):
-    for name in ("b.JPG", "a.png", "c.bmp", "d.ppm"):
+    for name in ("b.JPG", "a.png", "c.bmp", "d.ppm", "e.tif"):
         picture(f"in/{name}")
+    cv2.imwrite("in/f.pgm", np.full((40, 60), 51, np.uint8))
     for name in ("._a.jpg", ".DS_Store", "Thumbs.db"):  # of macOS and Windows
         Path("in", name).write_text("hello")
     code, out, err = run("in", "--output", "out", "--format", "npy")
-    assert (code, err) == (0, "") and out.startswith("out: 4 pictures")
-    assert files("out") == [f"{name}_depth.npy" for name in "abcd"]
-    assert [source.name for source in image_sources.find(["in"])] == list("abcd")
+    assert (code, err) == (0, "") and out.startswith("out: 6 pictures")
+    assert files("out") == [f"{name}_depth.npy" for name in "abcdef"]
+    assert [source.name for source in image_sources.find(["in"])] == list("abcdef")
     picture("numbered/10.png"), picture("numbered/9.png")
     assert [source.name for source in image_sources.find(["numbered"])] == ["9", "10"]
 
@@ -170,7 +172,7 @@ def test_one_bad_picture_does_not_stop_the_others(run, work):
     Path("in/b.png").write_text("hello")
     code, out, err = run("in", "--output", "out", "--format", "png")
     assert code == 2 and out.startswith("out: 2 pictures")
-    assert err == "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n"
+    assert err == f"error: in/b.png: {NO_PICTURE}\n"
     assert files("out") == ["a_depth.png", "c_depth.png"]
 
 
@@ -386,6 +388,11 @@ BAD_INPUT = {
         "in/a.png: no such file; check its name",
     ),
     "no picture": (text("a.txt", "hi"), "a.txt", "a.txt: not a picture; give one of JPEG"),
+    "HEIC": (
+        text("a.HEIC", "\0\0\0\x18ftypheic"),
+        "a.HEIC",
+        "a.HEIC: a HEIC picture, which is not read; convert it to JPEG or PNG",
+    ),
     "empty file": (text("a.jpg", ""), "a.jpg", "a.jpg: not a picture"),
     "truncated jpg": (lambda: truncated("t.jpg", quality=95), "t.jpg", "t.jpg: cannot be read ("),
     "truncated png": (lambda: truncated("t.png"), "t.png", "t.png: cannot be read ("),
@@ -433,6 +440,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(run, work, name):
     assert "error: " in last and message in last
     assert err.startswith("usage: ") or err.count("\n") == 1
     assert not Path("o").exists() or files("o") == []
+
+
+def test_a_folder_with_a_name_that_is_not_utf_8(run, work):
+    picture("in/a.png")
+    Path(os.fsdecode(b"in/caf\xe9.png")).write_bytes(Path("in/a.png").read_bytes())
+    code, out, err = run("in", "--output", "out")
+    assert (code, out) == (2, "")
+    assert err == "error: in: the name b'caf\\xe9.png' is not UTF-8; rename it\n"
 
 
 def test_the_output_folder_must_be_named(run):
@@ -486,7 +501,9 @@ def test_in_a_process_of_its_own(run_folder, work):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert out.startswith("out: 1 picture, ") and "4.00 / 4.00 / 4.00 m" in out
-    assert err.endswith("error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n")
+    assert err.endswith(
+        "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF\n"
+    )
     assert "Traceback" not in err
     assert (read("out/a_depth.png") == 4000).all()
 
