@@ -9,6 +9,7 @@ from PIL import Image
 
 from keras_depth.errors import InputError
 from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.predict.exported import Exported
 from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)
@@ -284,6 +285,13 @@ def test_what_is_no_focal_length_is_refused(estimator, value):
 def test_what_is_no_network_is_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_an_exported_network_writes_metres():
+    exported = Exported.__new__(Exported)
+    exported.folder = Path("exported/lite/1")
+    with pytest.raises(InputError, match="lite/1: an exported network writes metres; leave out"):
+        DepthEstimator(exported, encoding="inverse")
 
 
 def classifier():
