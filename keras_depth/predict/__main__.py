@@ -12,7 +12,7 @@ Still pictures get, by --format:
     color  NAME_color.png  near bright, far dark, with a bar in metres
     ply    NAME_cloud.ply  colored points, metres
 Videos and cameras get the same for each frame (NAME_000000_depth.png ...), and one NAME_color.mp4
-instead of colored pictures, whose colors mean the same in every frame.
+instead of colored pictures; its colors mean the same metres in every frame.
 """
 
 from __future__ import annotations

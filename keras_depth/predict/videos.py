@@ -12,12 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from keras_depth import listing
 from keras_depth.errors import InputError
 from keras_depth.files import replacing
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 _MP4 = (".mp4", ".mov", ".m4v")
+_MATROSKA = (".mkv", ".webm")
 _FEW = 2  # frames; headers count some too many
+_SOUND = 0.5  # seconds by which it may be longer than the pictures
 _DAMAGED = 100  # frames in a row that cannot be decoded: then the video has ended
 
 
@@ -76,20 +79,22 @@ class _Frames:
         self._name = name
         self._patience = patience
         self._gaps = False  # frames came after some that could not be decoded
-        self._on_time = 0  # frames that came when the header's rate lets expect them
+        self._interval = 1000 / max(capture.get(cv2.CAP_PROP_FPS), 1e-3)  # milliseconds
+        self._time = 0.0  # of the last frame
+        self._on_time = 0  # frames that came an interval after the one before
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        failed, before = 0, 0.0
-        interval = 1000 / max(self._capture.get(cv2.CAP_PROP_FPS), 1e-3)
+        failed = 0
         while failed <= self._patience:
             came, frame = self._capture.read()
             if not came:
                 failed += 1
                 continue
             self._gaps |= failed > 0
-            now = self._capture.get(cv2.CAP_PROP_POS_MSEC)
-            self._on_time += abs(now - before - interval) <= 1 + interval / 10
-            failed, before, self.count = 0, now, self.count + 1
+            before, self._time = self._time, self._capture.get(cv2.CAP_PROP_POS_MSEC)
+            late = self._time - before - self._interval
+            self._on_time += abs(late) <= 1 + self._interval / 10
+            failed, self.count = 0, self.count + 1
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         self.ended = True
         if not self.count:
@@ -103,14 +108,21 @@ class _Frames:
 
     def are_missing(self, path: Path) -> bool:
         """Returns whether the video, read to its end, lacks more than a few of its frames."""
-        if self.expected - self.count <= max(_FEW, self.expected / 100):
+        few = max(_FEW, self.expected / 100)
+        if self.expected - self.count <= few:
             return False
-        if path.suffix.lower() in _MP4:
+        if listing.ending(path) in _MP4:
             # A trimmed video holds, and counts, frames that its edit list hides.
             return self._gaps or _is_cut(path)
-        # A Matroska header has no count, so OpenCV takes one from the duration and the rate: it is
-        # wrong where the rate varies.
-        return self._on_time > self.count / 2
+        if listing.ending(path) not in _MATROSKA:
+            return True
+        # Matroska has no count. OpenCV takes duration times rate, which is wrong where the rate
+        # varies, and too many where the sound is longer.
+        if self._on_time <= self.count / 2:
+            return False
+        due = self._time / self._interval + 1  # frames until the last one
+        sound = max(few, 1000 * _SOUND / self._interval)
+        return due - self.count > few or self.expected - due > sound
 
 
 def _is_cut(path: Path) -> bool:
@@ -138,6 +150,7 @@ def write(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
         InputError: the file cannot be written, or the disk is full.
     """
     _silence()
+    _for_opencv(path)
     writer, count = cv2.VideoWriter(), 0
     with replacing(path) as partial:
 
@@ -146,7 +159,7 @@ def write(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
             if not writer.isOpened():
                 size = (frame.shape[1], frame.shape[0])
                 codec = cv2.VideoWriter.fourcc(*"mp4v")
-                if not writer.open(_for_opencv(partial), codec, rate, size):
+                if not writer.open(str(partial), codec, rate, size):
                     _fill(partial)
                     raise InputError(f"{path}: OpenCV cannot write it; leave out --format color")
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))

@@ -1,6 +1,7 @@
 """A trained network becomes a preset, and every command takes it by its name."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,14 @@ def test_what_cannot_be_a_preset(trained, preset, tmp_path):
         DepthEstimator.from_preset(trained / "run")
     with pytest.raises(InputError, match=r"gone: no such .*, and no preset \(known: tiny_rooms\)"):
         DepthEstimator.from_preset("gone")
+
+
+def test_a_report_of_another_version(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    (run / "report.json").write_text('{"scores": {}}')
+    with pytest.raises(InputError, match="report.json: a report of another version; evaluate"):
+        DepthEstimator.load(run).save_to_preset(tmp_path / "preset")
 
 
 def test_serve_exports_it_once(preset, monkeypatch, capsys):
