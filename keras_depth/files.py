@@ -61,7 +61,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, in UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, printable(text).encode("utf-8"))
+
+
+def printable(text: str) -> str:
+    """Returns text that can be written and drawn: a name's bytes that are no UTF-8 are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def make_folder(path: Path) -> None:

@@ -86,5 +86,5 @@ def _other_size(
     elif resize is None:
         remedy += " or, if both show the same view, resize it to the picture, by the nearest pixel"
     else:
-        remedy += " or, if both show the same view, give data.resize_depth=nearest"
+        remedy += " or, if both show the same view, give --set data.resize_depth=nearest"
     return InputError(f"{what}; {remedy}")

@@ -27,6 +27,13 @@ IMAGE_KEYS = ("image", "right")
 SPLITS = ("train", "validation", "test")
 
 
+class NoSplit(InputError):
+    """Says that a data set has no frames of a split: nothing is damaged or missing.
+
+    Whoever may do with other frames catches this, and no other `InputError`.
+    """
+
+
 def check_split(split: str | None) -> None:
     """Raises InputError unless `split` is one of `SPLITS`, or None."""
     if split is not None:

@@ -99,5 +99,5 @@ def describe_missing(
     message = f"{what}: {len(missing)} of {total} frames ({100 * share:.1f} %) are {word}, "
     message += f"first {first}; {detail}{'; ' * bool(detail)}{remedy}"
     if kept:
-        message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
+        message += f", or go without: --set data.max_missing={math.ceil(100 * share) / 100:g}"
     raise InputError(message)

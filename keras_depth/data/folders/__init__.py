@@ -22,7 +22,7 @@ import numpy as np
 from keras_depth import images
 from keras_depth.data.fit_depth import RESIZE_RULES
 from keras_depth.data.folders.camera import Camera, find_camera, read_camera
-from keras_depth.data.folders.depth_files import holds_metres, read_depth, unknown_unit
+from keras_depth.data.folders.depth_files import find_units, read_depth
 from keras_depth.data.folders.recordings import (
     DEPTH_ENDINGS,
     Recording,
@@ -31,6 +31,7 @@ from keras_depth.data.folders.recordings import (
     only_folder,
 )
 from keras_depth.data.reader import (
+    NoSplit,
     Reader,
     Sample,
     check_split,
@@ -70,7 +71,7 @@ def open_folder(
             `focal_baseline`; with False the left pictures and their depth are read alone.
         units_per_metre: the value of a 16-bit depth image for one metre: 1000 for millimetres,
             5000 as TUM, 256 as KITTI. Not needed for .npy and floating .tiff files, which hold
-            metres, nor for TUM's recordings.
+            metres, for PNG files that name it (see `depth_png.py`), nor for TUM's recordings.
         resize_depth: "nearest" gives each pixel of a picture the nearest value of its depth map,
             where the map is of another size and shows the same view, its sides in the same ratio;
             "none" takes maps of the picture's size alone.
@@ -140,31 +141,27 @@ class FolderReader(Reader):
         self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
         self.missing = tuple(str(each.file) for one in recordings for each in one.missing)
         self._frames = [frame for each in recordings for frame in each.frames]
-        self._units = {
-            each.path: units_per_metre or (_TUM_UNITS if is_tum(each.path) else None)
-            for each in recordings
-        }
-        self.units_per_metre = self._common_unit()
+        self._units = self._find_units(units_per_metre)
+        units = {unit for unit in self._units.values() if unit}
+        self.units_per_metre = units.pop() if len(units) == 1 else None
         self._cameras = _read_cameras(path, recordings) if self.stereo else {}
 
-    def _common_unit(self) -> float | None:
-        """Returns the unit of the depth pictures; None if there are none, or of several units.
+    def _find_units(self, asked: float | None) -> dict[Path, float | None]:
+        """Returns the unit of each recording's depth pictures; None: it has none.
 
         Raises:
-            InputError: nothing says what it is.
+            InputError: nothing says what it is, or a file says another than was asked for.
         """
-        units = set()
+        units: dict[Path, float | None] = {}
         known: set[tuple[Path, str]] = set()  # the files of a recording's ending are of one kind
         for frame in self._frames:
-            kind = (frame.recording, ending(frame.depth or ""))
-            if not frame.depth or kind in known:
+            if not frame.depth or (frame.recording, ending(frame.depth)) in known:
                 continue
-            known.add(kind)
-            if not holds_metres(frame.depth):
-                units.add(self._units[frame.recording])
-                if None in units:
-                    raise unknown_unit(frame.depth)
-        return units.pop() if len(units) == 1 else None
+            known.add((frame.recording, ending(frame.depth)))
+            usual = _TUM_UNITS if is_tum(frame.recording) else None
+            found = find_units(frame.depth, asked, usual)
+            units[frame.recording] = found or units.get(frame.recording)
+        return units
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -213,7 +210,7 @@ def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: f
         if split == "validation"
         else "make one, or ask for another split"
     )
-    raise InputError(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
+    raise NoSplit(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
 
 
 def _hold_out(

@@ -80,8 +80,8 @@ def find_camera(recording: Path, top: Path) -> Path:
             return found[0]
     raise InputError(
         f"{recording}: stereo pairs need a {FILE} here or in a folder above, up to {top}, with"
-        " focal_length (pixels) and baseline (metres); write it, or give data.stereo=false to read"
-        " the left pictures and their depth alone"
+        " focal_length (pixels) and baseline (metres); write it, or read the left"
+        " pictures and their depth alone: --set data.stereo=false"
     )
 
 

@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| .png, .pgm, .tif of 16 bits | whole units, of which `units_per_metre` make a metre |
+| .png, .pgm, .tif of 16 bits | whole units; `units_per_metre` of them make a metre |
 | .tif, .tiff of floating values | metres |
 | .npy | metres, floating |
 """
@@ -18,6 +18,7 @@ from keras_depth.data.reader import read_bytes
 from keras_depth.errors import InputError
 from keras_depth.listing import ending
 
+_TIFF = (".tif", ".tiff")
 # Python up to 3.11 parses a header as code, which fails in several threads (cpython issue 106905).
 _HEADER_LOCK = threading.Lock()
 
@@ -35,32 +36,42 @@ def read_depth(file: Path, units: float | None) -> np.ndarray:
     content = read_bytes(file)
     if ending(file) == ".npy":
         return _decode_array(content, str(file))
-    if ending(file) in (".tif", ".tiff"):
+    if ending(file) in _TIFF:
         stored = depth_png.decode_units(content, str(file))
         if stored.dtype.kind == "f":
             return stored
     if units is None:
-        raise unknown_unit(file)
+        raise _unknown_unit(file)
     return depth_png.decode(content, str(file), units)
 
 
-def holds_metres(file: Path) -> bool:
-    """Tells whether a depth file says itself that its values are metres.
+def find_units(file: Path, asked: float | None, usual: float | None) -> float | None:
+    """Returns how many units of a depth file make a metre; None: it holds metres.
+
+    Args:
+        file: of one of the endings above.
+        asked: what the user says.
+        usual: what files of this layout have.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read, says another unit than the user, or nothing says it.
     """
-    if ending(file) in (".tif", ".tiff"):
-        return depth_png.decode_units(read_bytes(file), str(file)).dtype.kind == "f"
-    return ending(file) == ".npy"
+    content, name = read_bytes(file), str(file)
+    if ending(file) == ".npy":
+        return None
+    if ending(file) in _TIFF and depth_png.decode_units(content, name).dtype.kind == "f":
+        return None
+    depth_png.check_units(content, name, asked, "data.units_per_metre")
+    units = depth_png.stored_units(content) or asked or usual
+    if units is None:
+        raise _unknown_unit(file)
+    return units
 
 
-def unknown_unit(file: Path) -> InputError:
-    """Returns the error for a depth picture of which nothing says what it stores for a metre."""
+def _unknown_unit(file: Path) -> InputError:
     return InputError(
         f"{file}: a depth picture does not tell its unit; say what it stores for one metre, 1000"
-        " (millimetres), 5000 (TUM) or 256 (KITTI): train --set data.units_per_metre=1000,"
-        " evaluate --data-option units_per_metre=1000"
+        " (millimetres), 5000 (TUM) or 256 (KITTI): --set data.units_per_metre=1000"
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_depth.data.kitti import lists
+from keras_depth.data.reader import NoSplit
 from keras_depth.data.splits import choose_held_out
 from keras_depth.errors import InputError
 from keras_depth.listing import Folders, ending
@@ -133,12 +134,12 @@ def _listed(name: str, split: str | None) -> list[lists.Frame]:
 def _part(frames: list[lists.Frame], split: str, hold_out: float, path: Path) -> list[lists.Frame]:
     """Returns the frames of the drives that are held out, or of the others."""
     if split == "test":
-        raise InputError(
+        raise NoSplit(
             f"{path}: a csv file and list=all have no test frames of their own; leave out the"
             " split to take all, or let list be a folder with test.csv"
         )
     if not hold_out:
-        raise InputError(
+        raise NoSplit(
             f"{path}: a csv file and list=all have no split of their own; keep some drives for"
             " validation with the option hold_out=0.1 of the data set"
         )

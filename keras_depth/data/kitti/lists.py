@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_depth.data.reader import SPLITS
+from keras_depth.data.reader import SPLITS, NoSplit
 from keras_depth.data.text_files import rows
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.listing import ending, look, named
@@ -115,7 +115,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
         raise unknown_name("split", split, known)
     if split not in known:
         instead = _INSTEAD.get(name, f"add {split}.csv to the folder")
-        raise InputError(
+        raise NoSplit(
             f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {instead}"
         )
     if name not in LISTS:

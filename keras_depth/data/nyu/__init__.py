@@ -19,7 +19,7 @@ from typing import Any
 
 from keras_depth.data.nyu.layouts import LAYOUTS, Labelled, Layout, scene_of
 from keras_depth.data.nyu.lists import LISTS, choose
-from keras_depth.data.reader import Reader, Sample, check_split, make_sample
+from keras_depth.data.reader import NoSplit, Reader, Sample, check_split, make_sample
 from keras_depth.data.splits import (
     check_hold_out,
     check_max_missing,
@@ -108,7 +108,7 @@ class NyuReader(Reader):
         apart = "" if chosen == "all" else layout.unlisted()
         apart = apart and f"; {apart}"
         if not self._frames:
-            raise InputError(
+            raise NoSplit(
                 f"{layout.path}: no {chosen} frames in the {layout.title} layout "
                 f"({_counts(layout)} there){layout.remark}{apart}; ask for another split, or"
                 " complete the folder"
@@ -143,7 +143,7 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
         return sum(frames.values(), []), sum(files.values(), []), "all"
     if split == "validation" and not hold_out and "validation" not in frames:
         if not tested:
-            raise InputError(
+            raise NoSplit(
                 f"{layout.path}: no test frames to validate on in the {layout.title} layout "
                 f"({_counts(layout)} there); keep some training scenes for it with --set "
                 "data.hold_out=0.05"

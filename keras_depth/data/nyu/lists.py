@@ -47,7 +47,7 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
         known = "labelled or DenseDepth" if name == "das2024" else "DenseDepth"
         raise InputError(
             f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
-            " give data.list=official (evaluate: --data-option list=official)"
+            " give --set data.list=official"
         )
     drawn = iter(_shuffle(layout))
     frames: dict[str, list[Any]] = {}

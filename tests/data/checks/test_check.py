@@ -22,7 +22,7 @@ from keras_depth.data.reader import make_sample
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
-from keras_depth.images import to_uint8
+from keras_depth.images import encode_png, to_uint8
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
 from tests.helpers.write_rig import write_rig
@@ -233,7 +233,7 @@ def test_the_unit_of_tum_s_layout_is_doubted_too(tmp_path, frames):
     for k, (picture, depth) in enumerate(frames):
         (tmp_path / "rgb").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"rgb/{k}.png"), picture)
-        (tmp_path / f"depth{k}.png").write_bytes(depth_png.encode(depth, 1000))
+        (tmp_path / f"depth{k}.png").write_bytes(encode_png(depth_png.quantize(depth, 1000)))
         lines.append(f"{k}.0 rgb/{k}.png")
     (tmp_path / "rgb.txt").write_text("\n".join(lines))
     text = "\n".join(f"{k}.0 depth{k}.png" for k in range(len(frames)))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_depth import depth_png
 from keras_depth.data import open_reader
 from keras_depth.data.checks.stereo import match_pair
 from keras_depth.data.folders import open_folder
@@ -77,8 +78,8 @@ def test_the_unit_is_not_guessed(tmp_path):
     recording(tmp_path)
     assert folder_error(tmp_path) == (
         f"{tmp_path}/depth/1.png: a depth picture does not tell its unit; say what it stores for "
-        "one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): train --set "
-        "data.units_per_metre=1000, evaluate --data-option units_per_metre=1000"
+        "one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): --set "
+        "data.units_per_metre=1000"
     )
     for units in (0, -1, float("nan"), float("inf"), "1000"):
         assert "data.units_per_metre is" in folder_error(tmp_path, units_per_metre=units)
@@ -119,7 +120,7 @@ def test_array_errors(tmp_path):
         (
             np.ones((3, 4)),
             "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
-            " map to the color camera or, if both show the same view, give data.resize_depth",
+            " map to the color camera or, if both show the same view, give --set data.resize_depth",
         ),
         (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
@@ -161,7 +162,8 @@ def test_files_without_partner_are_named(tmp_path):
     )
     assert folder_error(tmp_path, units_per_metre=1000) == (
         f"{tmp_path}: RGB-D folder, all: 2 of 3 frames (66.7 %) are without all their files, first"
-        f" {files}; give the files of a frame the same name, or go without with max_missing=0.67"
+        f" {files}; give the files of a frame the same name, or go without: --set"
+        " data.max_missing=0.67"
     )
     assert "max_missing=2: a share of the frames" in folder_error(tmp_path, max_missing=2)
     (tmp_path / "depth" / "1.png").unlink()
@@ -446,7 +448,7 @@ def test_pairs_without_partner(rig):
     assert folder_error(rig, **UNITS) == (
         f"{rig}: stereo folder, all: 3 of 6 frames (50.0 %) are without all their files, first"
         f" {rig}/0/right/1.png, {files[1]}, {files[2]}; give the files of a frame the same name, or"
-        " go without with max_missing=0.5"
+        " go without: --set data.max_missing=0.5"
     )
     for file in rig.glob("*/right/*"):
         file.unlink()
@@ -510,3 +512,19 @@ def test_real_frames(samples, place, units, count, least, median, most):
 def test_open_reader(tmp_path):
     recording(tmp_path)
     assert len(open_reader("folder", tmp_path, None, units_per_metre=1000)) == 2
+
+
+def test_a_file_that_names_its_unit_is_believed(tmp_path):
+    """What predict writes, or evaluate --ground-truth: nobody has to say what they store."""
+    recording(tmp_path)
+    (units, depth) = 256, np.full((6, 8), 2.5, "float32")
+    for file in (tmp_path / "depth").iterdir():
+        file.write_bytes(depth_png.encode(depth, units))
+    reader = open_folder(tmp_path)
+    assert reader.units_per_metre == units
+    np.testing.assert_array_equal(reader[0]["depth"], depth)
+    np.testing.assert_array_equal(open_folder(tmp_path, units_per_metre=256)[0]["depth"], depth)
+    assert (
+        "says itself that it stores 256 units for one metre, and data.units_per_metre says 1000"
+        in (folder_error(tmp_path, units_per_metre=1000))
+    )

@@ -303,7 +303,7 @@ def test_frame_without_a_file_is_left_out_and_said(raw, tmp_path, absent, option
     )
     message = error(raw, list=chosen, **options)
     assert "1 of 3 frames (33.3 %) are missing" in message and f"first {raw}/{DATE}" in message
-    assert message.endswith("; download them, or go without with max_missing=0.34")
+    assert message.endswith("; download them, or go without: --set data.max_missing=0.34")
     assert "drives" not in message
 
 

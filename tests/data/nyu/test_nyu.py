@@ -502,7 +502,7 @@ def test_unpaired_files_are_told(bts):
     assert reader.missing == open_nyu(folder, "train", max_missing=0.5).missing
     assert layout_error(folder) == (
         f"{folder}: NYU Depth v2, BTS, all: 1 of 2 frames (50.0 %) are missing a partner, first "
-        f"{lonely}; download them, or go without with max_missing=0.5"
+        f"{lonely}; download them, or go without: --set data.max_missing=0.5"
     )
     rgb.unlink()
     assert layout_error(folder, max_missing=1).endswith(
@@ -638,7 +638,7 @@ def test_rows_without_their_files_are_left_out(tmp_path, packed):
     assert open_nyu(path, "train").missing == ()
     assert layout_error(path, max_missing=0.01) == (
         f"{path}: NYU Depth v2, DenseDepth, test: 1 of 50 frames (2.0 %) are missing, first "
-        f"{first}; download them, or go without with max_missing=0.02"
+        f"{first}; download them, or go without: --set data.max_missing=0.02"
     )
 
 
