@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import yaml
 
@@ -88,15 +88,18 @@ def program(name: str) -> str:
     return typed if typed.endswith(f" {name}") else f"python -m keras_depth.{name}"
 
 
-def suggest(name: str, *arguments: object) -> None:
+def suggest(name: str, *arguments: object, file: TextIO | None = None) -> None:
     """Prints the command to type next, as the user has called this one.
 
-    On stderr, because the output of many a command is a table that goes into a file.
+    Args:
+        name: the command.
+        arguments: its arguments.
+        file: stderr for a command whose output is a table that goes into a file; None: stdout.
     """
     # "keras-depth train" or "python -m keras_depth train", where keras_depth.__main__ runs it.
     first, space, _ = sys.argv[0].rpartition(" ")
     typed = f"{first} {name}" if space else f"python -m keras_depth.{name}"
-    print("next:", typed, shlex.join(map(str, arguments)), file=sys.stderr)
+    print("next:", typed, shlex.join(map(str, arguments)), file=file)
 
 
 def end_with_parent() -> None:

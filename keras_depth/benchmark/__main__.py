@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def main() -> int:
     if arguments.json:
         write_text(arguments.json, json.dumps(result, indent=2) + "\n")
     if arguments.run:
-        suggest("export", arguments.run, "--format", "onnx")
+        suggest("export", arguments.run, "--format", "onnx", file=sys.stderr)
     else:
-        suggest("train", "--arch", arguments.arch[0])
+        suggest("train", "--arch", arguments.arch[0], file=sys.stderr)
     return 0
 
 

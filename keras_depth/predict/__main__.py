@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -115,16 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {message}", file=sys.stderr)
     if errors:
         return 2
-    print(f"next: {next_command(arguments.run)}")
+    if loading.resolve(arguments.run).kind == "exported":
+        command.suggest("serve", arguments.run)
+    else:
+        command.suggest("export", arguments.run, "--format", "saved_model")
     return 0
-
-
-def next_command(run: Path) -> str:
-    """Returns what to type after predicting: export the network, or serve it if it is exported."""
-    kind = loading.resolve(run).kind
-    name, options = ("serve", "") if kind == "exported" else ("export", " --format saved_model")
-    program = command.program("predict").removesuffix("predict") + name
-    return f"{program} {shlex.quote(str(run))}{options}"
 
 
 def predict(
@@ -282,7 +276,7 @@ def _numbers(text: str, count: int) -> list[float]:
 
 
 def _camera(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: give a camera's number, a whole number from 0")
     return int(text)
 

@@ -52,7 +52,7 @@ def find(inputs: Sequence[str]) -> list[ImageSource]:
     sources = []
     for text in inputs:
         path = Path(text)
-        if text.startswith("camera:") and text[7:].isdigit():
+        if text.startswith("camera:") and text[7:].isdecimal():
             sources.append(ImageSource(int(text[7:])))
         elif path.is_dir():
             sources += _look(path)
