@@ -81,9 +81,9 @@ def _place(
         return job, 0
     if job not in jobs and job in cluster:  # an evaluator, a parameter server
         raise InputError(
-            f"TF_CONFIG gives this machine the task {job!r}, which has no part in this training: the"
-            " workers share the batch, and the first of them validates; start train on the workers"
-            " alone"
+            f"TF_CONFIG gives this machine the task {job!r}, which has no part in this training:"
+            " the workers share the batch, and the first of them validates; start train on the"
+            " workers alone"
         )
     if job not in jobs:
         raise _refuse(f"gives this machine the task {job!r}, and its cluster has no such job")
