@@ -15,8 +15,6 @@ from keras_depth.run_folder import RunFolder
 class Checkpoints:
     """The checkpoints of one run: weights, dropout seeds, optimizer, loss state and step.
 
-    The last two are kept.
-
     Args:
         folder: the run folder.
         chief: whether this worker writes the run folder. All workers together write a checkpoint
@@ -45,7 +43,6 @@ class Checkpoints:
             step=self._step,
         )
         self._own = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
-        self._manager = tf.train.CheckpointManager(self._checkpoint, self._own, max_to_keep=2)
 
     @staticmethod
     def exist(folder: RunFolder) -> bool:
@@ -69,15 +66,16 @@ class Checkpoints:
                 ) from error
         return int(self._step.numpy())
 
-    def save(self, step: int) -> None:
-        """Saves the state after a step.
+    def save(self, step: int, keep: int = 2) -> None:
+        """Saves the state after a step, and deletes all checkpoints but the last `keep`.
 
         Raises:
             InputError: the disk is full.
         """
         self._step.assign(step)
         try:
-            self._manager.save(step)
+            manager = tf.train.CheckpointManager(self._checkpoint, self._own, max_to_keep=keep)
+            manager.save(step)
         except tf.errors.OpError as error:
             raise InputError(
                 f"{self._own}: the checkpoint of step {step} could not be written"
@@ -86,7 +84,7 @@ class Checkpoints:
 
     def close(self) -> None:
         """Deletes what a worker that is not the chief has written."""
-        if not self._chief:
+        if not self._chief and self._own.exists():
             shutil.rmtree(self._own)
 
 
