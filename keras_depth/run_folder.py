@@ -232,7 +232,11 @@ class RunFolder:
             write_text(self.log_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def _is_empty(self) -> bool:
-        return self.path.is_dir() and all(file.name == LOCK for file in self.path.iterdir())
+        """Returns whether the folder holds nothing but what `begin` writes before the recipe."""
+        first = (LOCK, self._environment_file.name, self.figures.name)
+        return self.path.is_dir() and all(
+            file.name in first or file.name.startswith(".partial-") for file in self.path.iterdir()
+        )
 
     def _has_checkpoints(self) -> bool:
         return self.recipe_file.exists() and self.checkpoints.exists()

@@ -73,14 +73,22 @@ class Checkpoints:
             InputError: the disk is full.
         """
         self._step.assign(step)
+        self._delete_partial()  # of a process that was killed
         try:
             manager = tf.train.CheckpointManager(self._checkpoint, self._own, max_to_keep=keep)
             manager.save(step)
         except tf.errors.OpError as error:
+            self._delete_partial()
+            reason = first_line(error).split("; ")[-1].split(" [Op:")[0]
             raise InputError(
-                f"{self._own}: the checkpoint of step {step} could not be written"
-                f" ({first_line(error)}); make room on the disk and run the command again"
+                f"{self._own}: the checkpoint of step {step} could not be written ({reason}); make"
+                " room on the disk and run the command again"
             ) from error
+
+    def _delete_partial(self) -> None:
+        """Deletes a checkpoint that was not written to its end."""
+        for folder in self._own.glob("*_temp"):
+            shutil.rmtree(folder)
 
     def close(self) -> None:
         """Deletes what a worker that is not the chief has written."""

@@ -94,7 +94,8 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         keras.utils.set_random_seed(recipe.seed)
         keras.config.set_dtype_policy(recipe.precision)
         # A checkpoint replaces the first weights, whose file may be gone by then.
-        weights = "none" if Checkpoints.exist(folder) else recipe.weights
+        begins = not Checkpoints.exist(folder)
+        weights = recipe.weights if begins else "none"
         model = make_model(recipe, crop, weights)
         factors = _learning_rate_factors(recipe, model)
         with _section("optimizer"):
@@ -107,6 +108,9 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
     if chief:
         checks.warn_of_frozen_noise(recipe, model)
         checks.warn_of_missing_frames(frames, validation)
+    if chief and begins:
+        checks.warn_of_enlarged_frames(recipe, frames)
+        checks.warn_of_other_camera(recipe, frames)
     return Training(
         recipe=recipe,
         folder=folder,
