@@ -9,7 +9,7 @@ SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort -r)
 
 train: op
 	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms
-	@echo 'before it: source .venv/bin/activate'
+	@echo 'first, in this shell: source .venv/bin/activate'
 
 test: op
 	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"

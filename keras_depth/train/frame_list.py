@@ -43,11 +43,6 @@ def check(folder: RunFolder, now: RunFrames, other_frames: bool) -> bool:
     """
     there = folder.frames()
     if there is None:
-        if Checkpoints.exist(folder):
-            tqdm.write(
-                f"{folder.path}: an earlier version began this run and did not note its frames, so"
-                " whether they have changed since is not known"
-            )
         return False
     changes = [
         *_describe("training", there.train, now.train),
@@ -81,7 +76,12 @@ def write(folder: RunFolder, now: RunFrames, step: int) -> None:
     What was computed from the frames before is deleted.
     """
     there = folder.frames()
-    if there and step:
+    if step and not there:
+        tqdm.write(
+            f"{folder.path}: an earlier version began this run and did not note its frames, so"
+            " whether they have changed since is not known"
+        )
+    if step and there:
         earlier = sorted({*there.train, *there.earlier} - set(now.train))
         now = dataclasses.replace(now, since=step, earlier=earlier)
         learned = sorted(set(now.validation) & set(earlier))
