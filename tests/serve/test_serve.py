@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from keras_depth.errors import InputError
+from keras_depth.predict.loading import resolve
 from keras_depth.serve import __main__ as serve
 from tests.helpers.serving import SIZE, Server, depth_of, export, free_port
 
@@ -681,6 +682,13 @@ def test_find_takes_one_network_its_versions_or_several(models):
     assert serve.find(highest) == serve.find(models / "bytes") == {"bytes": highest}
     assert list(serve.find(models)) == ["bytes", "floats", "pairs"]
     assert serve.find(models)["bytes"] == highest
+
+
+def test_a_folder_around_one_network_is_the_same_for_every_command(models, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").symlink_to(models / "bytes")
+    assert serve.find(tmp_path / "out") == {"mine": tmp_path / "out" / "mine" / "10"}
+    assert resolve(tmp_path / "out").path == tmp_path / "out" / "mine" / "10"
 
 
 def test_a_folder_without_networks_is_said(tmp_path):
