@@ -10,6 +10,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 )
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
+from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
@@ -18,7 +19,7 @@ from keras_depth.serve import v2
 from keras_depth.serve.http import REFUSED
 from keras_depth.serve.model import MAX_WAITING, Busy, ReadOnlyRepository
 from keras_depth.serve.settings import Settings
-from keras_depth.serve.tensorflow_serving import PredictionService
+from keras_depth.serve.tensorflow_serving import ModelService, PredictionService
 
 
 def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
@@ -37,6 +38,7 @@ def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
         Inference(dataplane, ReadOnlyRepository(dataplane.model_registry)), server
     )
     add_PredictionServiceServicer_to_server(PredictionService(dataplane), server)
+    add_ModelServiceServicer_to_server(ModelService(dataplane), server)
     server.add_insecure_port(settings.grpc_address)
     return server
 
@@ -45,9 +47,9 @@ class Inference(InferenceServicer):
     """KServe's service, with our own decoding, which refuses a bad request with a sentence."""
 
     async def ModelInfer(self, request, context):
-        answer, _ = await self._data_plane.infer(
-            request.model_name, partial(v2.decode_grpc, request)
-        )
+        models = self._data_plane.model_registry
+        model = models.get_version(request.model_name, request.model_version)
+        answer, _ = await self._data_plane.infer(model.name, partial(v2.decode_grpc, request))
         return answer
 
 
