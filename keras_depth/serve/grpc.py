@@ -17,7 +17,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 
 from keras_depth.serve import v2
 from keras_depth.serve.http import REFUSED
-from keras_depth.serve.model import MAX_WAITING, Busy, ReadOnlyRepository
+from keras_depth.serve.model import MAX_WAITING, Busy, DepthModel, ReadOnlyRepository
 from keras_depth.serve.settings import Settings
 from keras_depth.serve.tensorflow_serving import ModelService, PredictionService
 
@@ -44,13 +44,26 @@ def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
 
 
 class Inference(InferenceServicer):
-    """KServe's service, with our own decoding, which refuses a bad request with a sentence."""
+    """KServe's service, with our own decoding, which refuses a bad request with a sentence.
+
+    KServe's answers whatever version it is asked for.
+    """
+
+    async def ModelReady(self, request, context):
+        self._find(request.name, request.version)
+        return await super().ModelReady(request, context)
+
+    async def ModelMetadata(self, request, context):
+        self._find(request.name, request.version)
+        return await super().ModelMetadata(request, context)
 
     async def ModelInfer(self, request, context):
-        models = self._data_plane.model_registry
-        model = models.get_version(request.model_name, request.model_version)
+        model = self._find(request.model_name, request.model_version)
         answer, _ = await self._data_plane.infer(model.name, partial(v2.decode_grpc, request))
         return answer
+
+    def _find(self, name: str, version: str) -> DepthModel:
+        return self._data_plane.model_registry.get_version(name, version)
 
 
 class ErrorToStatus(ExceptionToStatusInterceptor):

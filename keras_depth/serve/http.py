@@ -68,7 +68,7 @@ def _add_v1(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
         body = await read_body(request, max_bytes)
         as_file = False
         decode = partial(v1.decode, body)
-        if request.headers.get("content-type", "").startswith("image/"):
+        if request.headers.get("content-type", "").lower().startswith("image/"):
             as_file = "image/png" in request.headers.get("accept", "")
             decode = partial(v1.decode_file, body, dict(request.query_params), as_file)
         answer, _ = await dataplane.infer(model.name, decode)
@@ -148,8 +148,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         raise HTTPException(
             413, f"{size:,} bytes; a request has at most {max_bytes:,} (the server's --max-bytes)"
         )
-    encoding = request.headers.get("content-encoding") or "identity"
-    if encoding != "identity":
+    encoding = request.headers.get("content-encoding", "")
+    if encoding.lower() not in ("", "identity"):
         raise HTTPException(
             415, f"Content-Encoding {encoding[:40]!r} is not taken; send the body as it is, without"
         )

@@ -28,10 +28,12 @@ _PICTURE = (
     "a picture, not JSON; send it to /v1/models/NAME:predict with the header Content-Type:"
     " image/jpeg, or in base64 within JSON"
 )
-_NO_JSON = {
+_NO_JSON = {  # what begins so, which JSON does not
     b"\x1f\x8b": "compressed by gzip, which this server does not take; send it as it is",
     b"\xff\xd8\xff": _PICTURE,
     b"\x89PNG": _PICTURE,
+    b"RIFF": _PICTURE,  # WEBP
+    b"BM": _PICTURE,  # BMP
     b"--": "a form (multipart), not JSON; send the picture alone: curl --data-binary @room.jpg",
 }
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/_=\s-]|=(?=\s*[^=\s])", re.ASCII)
@@ -217,7 +219,7 @@ def decode_base64(text: Any, name: str) -> bytes:
     """
     give = "give the file's bytes in base64"
     if not isinstance(text, str):
-        raise InputError(f"{name}: not base64, because no text; {give}")
+        raise InputError(f"{name}: not base64, because it is no text; {give}")
     start = 0
     if text.startswith("data:"):
         start = text.find(";base64,") + len(";base64,")

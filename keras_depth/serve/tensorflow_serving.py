@@ -79,7 +79,8 @@ def metadata_of(model: DepthModel) -> get_model_metadata_pb2.GetModelMetadataRes
             info = infos[tensor["name"]]
             info.name = f"{tensor['name']}:0"
             info.dtype = _DATATYPES[tensor["datatype"]].as_datatype_enum
-            info.tensor_shape.CopyFrom(tf.TensorShape(_sides(tensor)).as_proto())
+            for side in tensor["shape"]:
+                info.tensor_shape.dim.add(size=side)
     answer = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=_spec(model))
     answer.metadata["signature_def"].Pack(signatures)
     return answer
@@ -87,10 +88,6 @@ def metadata_of(model: DepthModel) -> get_model_metadata_pb2.GetModelMetadataRes
 
 def _spec(model: DepthModel) -> model_pb2.ModelSpec:
     return model_pb2.ModelSpec(name=model.name, version={"value": model.version})
-
-
-def _sides(tensor: dict[str, Any]) -> list[int | None]:
-    return [None if side < 0 else side for side in tensor["shape"]]
 
 
 def to_json(message: Message) -> dict[str, Any]:

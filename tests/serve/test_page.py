@@ -245,7 +245,10 @@ def test_a_picture_takes_the_place_of_the_camera(page, rooms):
 @pytest.mark.parametrize(
     "devices, sentence",
     [
-        ("undefined", "to pages of localhost or https only; open this page as http://localhost:"),
+        (
+            "undefined",
+            "to pages of localhost or https only; on the server's machine, open this page at",
+        ),
         (
             "{getUserMedia: async () => { throw new DOMException('', 'NotAllowedError'); }}",
             "does not let this page use the camera",

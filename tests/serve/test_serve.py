@@ -353,9 +353,14 @@ def test_versions_are_those_of_the_folders(server, channel):
     assert grpc_refusal(lambda: stub.Predict(request, timeout=20), missing) == sentence
     request.model_spec.version_label = "stable"
     assert "'stable'" in grpc_refusal(lambda: stub.Predict(request, timeout=20), missing)
-    message = pb.ModelInferRequest(model_name="bytes", model_version="2")
-    call = GRPCInferenceServiceStub(channel).ModelInfer
-    assert grpc_refusal(lambda: call(message, timeout=20), missing) == sentence
+    stub = GRPCInferenceServiceStub(channel)
+    for call, message in (
+        (stub.ModelInfer, pb.ModelInferRequest(model_name="bytes", model_version="2")),
+        (stub.ModelMetadata, pb.ModelMetadataRequest(name="bytes", version="2")),
+        (stub.ModelReady, pb.ModelReadyRequest(name="bytes", version="2")),
+    ):
+        assert grpc_refusal(lambda: call(message, timeout=20), missing) == sentence  # noqa: B023
+    assert stub.ModelReady(pb.ModelReadyRequest(name="bytes", version="10"), timeout=20).ready
 
 
 def test_tensorflow_servings_status_and_metadata(server, channel):
@@ -398,7 +403,7 @@ PICTURE_BODY = {"Content-Type": "image/png"}
 
 def test_a_picture_is_a_body_of_its_own(server):
     wanted = answer(server.post(V1, {"instances": [{"b64": B64}]}))
-    for kind in ("image/png", "image/jpeg", "image/*", "image/png; q=1"):  # its bytes decide
+    for kind in ("image/png", "image/jpeg", "image/*", "Image/PNG; q=1"):  # its bytes decide
         assert answer(server.post(V1, PNG, {"Content-Type": kind})) == wanted
     path = "/v1/models/bytes/versions/10:predict"
     assert answer(server.post(path, PNG, PICTURE_BODY)) == wanted
