@@ -57,8 +57,9 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-def _register_classes(keras: Any) -> None:
-    """Imports the modules whose classes stand in `.keras` files, so that Keras finds them."""
+def _prepare_keras(keras: Any) -> None:
+    """Sets Keras's defaults, and imports the modules whose classes stand in `.keras` files."""
+    import_module("keras_depth.environment").set_keras_defaults()
     for name in ("layers", "losses", "metrics", "train.optimizers"):
         # Python's word for a deadlock: another thread imports the module, and waits for Keras. It
         # registers the classes then.
@@ -67,4 +68,4 @@ def _register_classes(keras: Any) -> None:
 
 
 # At once if Keras was imported already, otherwise when it is.
-wrapt.register_post_import_hook(_register_classes, "keras")
+wrapt.register_post_import_hook(_prepare_keras, "keras")

@@ -2,15 +2,17 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import files
-from keras_depth.command import load_tensorflow, program, run
+from keras_depth.command import load_tensorflow, program, run, suggest
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import make_folder
 
@@ -19,39 +21,46 @@ from keras_depth.files import make_folder
 CUDA_ARCHITECTURES = ("53", "62", "72", "87", "70", "75", "80", "86", "89", "90", "100", "120")
 
 
-def build(force: bool = False, cuda_architectures: Sequence[str] | None = None) -> Path:
+def build(
+    force: bool = False,
+    cuda_architectures: Sequence[str] | None = None,
+    cpu_only: bool = False,
+) -> Path:
     """Compiles the interleave op unless its library exists, and returns the library.
 
-    CUDA kernels are compiled where nvcc is found, on PATH or in /usr/local/cuda/bin.
+    CUDA kernels are compiled where nvcc is found, on PATH or in /usr/local/cuda/bin. They make the
+    op faster on a GPU, and nothing else needs them: where nvcc fails, a warning says so, and the
+    library has CPU kernels only.
 
     Args:
         force: compile even if the library exists.
         cuda_architectures: compute capabilities without the dot, such as ["72", "87"]; compiles
-            even if the library exists. None: those of `CUDA_ARCHITECTURES` that nvcc knows.
+            even if the library exists, and nvcc may not fail then. None: those of
+            `CUDA_ARCHITECTURES` that nvcc knows.
+        cpu_only: leave nvcc alone, and compile CPU kernels.
 
     Raises:
-        InputError: a compiler is missing or fails, or nvcc does not know an architecture.
+        InputError: g++ is missing or fails, the library's folder cannot be written, or CUDA kernels
+            were asked for and nvcc is missing, fails or does not know an architecture.
     """
+    if cpu_only and cuda_architectures:
+        raise InputError("--cpu-only leaves nvcc out, and --cuda-architectures needs it; give one")
     load_tensorflow()
     from keras_depth.layers.interleave import has_cuda_kernels, library_path
 
     library = library_path()
-    if library.is_file() and not force and not cuda_architectures:
+    if os.path.isfile(library) and not force and not cuda_architectures:
         print(f"{library} exists, {_kernels(has_cuda_kernels(library))}; --force builds it again")
         return library
-    gcc, nvcc = _find_gcc(), _find_nvcc()
+    gcc, nvcc = _find_gcc(), None if cpu_only else _find_nvcc()
     if cuda_architectures and not nvcc:
         raise InputError(
             "nvcc is neither on PATH nor in /usr/local/cuda/bin; install the CUDA toolkit"
         )
     start = time.perf_counter()
-    make_folder(library.parent)
     # Beside the library, so that the last step is a rename within one file system.
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        if nvcc:
-            built = _compile_with_cuda(gcc, nvcc, _code_flags(nvcc, cuda_architectures), folder)
-        else:
-            built = _compile(gcc, folder)
+    with _folder_beside(library) as folder:
+        built = _compile_kernels(gcc, nvcc, cuda_architectures, folder)
         os.replace(built, library)
     seconds = time.perf_counter() - start
     print(f"built {library} in {seconds:.0f} s, {_kernels(has_cuda_kernels(library))}")
@@ -63,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog=program("build_ops"),
         description="Compiles the custom op against the installed TensorFlow, into the user's "
-        "cache folder. It needs g++; with nvcc it compiles CUDA kernels too.",
+        "cache folder. It needs g++; where nvcc works, it compiles CUDA kernels too.",
         epilog="example: python -m keras_depth.build_ops --cuda-architectures 72,87",
     )
     parser.add_argument(
@@ -73,13 +82,34 @@ def main() -> None:
         help="compute capabilities, comma-separated: 53 is Jetson Nano, 62 TX2, 72 Xavier, 87 Orin "
         "(default: these and those of desktops, of the ones nvcc knows)",
     )
+    parser.add_argument(
+        "--cpu-only", action="store_true", help="compile CPU kernels only, even where nvcc is"
+    )
     parser.add_argument("--force", action="store_true", help="compile even if the library exists")
     options = parser.parse_args()
-    build(options.force, options.cuda_architectures)
+    build(options.force, options.cuda_architectures, options.cpu_only)
+    suggest("train", "--arch", "lite_basic_interl_t")
 
 
 def _kernels(cuda: bool) -> str:
-    return "with CPU and CUDA kernels" if cuda else "with CPU kernels only (no nvcc)"
+    return "with CPU and CUDA kernels" if cuda else "with CPU kernels only"
+
+
+def _folder_beside(library: Path) -> tempfile.TemporaryDirectory:
+    """Makes a temporary folder beside the library.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    try:
+        make_folder(library.parent)
+        return tempfile.TemporaryDirectory(dir=library.parent)
+    except (InputError, OSError) as error:
+        reason = error.__cause__ if isinstance(error, InputError) else error
+        raise InputError(
+            f"{library.parent}: cannot be written ({getattr(reason, 'strerror', reason)}); set"
+            " XDG_CACHE_HOME to another folder, here and for every command that uses the op"
+        ) from error
 
 
 def _find_gcc() -> str:
@@ -91,6 +121,25 @@ def _find_gcc() -> str:
 
 def _find_nvcc() -> str | None:
     return shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
+
+
+def _compile_kernels(gcc: str, nvcc: str | None, asked: Sequence[str] | None, folder: str) -> str:
+    """Compiles with nvcc if there is one, and without it if it fails; returns the library."""
+    if nvcc is None:
+        return _compile(gcc, folder)
+    try:
+        return _compile_with_cuda(gcc, nvcc, _code_flags(nvcc, asked), folder)
+    except InputError as error:
+        if asked:
+            raise
+        reason = str(error).partition("\n")[2] or str(error)
+        print(
+            f"warning: {nvcc} failed ({reason.splitlines()[0]}), so the op gets CPU kernels only;"
+            " for CUDA kernels install a CUDA toolkit that takes this g++, or leave nvcc out with"
+            " --cpu-only",
+            file=sys.stderr,
+        )
+        return _compile(gcc, folder)
 
 
 def _compile(gcc: str, folder: str) -> str:
@@ -143,7 +192,10 @@ def _code_flags(nvcc: str, asked: Sequence[str] | None) -> list[str]:
     known = [name.removeprefix("compute_") for name in listed]
     for name in asked or ():
         check_choice("CUDA architecture", name, known)
-    chosen = sorted(asked or set(CUDA_ARCHITECTURES).intersection(known), key=int)
+    wanted = asked or set(CUDA_ARCHITECTURES).intersection(known)
+    if not wanted:
+        raise InputError(f"{nvcc} --list-gpu-arch names none of {', '.join(CUDA_ARCHITECTURES)}")
+    chosen = sorted(wanted, key=lambda name: int(re.sub(r"\D", "", name)))  # 90a is nvcc's too
     flags = [f"-gencode=arch=compute_{name},code=sm_{name}" for name in chosen]
     return [*flags, f"-gencode=arch=compute_{chosen[-1]},code=compute_{chosen[-1]}"]
 
@@ -154,11 +206,15 @@ def _run(command: list[str]) -> str:
     Raises:
         InputError: it fails; the message has the command and the first errors.
     """
-    done = subprocess.run(command, capture_output=True, text=True)
+    called = "failed: " + " ".join(command)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except OSError as error:  # it is no program of this machine
+        raise InputError(f"{called}\n{command[0]}: {error.strerror}") from error
     if done.returncode:
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if "error" in line.lower()] or lines
-        raise InputError("\n".join(["failed: " + " ".join(command), *errors[:5]]))
+        raise InputError("\n".join([called, *errors[:5]]))
     return done.stdout
 
 

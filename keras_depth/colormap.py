@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ DEPTH = "inferno_r"
 ERROR = "viridis"
 _NOT_MEASURED = (0.6, 0.6, 0.6)  # gray is in neither color map
 _LOWEST_BAR = 24  # pixels; nobody could read a lower one
+
+Ends = Literal["neither", "min", "max", "both"]
 
 
 def color_scale(vmin: float, vmax: float, name: str = DEPTH) -> ScalarMappable:
@@ -31,6 +33,17 @@ def color_scale(vmin: float, vmax: float, name: str = DEPTH) -> ScalarMappable:
 
     colors = matplotlib.colormaps[name].with_extremes(bad=_NOT_MEASURED)
     return ScalarMappable(Normalize(vmin, max(vmax, vmin + 1e-6), clip=True), colors)
+
+
+def clipped(values: np.ndarray, vmin: float, vmax: float) -> Ends:
+    """Tells beyond which ends of a color scale values lie, as a color bar's `extend` takes it.
+
+    Args:
+        values: any shape; holes, NaN and infinity do not count.
+    """
+    values = values[measured(values)]
+    below, above = (values < vmin).any(), (values > vmax).any()
+    return "both" if below and above else "min" if below else "max" if above else "neither"
 
 
 def colorize(
@@ -52,8 +65,13 @@ def colorize(
 
 
 @lru_cache(maxsize=8)  # the frames of a video share one bar
-def color_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
+def color_bar(height: int, vmin: float, vmax: float, ends: Ends = "neither") -> np.ndarray:
     """Draws the bar that explains `colorize` with the same vmin and vmax.
+
+    Args:
+        height: pixels.
+        vmin, vmax: metres.
+        ends: which end gets an arrow: depth beyond it has the end's color, see `clipped`.
 
     Returns:
         uint8 RGB (height, about height / 6, 3).
@@ -64,7 +82,7 @@ def color_bar(height: int, vmin: float, vmax: float) -> np.ndarray:
     inches = 4.8
     figure = Figure(figsize=(inches / 6, inches), dpi=height / inches)
     bar = figure.add_axes((0.1, 0.04, 0.25, 0.86))
-    figure.colorbar(color_scale(vmin, vmax), cax=bar)
+    figure.colorbar(color_scale(vmin, vmax), cax=bar, extend=ends)
     bar.set_title("m", fontsize=11)
     bar.tick_params(labelsize=11)
     canvas = FigureCanvasAgg(figure)
@@ -79,7 +97,8 @@ def colorize_with_bar(depth: np.ndarray, vmin: float, vmax: float) -> np.ndarray
     colors = colorize(depth, vmin, vmax)
     if len(colors) < _LOWEST_BAR:
         return colors
-    return np.hstack([colors, color_bar(len(colors), vmin, vmax)])
+    ends = clipped(depth, vmin, vmax)
+    return np.hstack([colors, color_bar(len(colors), vmin, vmax, ends)])
 
 
 def depth_range(depth: np.ndarray) -> tuple[float, float]:

@@ -5,17 +5,19 @@ import math
 import multiprocessing
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import yaml
 
-from keras_depth.errors import InputError
+from keras_depth.environment import ignore_settings_of_other_programs
+from keras_depth.errors import InputError, first_line
 from keras_depth.memory import keep_freed_memory
 
 
@@ -30,6 +32,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
             code, or None for 0.
     """
     keep_freed_memory()
+    ignore_settings_of_other_programs()
     try:
         choose_backend()
         code = main() or 0
@@ -37,12 +40,43 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         code = 2
     except OSError as error:  # a full disk, a lost network drive
-        print(f"error: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        reason = error.strerror or first_line(error)
+        print(f"error: {error.filename or 'this machine'}: {reason}", file=sys.stderr)
+        code = 2
+    except UnicodeEncodeError as error:  # a path: all that is printed or written is escaped
+        print(
+            f"error: {error.object}: a name that is not UTF-8, which TensorFlow cannot open; rename"
+            " the file or folder",
+            file=sys.stderr,
+        )
         code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
+    except Exception as error:
+        if not _is_of_tensorflows_files(error):
+            raise
+        print(f"error: {first_line(error)}", file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _is_of_tensorflows_files(error: Exception) -> bool:
+    """Returns whether TensorFlow could not read or write a file, whose path its sentence has."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return False
+    errors = tensorflow.errors  # none of which is an OSError
+    kinds = (
+        errors.ResourceExhaustedError,  # a full disk; or memory
+        errors.NotFoundError,
+        errors.AlreadyExistsError,
+        errors.PermissionDeniedError,
+        errors.FailedPreconditionError,  # a folder where a file should be
+        errors.UnavailableError,
+        errors.DataLossError,
+    )
+    return isinstance(error, kinds)
 
 
 def program(name: str) -> str:
@@ -52,6 +86,20 @@ def program(name: str) -> str:
     """
     typed = sys.argv[0]
     return typed if typed.endswith(f" {name}") else f"python -m keras_depth.{name}"
+
+
+def suggest(name: str, *arguments: object, file: TextIO | None = None) -> None:
+    """Prints the command to type next, as the user has called this one.
+
+    Args:
+        name: the command.
+        arguments: its arguments.
+        file: stderr for a command whose output is a table that goes into a file; None: stdout.
+    """
+    # "keras-depth train" or "python -m keras_depth train", where keras_depth.__main__ runs it.
+    first, space, _ = sys.argv[0].rpartition(" ")
+    typed = f"{first} {name}" if space else f"python -m keras_depth.{name}"
+    print("next:", typed, shlex.join(map(str, arguments)), file=file)
 
 
 def end_with_parent() -> None:
@@ -98,7 +146,8 @@ def choose_backend() -> None:
         InputError: KERAS_BACKEND is set to another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # Keras takes an empty one for none, too.
+    backend = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise InputError(
             f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"

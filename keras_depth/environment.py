@@ -1,16 +1,59 @@
-"""The versions, commit and devices that a number depends on."""
+"""The versions, commit and devices that a number depends on; and the settings it must not."""
 
+import io
 import os
 import platform
 import subprocess
+import sys
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import wrapt
+
+# What a user may have set for other programs, in ~/.keras/keras.json or from Python. Networks,
+# layers and losses of this package are written for these values.
+_KERAS = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
+
 # The same code; the first lacks the window toolkit.
 _OPENCV = ("opencv-python-headless", "opencv-python")
+
+
+def set_keras_defaults() -> None:
+    """Sets Keras's global settings to what this package is written for; warns of each change.
+
+    With another `image_data_format` the same code would build another network, and with another
+    `floatx` one of other numbers. `dtype_policy`, by which mixed precision is chosen, stays.
+    """
+    from keras import config
+
+    for name, value in _KERAS.items():
+        found = getattr(config, name)()
+        if found != value:
+            warnings.warn(
+                f"Keras's {name} is {found}; keras_depth needs {value} and sets it for this"
+                " process",
+                stacklevel=3,
+            )
+            getattr(config, f"set_{name}")(value)
+
+
+def ignore_settings_of_other_programs() -> None:
+    """Keeps settings of the terminal, Matplotlib and the user from stopping a command.
+
+    Call it before Matplotlib is imported, whose settings would change pictures too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A path that is no UTF-8, or a terminal that has no δ.
+            stream.reconfigure(errors="backslashreplace")
+    if not os.path.isabs(os.path.expanduser("~")):  # a container's user without a passwd entry
+        os.environ["HOME"] = "/nonexistent"  # some packages fail on import without one
+    os.environ["MPLBACKEND"] = "agg"  # draws without a display; all figures are files
+    wrapt.register_post_import_hook(lambda matplotlib: matplotlib.rcdefaults(), "matplotlib")
 
 
 @cache

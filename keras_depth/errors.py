@@ -42,11 +42,11 @@ def check_choice(what: str, value: object, known: Iterable[str]) -> None:
         raise unknown_name(what, str(value), known)
 
 
-def cannot_write(path: Path, error: OSError) -> InputError:
-    """Returns the error for a file or folder that the operating system refuses to write."""
+def cannot_write(path: Path, error: Exception) -> InputError:
+    """Returns the error for a file or folder that cannot be written."""
+    reason = getattr(error, "strerror", None) or first_line(error)
     return InputError(
-        f"{path}: cannot be written ({error.strerror or error}); choose another folder, or make"
-        " room on the disk"
+        f"{path}: cannot be written ({reason}); choose another folder, or make room on the disk"
     )
 
 

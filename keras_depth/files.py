@@ -1,14 +1,19 @@
 """Files written whole or not at all, and the folders that travel with the package."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_depth.errors import InputError, cannot_write
+
+if TYPE_CHECKING:  # matplotlib is imported where it is used: `--help` should not wait for it
+    from matplotlib.figure import Figure
 
 # A wheel carries these folders inside the package (see setup.py); in a checkout they stand
 # beside it.
@@ -50,7 +55,8 @@ def replacing(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # that is said already
+            partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -61,7 +67,27 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, in UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, printable(text).encode("utf-8"))
+
+
+def printable(text: str) -> str:
+    """Returns text that can be written and drawn: a name's bytes that are no UTF-8 are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def write_figure(figure: Figure, path: str | Path) -> None:
+    """Draws a figure into a picture file, whole or not at all; this needs no display.
+
+    Raises:
+        InputError: the folder cannot be written, or its disk is full.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # a font has no sign for a name that is no UTF-8
+        text.set_text(printable(text.get_text()))
+    with replacing(Path(path)) as partial:
+        FigureCanvasAgg(figure).print_figure(partial, format=partial.suffix[1:] or "png")
 
 
 def make_folder(path: Path) -> None:

@@ -1,9 +1,10 @@
 """Images: read from a file, resized by the one rule of the package, and written as PNG or JPEG."""
 
+import io
 import struct
 import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,46 +12,169 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_depth.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP")  # what Pillow may try to decode
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP", "TIFF")  # what Pillow may try to decode
+ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp", ".tif", ".tiff")  # their files'
+
+# How the files begin that people take for pictures of these formats.
+_OTHERS = {
+    b"ftypheic": "a HEIC picture",
+    b"ftypheix": "a HEIC picture",
+    b"ftypmif1": "a HEIF picture",
+    b"ftypavif": "an AVIF picture",
+    b"GIF8": "a GIF picture",
+    b"v/1\x01": "an OpenEXR file",
+}
+_ORIENTATION = 0x0112  # of the EXIF data: 1, as stored, to 8
+
+
+class Picture(NamedTuple):
+    """Holds a picture that was read.
+
+    rgb: uint8 (H, W, 3), as a viewer shows it.
+    orientation: the value of its EXIF data by which it was turned: 1, not at all, to 8; see `turn`.
+    """
+
+    rgb: np.ndarray
+    orientation: int = 1
 
 
 def read(path: str | Path | BinaryIO) -> np.ndarray:
-    """Reads an image file as a viewer shows it: uint8 RGB (H, W, 3), rotated as its EXIF data say.
+    """Reads an image file as a viewer shows it: uint8 RGB (H, W, 3), turned as its EXIF data say.
 
-    Gray becomes RGB, transparency is dropped.
+    Gray becomes RGB, transparency is dropped, and colors of 16 bits lose their lower 8.
 
     Args:
         path: a file, or an open binary file, whose `str` is its name in messages.
 
     Raises:
-        InputError: the file is missing, damaged, huge or no image, or holds 16-bit gray, which is
-            how depth is stored.
+        InputError: the file is missing, damaged, huge, no image or several, or holds one channel
+            of more than 8 bits, which is how depth is stored.
+    """
+    try:
+        return _read(path).rgb
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check its name") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be read ({reason}); copy it again") from error
+
+
+def decode_picture(content: bytes, name: str) -> Picture:
+    """Decodes the image file of a data set, by the same rules as `read`.
+
+    Args:
+        content: the file's bytes.
+        name: the file, for messages.
+
+    Raises:
+        InputError: see `read`.
+    """
+    _check_whole(content, name)
+    try:
+        return _read(_Named(content, name))
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error}); copy it again") from error
+
+
+class _Named(io.BytesIO):
+    """A file in memory, with a name for messages."""
+
+    def __init__(self, content: bytes, name: str):
+        super().__init__(content)
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
+def _read(file: str | Path | BinaryIO) -> Picture:
+    """Reads a picture.
+
+    Raises:
+        InputError: it is none that can be used.
+        OSError: it cannot be read, or is damaged.
     """
     try:
         with warnings.catch_warnings():
             # Pillow takes the size from the header, so it refuses a huge image before decoding it.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                if image.mode[0] in "IF":
-                    raise InputError(
-                        f"{path}: a picture of one channel with more than 8 bits, which is how"
-                        " depth is stored; give the color picture"
-                    )
-                return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            with Image.open(file, formats=FORMATS) as image:
+                _check_usable(image, file)
+                # Pillow drops the value where it turns the image.
+                orientation = image.getexif().get(_ORIENTATION, 1)
+                rgb = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except InputError:  # which is a ValueError too
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{path}: more than {Image.MAX_IMAGE_PIXELS:,} pixels; shrink it first"
+            f"{file}: more than {Image.MAX_IMAGE_PIXELS:,} pixels; shrink it first"
         ) from error
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check its name") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a picture; give one of {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:  # whatever decoders raise
-        raise InputError(f"{path}: cannot be read ({error}); copy it again") from error
+        raise InputError(f"{file}: {_what_else(file)}") from error
+    except (SyntaxError, ValueError, struct.error) as error:  # what decoders raise beside OSError
+        raise OSError(str(error)) from error
+    return Picture(rgb, orientation if orientation in _TURNS else 1)
 
 
-def decode_rgb(content: bytes, name: str) -> np.ndarray:
-    """Decodes the JPEG or PNG file of a data set: uint8 RGB (H, W, 3), as it is stored.
+def _check_usable(image: Image.Image, file: object) -> None:
+    """Raises InputError for depth, and for files of several pictures."""
+    if image.mode[0] in "IF":
+        raise InputError(
+            f"{file}: a picture of one channel with more than 8 bits; depth is stored so: give the"
+            " color picture or, if this is a gray picture, an 8-bit copy of it (values / 256)"
+        )
+    count = getattr(image, "n_frames", 1)
+    # A phone's JPEG may hold a preview, or a second view, behind the picture.
+    if count > 1 and image.format != "MPO":
+        raise InputError(
+            f"{file}: {count} pictures in one file, an animation or pages; save each as a file of"
+            " its own"
+        )
+
+
+def _what_else(file: str | Path | BinaryIO) -> str:
+    """Says what a file is that is no picture of `FORMATS`, and what to do."""
+    if isinstance(file, str | Path):
+        with open(file, "rb") as stream:
+            head = stream.read(12)
+    else:
+        file.seek(0)
+        head = file.read(12)
+    for sign, what in _OTHERS.items():
+        if sign in (head[: len(sign)], head[4:]):
+            return f"{what}, which is not read; convert it to JPEG or PNG"
+    return f"not a picture; give one of {', '.join(FORMATS)}"
+
+
+# EXIF's values -> how a viewer shows the stored pixels (rows, columns, ...).
+_TURNS = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: np.swapaxes(pixels, 0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.swapaxes(pixels[::-1, ::-1], 0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+
+
+def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns stored pixels, (H, W) or (H, W, C), as a viewer shows them.
+
+    Args:
+        pixels: as a file stores them.
+        orientation: of the EXIF data: 2 to 4 mirror or turn by 180 degrees, 5 to 8 exchange the
+            sides; 1 changes nothing.
+    """
+    return np.ascontiguousarray(_TURNS[orientation](pixels))
+
+
+def decode_pixels(content: bytes, name: str) -> np.ndarray:
+    """Decodes an image file to the channels and the type that it holds; colors are BGR.
+
+    By default OpenCV would silently cut 16 bits to 8, which for depth are steps of 25 cm. Nothing
+    is turned.
 
     Args:
         content: the file's bytes.
@@ -59,26 +183,10 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
     Raises:
         InputError: the file is damaged or no image.
     """
-    # The orientation tag is ignored: the depth map beside the image has none.
-    bgr = _decode(content, name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-
-
-def decode_pixels(content: bytes, name: str) -> np.ndarray:
-    """Decodes an image file to the channels and the type that it holds; colors are BGR.
-
-    By default OpenCV would silently cut 16 bits to 8, which for depth are steps of 25 cm.
-
-    Args, Raises: as for `decode_rgb`.
-    """
-    return _decode(content, name, cv2.IMREAD_UNCHANGED)
-
-
-def _decode(content: bytes, name: str, flags: int) -> np.ndarray:
-    if _is_cut_short(content):
-        raise InputError(f"{name}: the file is cut short ({len(content)} bytes); copy it again")
+    _check_whole(content, name)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+        pixels = np.frombuffer(content, np.uint8)
+        image = cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED) if content else None
     except cv2.error:
         image = None
     if image is None:
@@ -86,15 +194,18 @@ def _decode(content: bytes, name: str, flags: int) -> np.ndarray:
     return image
 
 
-def _is_cut_short(content: bytes) -> bool:
-    # OpenCV fills the missing part of a truncated image with gray and says nothing.
+def _check_whole(content: bytes, name: str) -> None:
+    """Raises InputError for a file that ends too early."""
+    # Decoders fill the missing part of a truncated image with gray and say little or nothing.
+    whole = True
     if content.startswith(b"\x89PNG"):
-        return b"IEND" not in content[-32:]
-    if content.startswith(b"\xff\xd8"):
+        whole = b"IEND" in content[-32:]
+    elif content.startswith(b"\xff\xd8"):
         # The end marker cannot occur within coded data, but a thumbnail in the header has one.
         scan, end = content.rfind(b"\xff\xda"), content.rfind(b"\xff\xd9")
-        return end < scan or scan < 0
-    return False
+        whole = 0 <= scan < end
+    if not whole:
+        raise InputError(f"{name}: the file is cut short ({len(content)} bytes); copy it again")
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

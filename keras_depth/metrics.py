@@ -198,6 +198,12 @@ def all_metrics(reduction: str = "image") -> list["DepthMetric"]:
     return [DepthMetric(kind, reduction) for kind in names()]
 
 
+_ALIASES = {  # what other programs call them
+    **{"rel": "abs_rel", "absrel": "abs_rel", "are": "abs_rel", "sqrel": "sq_rel"},
+    **{"rmselog": "rmse_log", "a1": "delta1", "a2": "delta2", "a3": "delta3"},
+}
+
+
 @keras.saving.register_keras_serializable("keras_depth")
 class DepthMetric(keras.metrics.Metric):
     """Averages one depth metric over the valid pixels.
@@ -207,8 +213,8 @@ class DepthMetric(keras.metrics.Metric):
     and in the ratios of delta. The result is NaN until a valid pixel was seen.
 
     Args:
-        kind: one of `names()`; or "d1", KITTI's D1-all, which takes disparities in pixels in
-            place of metres.
+        kind: one of `names()`, or what other programs call it, such as "absrel" or "a1"; or "d1",
+            KITTI's D1-all, which takes disparities in pixels in place of metres.
         reduction: what is averaged. Papers use all four, and they give different numbers.
             "image" (default): the value of each image that has a valid pixel.
             "pixel": the pixels of all images together.
@@ -232,6 +238,7 @@ class DepthMetric(keras.metrics.Metric):
         name: str | None = None,
         dtype: str = "float64",
     ):
+        kind = _ALIASES.get(kind, kind)
         super().__init__(name=name or kind, dtype=dtype)
         check_choice("reduction", reduction, REDUCTIONS)
         self.kind = kind

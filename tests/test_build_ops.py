@@ -1,5 +1,6 @@
 """`python -m keras_depth.build_ops`: what it builds, where, and what it says when it cannot."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,76 @@ def test_failing_compiler_shows_command_and_first_errors(cache, monkeypatch, tmp
     assert first.startswith("failed: ") and "interleave_op.cc" in first
     assert "'missing' was not declared" in errors[0].replace("‘", "'").replace("’", "'")
     assert list(cache.iterdir()) == []  # nothing half-built is left
+
+
+NVCC = {
+    "another g++": (
+        "case $1 in --list-gpu-arch) echo compute_70; exit 0;; esac\n"
+        "echo '#error -- unsupported GNU version!' >&2; exit 1",
+        "#error -- unsupported GNU version!",
+    ),
+    "before 11": ("echo 'nvcc fatal : Unknown option' >&2; exit 1", "nvcc fatal : Unknown option"),
+    "of other GPUs": ("echo compute_20", "names none of 53, 62"),
+    "silent": ("exit 139", "failed: "),
+}
+
+
+@pytest.mark.parametrize(("script", "reason"), NVCC.values(), ids=NVCC)
+def test_where_nvcc_fails_the_op_is_built_for_cpus(
+    cache, monkeypatch, tmp_path, capsys, script, reason
+):
+    nvcc = tmp_path / "nvcc"
+    nvcc.write_text(f"#!/bin/sh\n{script}\n")
+    nvcc.chmod(0o755)
+    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
+    monkeypatch.setattr(build_ops, "_compile_op", lambda gcc, folder, *defines: f"{folder}/op.o")
+    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    assert build_ops.build().read_bytes() == b"CPU kernels"
+    printed = capsys.readouterr()
+    assert f"warning: {nvcc} failed (" in printed.err and reason in printed.err
+    assert "--cpu-only" in printed.err and "with CPU kernels only" in printed.out
+    with pytest.raises(InputError, match="failed|known|none"):  # they were asked for
+        build_ops.build(cuda_architectures=["70"])
+
+
+def compile_at_once(gcc, folder):
+    library = f"{folder}/interleave.so"
+    with open(library, "wb") as file:
+        file.write(b"CPU kernels")
+    return library
+
+
+def test_an_nvcc_that_is_no_program(cache, monkeypatch, tmp_path, capsys):
+    nvcc = tmp_path / "nvcc"
+    nvcc.write_bytes(b"\x7fELF of another processor")
+    nvcc.chmod(0o755)
+    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
+    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    build_ops.build()
+    assert f"{nvcc}: Exec format error" in capsys.readouterr().err
+
+
+def test_cpu_only_leaves_nvcc_alone(cache, monkeypatch):
+    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: pytest.fail("looked for nvcc"))
+    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    build_ops.build(cpu_only=True)
+    with pytest.raises(InputError, match="--cpu-only leaves nvcc out"):
+        build_ops.build(cpu_only=True, cuda_architectures=["87"])
+
+
+def test_without_a_home_folder(monkeypatch):
+    """A user without an entry in passwd: docker run -u 12345."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does then
+    with pytest.raises(InputError, match="no home folder; set XDG_CACHE_HOME"):
+        build_ops.build()
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="file/keras_depth: cannot be written .*XDG_CACHE_HOME"):
+        build_ops.build()
 
 
 @needs("nvcc")

@@ -59,6 +59,19 @@ def test_picture_and_bar_side_by_side():
     np.testing.assert_array_equal(picture[:, :64], colormap.colorize(depth, 1, 5))
 
 
+@pytest.mark.parametrize(
+    ("depth", "ends"),
+    [([1, 5], "neither"), ([0.9, 5], "min"), ([1, 5.1], "max"), ([0.9, 5.1], "both")],
+)
+def test_a_bar_has_an_arrow_where_depth_lies_beyond(depth, ends):
+    holes = np.array([*depth, 0, np.nan, np.inf])
+    assert colormap.clipped(holes, 1, 5) == ends
+    bar = colormap.color_bar(480, 1, 5, ends)
+    assert (bar == colormap.color_bar(480, 1, 5)).all() == (ends == "neither")
+    picture = colormap.colorize_with_bar(np.resize(holes, (480, 64)), 1, 5)
+    np.testing.assert_array_equal(picture[:, 64:], bar)
+
+
 def test_depth_range_leaves_out_strays_and_holes():
     depth = np.linspace(2, 4, 10_000)
     depth[:50], depth[-50:] = 0.01, 500

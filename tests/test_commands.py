@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import command
 from keras_depth.evaluate import __main__ as evaluate
 from keras_depth.train import __main__ as train
+from tests.helpers.commands import call
 from tests.helpers.tiny import stand_in
 
 SMALL = [
@@ -26,15 +26,6 @@ def run_folder(tmp_path_factory):
         stand_in(patch, "lite_basic_interl_t")
         assert call(train, ["--arch", "lite_basic_interl_t", "--output", folder, *SMALL]) == 0
     return folder
-
-
-def call(module, arguments):
-    """Runs a command in this process; returns its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            command.run(module.main)
-    return exit.value.code
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,22 @@
-"""What a number depends on is asked once, and whichever OpenCV is installed is found."""
+"""What a number depends on is asked once; what it must not depend on is kept out."""
 
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
+import keras
 import pytest
 
+from keras_depth import create_model
 from keras_depth import environment as module
-from keras_depth.environment import describe, devices, environment
+from keras_depth.environment import describe, devices, environment, set_keras_defaults
+
+PHOTOS = Path(__file__).parents[1] / "docs" / "photos" / "rgb"
 
 
 @pytest.mark.parametrize("package", ["opencv-python", "opencv-python-headless"])
@@ -34,3 +45,100 @@ def test_descriptions():
     }
     assert describe(values) == "TensorFlow 2.21.0, Keras 3.15.0"
     assert devices(values) == "CPU:0, GPU:0"
+
+
+@pytest.fixture
+def keras_settings():
+    """Keras's settings, as they were afterwards."""
+    names = ("image_data_format", "floatx", "epsilon")
+    before = {name: getattr(keras.config, name)() for name in names}
+    yield keras.config
+    for name, value in before.items():
+        getattr(keras.config, f"set_{name}")(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("image_data_format", "channels_first", "channels_last"),
+        ("floatx", "float16", "float32"),
+        ("epsilon", 1e-3, 1e-7),
+    ],
+)
+def test_keras_settings_change_no_network(keras_settings, name, value, needed):
+    getattr(keras_settings, f"set_{name}")(value)
+    with pytest.warns(UserWarning, match=f"Keras's {name} is {value}; keras_depth needs {needed}"):
+        model = create_model("lite_basic_interl_t", input_shape=(32, 64, 3))
+    assert model.output_shape == (None, 32, 64, 1) and model.output.dtype == "float32"
+    assert getattr(keras_settings, name)() == needed
+
+
+def test_mixed_precision_is_the_users_to_choose():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            set_keras_defaults()
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+KERAS_JSON = json.dumps(
+    {
+        "image_data_format": "channels_first",
+        "floatx": "float16",
+        "epsilon": 1e-3,
+        "backend": "jax",
+    }
+)
+INHERITED = {
+    "Matplotlib's window": {"MPLBACKEND": "Qt4Agg"},
+    "Matplotlib's style": {"MATPLOTLIBRC": "HOME/matplotlibrc"},
+    "Keras's settings": {"KERAS_HOME": "HOME/.keras"},
+    "an empty backend": {"KERAS_BACKEND": ""},
+    "a terminal without δ": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    "decimal commas": {"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"},
+    "threads": {"OMP_NUM_THREADS": "abc", "KMP_AFFINITY": "x", "MKL_NUM_THREADS": "0"},
+    "a scheduler": {"TF_CONFIG": "{"},
+    "no home": {"HOME": None},
+    "a home that is not there": {"HOME": "/nowhere"},
+}
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    return contact_sheet_and_depth(tmp_path_factory.mktemp("as it is"), {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", INHERITED.values(), ids=INHERITED)
+def test_what_a_process_inherits_changes_nothing(tmp_path, untouched, variables):
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(KERAS_JSON)
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: black\nfont.size: 30\n")
+    here = {key: value and value.replace("HOME", str(tmp_path)) for key, value in variables.items()}
+    assert contact_sheet_and_depth(tmp_path, here) == untouched
+
+
+def contact_sheet_and_depth(folder, variables):
+    """Runs two commands; returns their sentences, their numbers and their pictures."""
+    variables = {**os.environ, "XDG_CACHE_HOME": os.path.expanduser("~/.cache"), **variables}
+    environment = {key: value for key, value in variables.items() if value is not None}
+    said = []
+    for command in (
+        ["data", "--data", "rooms", "--frames", "4", "--output", "check"],
+        ["predict", "mobile_interl_nyu", PHOTOS, "--output", "out", "--format", "npy,color"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", f"keras_depth.{command[0]}", *command[1:]],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(re.sub(r"[\d.]+ ms", "", done.stdout).replace(r"\u03b4", "δ"))
+    files = sorted([*folder.glob("check/*.png"), *folder.glob("out/*")])
+    assert len(files) == 5
+    return said, {file.name: file.read_bytes() for file in files}

@@ -14,6 +14,7 @@ from keras_depth import images, protocols
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.pipeline import evaluation_batches, training_batches
 from keras_depth.data.reader import Reader, make_sample
+from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.export import network, saved_model
 from keras_depth.predict.estimator import DepthEstimator
@@ -201,3 +202,140 @@ def test_a_turned_photograph_is_turned_upright(work):
     Image.fromarray(pixels).save("phone.png", exif=exif)
     upright = images.read("phone.png")
     assert upright.shape == (16, 8, 3) and (upright[:8] == 200).all() and (upright[8:] == 0).all()
+
+
+TURNS = {  # EXIF's value -> where the top left pixel of the stored ones is shown: row, column
+    1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("ending", ["png", "tiff", "webp"])
+def test_depth_is_turned_as_pictures_are(work, orientation, ending):
+    pixels = np.random.default_rng(orientation).integers(0, 256, (8, 16, 3), dtype=np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if ending == "webp" else {}
+    Image.fromarray(pixels).save(f"phone.{ending}", exif=exif, **options)
+    with open(f"phone.{ending}", "rb") as file:
+        picture = images.decode_picture(file.read(), "phone")
+    assert picture.orientation == orientation
+    np.testing.assert_array_equal(picture.rgb, images.turn(pixels, orientation))
+    np.testing.assert_array_equal(picture.rgb, images.read(f"phone.{ending}"))
+    assert (picture.rgb[TURNS[orientation]] == 255).all()
+    assert picture.rgb.shape[:2] == ((16, 8) if orientation >= 5 else (8, 16))
+
+
+@pytest.mark.parametrize("value", [0, 9])
+def test_an_orientation_that_is_none_turns_nothing(work, value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    Image.new("RGB", (16, 8)).save("odd.png", exif=exif)
+    with open("odd.png", "rb") as file:
+        assert images.decode_picture(file.read(), "odd.png").orientation == 1
+
+
+FILES = {
+    "tiff": lambda pixels: cv2.imencode(".tiff", pixels[..., ::-1])[1],
+    "bmp": lambda pixels: cv2.imencode(".bmp", pixels[..., ::-1])[1],
+    "16-bit tiff": lambda pixels: cv2.imencode(".tiff", pixels[..., ::-1].astype("u2") * 257)[1],
+    "16-bit png": lambda pixels: cv2.imencode(".png", pixels[..., ::-1].astype("u2") * 257)[1],
+}
+
+
+@pytest.mark.parametrize("encode", FILES.values(), ids=FILES)
+def test_formats_that_keep_every_pixel(work, encode):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    with open("file", "wb") as file:
+        file.write(encode(pixels).tobytes())
+    np.testing.assert_array_equal(images.read("file"), pixels)
+
+
+def test_colors_for_printing_and_phones_jpeg_of_two_views(work):
+    gray = Image.new("RGB", (16, 8), (200, 100, 50))
+    gray.convert("CMYK").save("cmyk.jpg", quality=100)
+    gray.save("two.jpg", format="MPO", save_all=True, append_images=[gray], quality=100)
+    for name in ("cmyk.jpg", "two.jpg"):
+        np.testing.assert_allclose(images.read(name)[4, 8], (200, 100, 50), atol=3)
+
+
+def gray_of_16_bits():
+    return cv2.imencode(".png", np.ones((4, 4), np.uint16))[1].tobytes()
+
+
+def animation(kind):
+    Image.new("RGB", (4, 4)).save(
+        f"a.{kind}", save_all=True, append_images=[Image.new("RGB", (4, 4), "red")]
+    )
+    with open(f"a.{kind}", "rb") as file:
+        return file.read()
+
+
+NOT_READ = {
+    "gray of 16 bits": (
+        gray_of_16_bits,
+        "a picture of one channel with more than 8 bits; depth is stored so: give the color picture"
+        " or, if this is a gray picture, an 8-bit copy of it (values / 256)",
+    ),
+    "floats": (
+        lambda: cv2.imencode(".tiff", np.ones((4, 4), np.float32))[1].tobytes(),
+        "a picture of one channel with more than 8 bits; depth is stored so: give the color picture"
+        " or, if this is a gray picture, an 8-bit copy of it (values / 256)",
+    ),
+    "webp": (
+        lambda: animation("webp"),
+        "2 pictures in one file, an animation or pages; save each as a file of its own",
+    ),
+    "pages": (
+        lambda: animation("tiff"),
+        "2 pictures in one file, an animation or pages; save each as a file of its own",
+    ),
+    "gif": (
+        lambda: animation("gif"),
+        "a GIF picture, which is not read; convert it to JPEG or PNG",
+    ),
+    "iPhone": (
+        lambda: b"\0\0\0\x18ftypheic" + bytes(200),
+        "a HEIC picture, which is not read; convert it to JPEG or PNG",
+    ),
+    "exr": (
+        lambda: b"v/1\x01" + bytes(200),
+        "an OpenEXR file, which is not read; convert it to JPEG or PNG",
+    ),
+    "text": (
+        lambda: b"no picture at all",
+        "not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF",
+    ),
+    "nothing": (
+        lambda: b"",
+        "not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF",
+    ),
+}
+
+
+@pytest.mark.parametrize(("write", "message"), NOT_READ.values(), ids=NOT_READ)
+def test_what_is_not_read_is_named_in_one_sentence(work, write, message):
+    """The same one, for a data set and for `predict`."""
+    content = write()
+    with open("file", "wb") as file:
+        file.write(content)
+    for read in (lambda: images.read("file"), lambda: images.decode_picture(content, "file")):
+        with pytest.raises(InputError) as error:
+            read()
+        assert str(error.value) == f"file: {message}"
+
+
+def test_files_that_cannot_be_read(work):
+    with pytest.raises(InputError, match="gone.png: no such file; check its name"):
+        images.read("gone.png")
+    with pytest.raises(InputError, match=r"^\.: cannot be read .Is a directory.; copy it again$"):
+        images.read(".")
+    content = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (40, 40, 3)))[1]
+    for length in range(4, len(content), 7):
+        with open("cut.jpg", "wb") as file:
+            file.write(content.tobytes()[:length])
+        with pytest.raises(InputError, match="^cut.jpg: "):
+            images.read("cut.jpg")
+        with pytest.raises(InputError, match="^cut.jpg: the file is cut short"):
+            images.decode_picture(content.tobytes()[:length], "cut.jpg")

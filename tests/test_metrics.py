@@ -293,3 +293,12 @@ def test_pooled_r2_takes_the_means_of_what_is_valid():
     assert np.isnan(pooled_r2(0 * truth + 2, truth))
     assert np.isnan(pooled_r2(truth[:5], truth[:5]))
     assert pooled_r2(truth, 0 * truth + 100) < 0
+
+
+@pytest.mark.parametrize(
+    ("alias", "kind"), [("absrel", "abs_rel"), ("rel", "abs_rel"), ("a1", "delta1")]
+)
+def test_names_of_other_programs(alias, kind):
+    metric = metrics.DepthMetric(alias)
+    assert (metric.kind, metric.name) == (kind, kind)
+    assert metrics.DepthMetric.from_config(metric.get_config()).kind == kind

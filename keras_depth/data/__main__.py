@@ -1,11 +1,13 @@
 """python -m keras_depth.data: checks a data set, and writes a copy that is fast to train from."""
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
-from keras_depth.command import load_tensorflow, program, run, setting, size
+from keras_depth.command import load_tensorflow, program, run, setting, size, suggest
 from keras_depth.data import DATA_SETS
-from keras_depth.data.checks.report import Report
+from keras_depth.data.checks.report import Report, find_folder
 from keras_depth.errors import check_installed
 from keras_depth.files import make_folder
 
@@ -36,7 +38,8 @@ def main() -> int:
 
     report = check(arguments.data, arguments.data_dir, options, arguments.frames)
     print(report.to_markdown())
-    _write(report, arguments.output or Path("data_check") / arguments.data)
+    folder = arguments.output or find_folder(report, Path("data_check"))
+    _write(report, folder)
     if arguments.prepare:
         from keras_depth.data.prepared.builder import prepare
 
@@ -44,6 +47,10 @@ def main() -> int:
             arguments.data, arguments.data_dir, arguments.prepare, arguments.size, options
         )
         print(f"copy: --data prepared --data-dir {copy}")
+        size = {"size": list(arguments.size)}
+        suggest("train", *_train_arguments(report, "prepared", copy, size))
+    else:
+        _suggest_next(report, folder)
     return 1 if report.findings else 0
 
 
@@ -66,6 +73,33 @@ def _write(report: Report, folder: Path) -> None:
         contact_sheet(images, depths, [title for title, _, _ in report.sheet], sheet)
         print(f"contact sheet: {sheet}")
     print(f"report: {folder / 'report.md'}")
+
+
+def _suggest_next(report: Report, folder: Path) -> None:
+    """Prints what to type next, or where to look if something seems wrong."""
+    if report.findings:
+        look = f"look at {folder / 'contact_sheet.png'}, and " if report.sheet else ""
+        print(
+            f"next: {look}look up the findings in docs/troubleshooting.md; correct the data or its"
+            " options, and check it again"
+        )
+        return
+    changes = {f"data.{key}": value for key, value in report.options.items()}
+    if DATA_SETS[report.data].rendered:  # drawn for training, as many and as large as it needs
+        changes = {k: v for k, v in changes.items() if k not in ("data.count", "data.size")}
+    suggest("train", *_train_arguments(report, report.data, report.data_dir, changes))
+
+
+def _train_arguments(
+    report: Report, data: str, data_dir: str | Path | None, changes: dict[str, Any]
+) -> list[str]:
+    pairs = any(reader.stereo or not reader.measured for _, reader, _ in report.sheet)
+    words = ["--arch", "optidepthnet_vgg" if pairs else "lite_basic_interl_t", "--data", data]
+    words += [] if data_dir is None else ["--data-dir", str(data_dir)]
+    for key, value in changes.items():
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        words += ["--set", f"{key}={text}"]
+    return words
 
 
 def _frames(text: str) -> int | None:
@@ -101,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="frames of each split to read, evenly spread, or all (200)",
     )
-    add("--output", type=Path, metavar="DIR", help="report and contact sheet (data_check/NAME)")
+    add("--output", type=Path, metavar="DIR", help="report and sheet (data_check/NAME-FOLDER)")
     add("--prepare", type=Path, metavar="DIR", help="also write a copy for fast training there")
     add(
         "--size",

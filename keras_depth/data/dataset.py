@@ -180,7 +180,6 @@ for _entry in (
     DataSet(
         "prepared",
         opener="keras_depth.data.prepared.reader:open_prepared",
-        splits=("train", "validation"),
     ),
 ):
     DATA_SETS.add(_entry.name, _entry)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_depth.data.fit_depth import fit_depth
 from keras_depth.errors import InputError, check_choice
-from keras_depth.images import to_float32, to_uint8
+from keras_depth.images import Picture, decode_picture, to_float32, to_uint8
 
 # {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W) metres, 0 = not measured};
 # a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
@@ -24,6 +25,13 @@ Sample = dict[str, np.ndarray]
 IMAGE_KEYS = ("image", "right")
 
 SPLITS = ("train", "validation", "test")
+
+
+class NoSplit(InputError):
+    """Says that a data set has no frames of a split: nothing is damaged or missing.
+
+    Whoever may do with other frames catches this, and no other `InputError`.
+    """
 
 
 def check_split(split: str | None) -> None:
@@ -128,6 +136,8 @@ def make_sample(
     name: str,
     right: np.ndarray | None = None,
     focal_baseline: float = 0.0,
+    orientation: int = 1,
+    resize_depth: str | None = None,
 ) -> Sample:
     """Builds a stored sample from decoded arrays, and checks them.
 
@@ -137,10 +147,12 @@ def make_sample(
         name: the file, for messages.
         right: the right image of a stereo pair, whose left image is `rgb`.
         focal_baseline: of a stereo pair, focal length in pixels times baseline in metres.
+        orientation: by which `rgb` was turned, see `images.Picture`.
+        resize_depth: whether depth of another size is resized, see `fit_depth`.
 
     Raises:
-        InputError: sizes differ, the depth holds NaN, infinity or negative values, or a pair has
-            no focal_baseline above 0.
+        InputError: sizes differ, the depth holds NaN, infinity or negative values, a pair has no
+            focal_baseline above 0, or a picture of a pair was turned.
     """
     for picture in (rgb, right):
         if picture is None:
@@ -150,12 +162,12 @@ def make_sample(
                 f"{name}: the picture is {picture.dtype} {picture.shape}, not uint8 (height, width,"
                 " 3); restore the file"
             )
-    if rgb.shape[:2] != depth.shape:
+    if right is not None and orientation != 1:
         raise InputError(
-            f"{name}: the picture is {rgb.shape[:2]} but its depth {depth.shape} (rows, columns); "
-            "align (register) the depth map to the color camera or, if both show the same view, "
-            "resize it to the picture, by the nearest pixel"
+            f"{name}: its EXIF data say to turn the picture (orientation {orientation}), but a"
+            " stereo pair is rectified as it is stored; remove the tag (exiftool -Orientation=)"
         )
+    depth = fit_depth(depth, rgb.shape[:2], name, orientation, resize_depth)
     depth = np.asarray(depth, np.float32)
     if not np.isfinite(depth).all() or (depth < 0).any():
         raise InputError(
@@ -188,3 +200,12 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); restore the file") from None
+
+
+def read_picture(path: Path) -> Picture:
+    """Returns a picture as a viewer shows it; see `images.read`.
+
+    Raises:
+        InputError: the file cannot be read, or is no picture.
+    """
+    return decode_picture(read_bytes(path), str(path))

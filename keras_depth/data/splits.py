@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Sequence
 
 from keras_depth.errors import InputError
@@ -16,26 +17,45 @@ def check_hold_out(part: float) -> None:
         )
 
 
-def hold_out_scenes(scenes: Iterable[str], part: float, where: object) -> set[str]:
-    """Chooses whole scenes for validation, by their names alone.
+def choose_held_out(
+    scenes: Sequence[str], part: float, where: object, what: str
+) -> tuple[list[bool], str]:
+    """Chooses frames for validation: whole scenes or, of a single one, its last frames.
 
     Frames of one scene look alike. With some of them in training and others in validation, a model
     that memorizes would score like one that generalizes.
 
     Args:
-        scenes: the scenes' names, in any order, repeated or not.
-        part: the part of the scenes to hold out, above 0 and below 1; at least one, never all.
+        scenes: the scene of each frame, in the frames' order.
+        part: the part to hold out, above 0 and below 1; at least one scene or frame, never all.
         where: the data set's folder, for the message.
+        what: what the scenes are called in the description, such as "recordings".
+
+    Returns:
+        Whether each frame is held out, and a description, such as "2 of 10 recordings".
 
     Raises:
-        InputError: there is only one scene.
+        InputError: there is only one frame.
     """
-    names = sorted(set(scenes), key=lambda name: hashlib.sha256(name.encode()).digest())
-    if len(names) < 2:
-        raise InputError(
-            f"{where}: has only one training scene ({names[0]}), and scenes are held out whole;"
-            " leave data.hold_out at 0, or add scenes"
-        )
+    names = set(scenes)
+    if len(names) > 1:
+        kept = hold_out_scenes(names, part)
+        return [scene in kept for scene in scenes], f"{len(kept)} of {len(names)} {what}"
+    total = len(scenes)
+    if total < 2:
+        raise InputError(f"{where}: has only one frame; leave data.hold_out at 0, or add frames")
+    count = min(max(1, round(part * total)), total - 1)
+    return [place >= total - count for place in range(total)], f"the last {count} of {total} frames"
+
+
+def hold_out_scenes(scenes: Iterable[str], part: float) -> set[str]:
+    """Chooses scenes for validation, by their names alone.
+
+    Args:
+        scenes: the names of two scenes or more, in any order.
+        part: the part of them to hold out; at least one, never all.
+    """
+    names = sorted(set(scenes), key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
     return set(names[: min(max(1, round(part * len(names))), len(names) - 1)])
 
 
@@ -80,5 +100,5 @@ def describe_missing(
     message = f"{what}: {len(missing)} of {total} frames ({100 * share:.1f} %) are {word}, "
     message += f"first {first}; {detail}{'; ' * bool(detail)}{remedy}"
     if kept:
-        message += f", or go without with max_missing={math.ceil(100 * share) / 100:g}"
+        message += f", or go without: --set data.max_missing={math.ceil(100 * share) / 100:g}"
     raise InputError(message)

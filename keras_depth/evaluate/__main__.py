@@ -1,10 +1,11 @@
 """python -m keras_depth.evaluate: scores a model, or other programs' depth, under a protocol."""
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
-from keras_depth import depth_png
-from keras_depth.command import load_tensorflow, program, run, setting
+from keras_depth.command import load_tensorflow, program, run, setting, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
@@ -32,28 +33,51 @@ def main() -> int:
     from keras_depth.evaluate.depth_maps import write_ground_truth
     from keras_depth.evaluate.frames import Frames
 
-    options = dict(arguments.data_option)
+    options, changes = _split(arguments)
     frames = Frames(arguments.data, arguments.data_dir, arguments.split, options)
     if arguments.ground_truth:
         reader = frames.open()
         write_ground_truth(reader, arguments.ground_truth)
         print(f"{arguments.ground_truth}: depth of {reader.description}; 16-bit PNG, metres * 256")
+        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments))
         return 0
     how = {
         "protocol": arguments.protocol,
-        "changes": dict(arguments.set),
+        "changes": changes,
         "output": arguments.output,
     }
     if arguments.predictions:
-        units = arguments.png_units or depth_png.KITTI
         report, folder = evaluator.evaluate_depth_maps(
-            arguments.predictions, frames, png_units=units, **how
+            arguments.predictions, frames, png_units=arguments.png_units, **how
         )
     else:
         report, folder = evaluator.evaluate_run(arguments.run, frames, **how)
     print(report.summary())
     print(f"report: {folder / 'report.md'}")
+    if arguments.predictions:
+        suggest("data", *_frames(arguments))
+    else:
+        suggest("export", arguments.run, "--format", "saved_model")
     return 0
+
+
+def _frames(arguments: argparse.Namespace) -> list[str]:
+    """Returns the options that name the frames, for another command."""
+    folder = ["--data-dir", str(arguments.data_dir)] if arguments.data_dir else []
+    options = _split(arguments)[0].items()
+    settings = [text for k, v in options for text in ("--set", f"data.{k}={json.dumps(v)}")]
+    return ["--data", arguments.data, *folder, *settings]
+
+
+def _split(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the options of the data set, and the changes of the protocol.
+
+    `--set data.KEY=VALUE` is an option of the data set in every command, so messages say that.
+    """
+    data = {key: value for key, value in arguments.set if key.startswith("data.")}
+    options = {key.removeprefix("data."): value for key, value in data.items()}
+    changes = {key: value for key, value in arguments.set if key not in data}
+    return options | dict(arguments.data_option), changes
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -96,7 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         "--png-units",
         type=float,
         metavar="N",
-        help="units per metre of PNGs in --predictions (256, KITTI's; 1000 for millimetres)",
+        help="units per metre of PNGs in --predictions that do not say it themselves, as predict's"
+        " do (256, KITTI's; 1000 for millimetres)",
     )
     add(
         "--ground-truth",
@@ -127,7 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a setting of the protocol, for example alignment=median (repeatable)",
+        help="change a setting of the protocol, for example alignment=median, or data.KEY, the same"
+        " as --data-option (repeatable)",
     )
     add("--output", type=Path, metavar="DIR", help="folder of the report")
     return parser

@@ -1,8 +1,11 @@
 """Reads other programs' depth maps to score them, and writes true depth for other scorers."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -10,8 +13,12 @@ from keras_depth import depth_png
 from keras_depth.data.reader import Reader, read_bytes
 from keras_depth.errors import InputError
 from keras_depth.files import make_folder, write_bytes
+from keras_depth.listing import Folders, ending, look
 
 _ENDINGS = (".npy", ".png")
+_UNITS = (1, 100, depth_png.KITTI, depth_png.MILLIMETRES, 5000)  # in a metre; 5000 is TUM's
+_NEAR_UNIT = 0.08  # of a logarithm; the nearest two units are 1.36 apart
+_SAME_SIDES = 0.05  # the same
 
 
 class DepthMaps(Sequence):
@@ -21,21 +28,25 @@ class DepthMaps(Sequence):
 
     Args:
         path: a folder, or a .npy file of (N, h, w) in the frames' order. The folder holds KEY.npy
-            or KEY.png for frame i, where KEY is `reader.key(i)`, or that with "_" for "/". If no
-            file is named by a key, it holds the frame's number i from 0, with any number of leading
-            zeros. .npy: floating metres, (h, w) or (h, w, 1). PNG: 16 bit, one channel.
+            or KEY.png for frame i, where KEY is `reader.key(i)`, or that with "_" for "/", or
+            either with "_depth" behind it; or what `predict` writes, NAME_depth.png, where NAME is
+            the last part of the key and no other frame's. If no file is named by a key, it holds
+            the frame's number i from 0, with any number of leading zeros. .npy: floating metres,
+            (h, w) or (h, w, 1). PNG: 16 bit, one channel.
         reader: the frames.
-        png_units: units of a PNG per metre; 256 (KITTI's) or 1000 (NYU's millimetres).
+        png_units: units of a PNG per metre, 256 (KITTI's) or 1000 (millimetres), for files that do
+            not name them, as this package's do. None: 256 for such files.
 
     Raises:
-        InputError: a frame has no file or two, or a file holds no such depth map.
+        InputError: a frame has no file or two, a file holds no such depth map, or names another
+            unit than `png_units`.
     """
 
-    def __init__(self, path: str | Path, reader: Reader, png_units: float = depth_png.KITTI):
+    def __init__(self, path: str | Path, reader: Reader, png_units: float | None = None):
         self.path = Path(path)
-        self._units = png_units
+        self._asked = png_units
         self._files: list[Path] = []
-        if not 0 < png_units < np.inf:
+        if png_units is not None and not 0 < png_units < np.inf:
             raise InputError(f"{png_units:g} units per metre: give a number above 0, such as 256")
         if not self.path.exists():
             raise InputError(f"{path}: no such file or folder; give depth maps, .npy or 16-bit PNG")
@@ -48,12 +59,70 @@ class DepthMaps(Sequence):
         return len(self._files or self._stack)
 
     def __getitem__(self, index):
+        name = self.name(index)
         if not self._files:
-            return _checked(self._stack[index], f"{self.path}[{index}]")
+            return _checked(self._stack[index], name)
         file = self._files[index]
-        if file.suffix == ".npy":
-            return _checked(_load(file), str(file))
-        return depth_png.decode(read_bytes(file), str(file), self._units)
+        if ending(file) == ".npy":
+            return _checked(_load(file), name)
+        content = read_bytes(file)
+        depth_png.check_units(content, name, self._asked, "--png-units")
+        return depth_png.decode(content, name, self._asked or depth_png.KITTI)
+
+    def name(self, index: int) -> str:
+        """Returns the file of a map, for messages."""
+        return str(self._files[index]) if self._files else f"{self.path}[{index}]"
+
+    def describe_units(self, ratios: Sequence[float]) -> str:
+        """Says in which unit the maps are, how that is known, and what speaks against it.
+
+        Args:
+            ratios: `median_ratio` of each frame.
+        """
+        pictures = [file for file in self._files if ending(file) == ".png"]
+        if not pictures:
+            return "metres (.npy)" + _doubt_units(ratios, 1)
+        stored = depth_png.stored_units(read_bytes(pictures[0]))
+        units = stored or self._asked or depth_png.KITTI
+        if stored:
+            known = "as the files say"
+        elif self._asked:
+            known = "as --png-units says"
+        else:
+            known = "KITTI's, because the files do not say; if they are of others, give --png-units"
+        return f"1/{units:g} m ({known})" + _doubt_units(ratios, units)
+
+
+def median_ratio(depth: np.ndarray, truth: np.ndarray) -> float:
+    """Returns the median of a map by that of its truth, where that was measured; or NaN."""
+    resized = cv2.resize(depth, truth.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    truth = truth.reshape(resized.shape)
+    both = (truth > 0) & (resized > 0)
+    return float(np.median(resized[both]) / np.median(truth[both])) if both.any() else math.nan
+
+
+def _doubt_units(ratios: Sequence[float], units: float) -> str:
+    """Returns a clause that names the unit which would bring the maps to their truth, or ""."""
+    known = [ratio for ratio in ratios if ratio > 0]
+    ratio = float(np.median(known)) if known else 1.0
+    for other in _UNITS:
+        if other != units and abs(math.log(ratio * units / other)) < _NEAR_UNIT:
+            return (
+                f"; but their median is {ratio:.3g} times the true depth's, as if they were of"
+                f" 1/{other:g} m"
+            )
+    return ""
+
+
+def check_sides(depth: np.ndarray, truth: np.ndarray, name: str) -> None:
+    """Raises InputError if a map lies on its side against its truth."""
+    (height, width), (rows, columns) = truth.shape[:2], depth.shape
+    lies = abs(math.log(height * rows / (width * columns))) < _SAME_SIDES
+    if lies and abs(math.log(height / width)) > 2 * _SAME_SIDES:
+        raise InputError(
+            f"{name}: the map is {depth.shape} but its truth {truth.shape[:2]} (rows, columns), so"
+            " one of them is turned by 90 degrees; turn the map back"
+        )
 
 
 def write_ground_truth(reader: Reader, folder: str | Path) -> None:
@@ -87,30 +156,41 @@ def write_ground_truth(reader: Reader, folder: str | Path) -> None:
 
 def _find(folder: Path, reader: Reader) -> list[Path]:
     keys = [reader.key(index) for index in range(len(reader))]
-    found = [_only([folder / key, folder / key.replace("/", "_")]) for key in keys]
+    last_parts = Counter(PurePosixPath(key).name for key in keys)
+    there = Folders()
+    found = [_only([folder / stem for stem in _stems(key, last_parts)], there) for key in keys]
     if not any(found):
         found = _by_number(folder, reader) or found
     missing = [key for key, file in zip(keys, found, strict=True) if file is None]
     if missing:
         raise InputError(
             f"{folder}: {len(missing)} of the {len(keys)} frames have no depth map here, first"
-            f" {missing[0]}; write {missing[0]}.npy or .png, and so on ('_' for '/' will do)"
+            f" {missing[0]}; write {missing[0]}.npy or .png, and so on ('_' for '/' will do, and"
+            " the NAME_depth.png of predict)"
         )
     return [file for file in found if file]
 
 
-def _only(stems: Sequence[Path]) -> Path | None:
+def _stems(key: str, last_parts: Counter[str]) -> list[str]:
+    """Returns how the name of a frame's file may begin."""
+    stems = [key, key.replace("/", "_")]
+    stems += [f"{stem}_depth" for stem in stems]
+    name = PurePosixPath(key).name
+    return stems if last_parts[name] > 1 else [*stems, f"{name}_depth"]
+
+
+def _only(stems: Sequence[Path], there: Folders) -> Path | None:
     """Returns the file with one of these stems; None if there is none, InputError for several."""
-    files = [Path(f"{stem}{ending}") for stem in dict.fromkeys(stems) for ending in _ENDINGS]
-    files = [file for file in files if file.is_file()]
+    names = [f"{stem}{suffix}" for stem in dict.fromkeys(stems) for suffix in _ENDINGS]
+    files = [file for name in names if (file := there.find(name))]
     if len(files) > 1:
         raise InputError(f"{files[0]} and {files[1]} are of the same frame; keep one")
-    return files[0] if files else None
+    return Path(files[0]) if files else None
 
 
 def _by_number(folder: Path, reader: Reader) -> list[Path | None]:
     """Returns the files named 0, 1, 2 ..., in this order; none if no file is named by a number."""
-    files = [path for path in folder.iterdir() if path.suffix in _ENDINGS and path.stem.isdecimal()]
+    files = [f for f in look(folder).files if ending(f) in _ENDINGS and f.stem.isdecimal()]
     numbered = {int(file.stem): file for file in files}
     if files and (len(files) != len(numbered) or set(numbered) != set(range(len(reader)))):
         raise InputError(
@@ -122,7 +202,7 @@ def _by_number(folder: Path, reader: Reader) -> list[Path | None]:
 
 
 def _open_stack(path: Path, reader: Reader) -> np.ndarray:
-    if path.suffix != ".npy":
+    if ending(path) != ".npy":
         raise InputError(f"{path}: give a folder of depth maps, or one .npy file of all of them")
     stack = _load(path, mmap_mode="r")
     if stack.ndim != 3 or len(stack) != len(reader):

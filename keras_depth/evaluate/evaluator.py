@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from keras_depth import depth_png, protocols, published
+from keras_depth import protocols, published
 from keras_depth.data import Reader, Sample
-from keras_depth.data.reader import spread
-from keras_depth.errors import InputError, cannot_write
-from keras_depth.evaluate import figures
+from keras_depth.errors import InputError
+from keras_depth.evaluate import depth_maps, figures, report_folder
 from keras_depth.evaluate.depth_maps import DepthMaps
 from keras_depth.evaluate.frames import Frames
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
@@ -72,13 +70,14 @@ def evaluate_run(
         raise InputError(f"{run}: a model alone names no frames; give --data")
     protocol = protocol or frames.usual_protocol()
     home = source.results if source.kind == "preset" else run
-    output = output or _default_output(home, frames, protocol, changes)
+    output = report_folder.choose(output, home, frames, protocol, changes)
     report = evaluate(
         estimator,
         reader,
         protocols.get(protocol, changes),
         output,
         model=f"{recipe.architecture if recipe else 'model'} from {run}",
+        source=frames.source,
         mean_depth=source.run_folder.mean_depth() if recipe else None,
         row=row,
     )
@@ -92,7 +91,7 @@ def evaluate_depth_maps(
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
-    png_units: float = depth_png.KITTI,
+    png_units: float | None = None,
 ) -> tuple[Report, Path]:
     """Scores depth maps that any program made.
 
@@ -103,7 +102,7 @@ def evaluate_depth_maps(
         changes: other settings of the protocol, see `protocols.vary`.
         output: the report's folder; None: a folder named after what was scored, in `evaluation/`
             beside the depth maps.
-        png_units: units of a PNG per metre.
+        png_units: units of a PNG per metre, of files that do not name them.
 
     Returns:
         The report, and its folder.
@@ -118,13 +117,15 @@ def evaluate_depth_maps(
         )
     reader = frames.open()
     protocol = protocol or frames.usual_protocol()
-    output = output or _default_output(path, frames, protocol, changes)
+    maps = DepthMaps(path, reader, png_units)
+    output = report_folder.choose(output, path, frames, protocol, changes)
     report = evaluate(
-        DepthMaps(path, reader, png_units),
+        maps,
         reader,
         protocols.get(protocol, changes),
         output,
         model=f"depth maps from {path}",
+        source=frames.source,
     )
     return report, output
 
@@ -136,6 +137,7 @@ def evaluate(
     folder: Path,
     *,
     model: str,
+    source: str = "",
     mean_depth: np.ndarray | None = None,
     row: published.Row | None = None,
 ) -> Report:
@@ -148,24 +150,29 @@ def evaluate(
         protocol: which pixels are scored, and how.
         folder: the folder for `report.json`, `report.md` and `figures/samples.png`.
         model: the name of the predictor in the report.
+        source: the data set and its folder, see `Frames.source`.
         mean_depth: float32 (h, w), metres: a map that is scored too, as the baseline.
         row: the published row that the model stands for.
 
     Raises:
-        InputError: there is no frame, no pixel to score, or a damaged file.
+        InputError: there is no frame, no pixel to score, or a damaged file; or the report cannot be
+            written, and its scores are printed.
     """
     _check_measured(reader)
     if isinstance(predictor, DepthMaps):
         protocol = protocols.vary(protocol, {"flip": "none"})
     make_folder(folder / "figures")
     scorers = _scorers(predictor, protocol, mean_depth)
-    entries, examples = [], []
-    chosen = spread(len(reader), _EXAMPLES)
+    entries, examples, ratios = [], [], []
+    # The frames between those of training's validation.png, which may be of the same split.
+    chosen = {int((k + 0.5) * len(reader) / _EXAMPLES) for k in range(_EXAMPLES)}
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample, depth, scored = _score_frame(predictor, reader, index, scorers, mean_depth)
         entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
+        if isinstance(predictor, DepthMaps):
+            ratios.append(depth_maps.median_ratio(depth, sample["depth"]))
         if index in chosen:
-            examples.append(_example(sample, depth, scored, protocol))
+            examples.append((reader.key(index), *_example(sample, depth, scored, protocol)))
     if not scorers[MODEL].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
@@ -174,6 +181,9 @@ def evaluate(
     report = Report(
         model=model,
         data=reader.description,
+        source=source,
+        true_units=reader.units_per_metre,
+        units=predictor.describe_units(ratios) if isinstance(predictor, DepthMaps) else "",
         rendered=reader.rendered,
         protocol=protocol,
         scores={name: scorer.scores() for name, scorer in scorers.items()},
@@ -184,8 +194,14 @@ def evaluate(
         distances=scorers[MODEL].by_distance(),
         published=row,
     )
-    _draw_examples(examples, folder / "figures" / "samples.png")
-    report.write(folder)
+    try:
+        names, images, targets, predictions = zip(*examples, strict=True)
+        sheet = folder / "figures" / "samples.png"
+        figures.sample_figure(images, targets, predictions, sheet, names)
+        report.write(folder)
+    except InputError:
+        print(report.summary())  # a full disk should not cost the scores
+        raise
     return report
 
 
@@ -242,7 +258,9 @@ def _predict(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns a frame's depth, and that of its mirrored image if a protocol needs it."""
     if isinstance(predictor, DepthMaps):
-        return predictor[index], None
+        depth = predictor[index]
+        depth_maps.check_sides(depth, sample["depth"], predictor.name(index))
+        return depth, None
     image, focal_baseline = to_uint8(sample["image"]), None
     if "focal_baseline" in sample:
         focal_baseline = float(sample["focal_baseline"])
@@ -279,24 +297,3 @@ def _example(
     if protocol.clip_prediction:
         shown = np.clip(shown, *protocol.clip_prediction)
     return sample["image"], sample["depth"], shown
-
-
-def _draw_examples(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]], figure: Path) -> None:
-    images, targets, predictions = zip(*examples, strict=True)
-    try:
-        figures.sample_figure(images, targets, predictions, figure)
-    except OSError as error:
-        raise cannot_write(figure, error) from error
-
-
-def _default_output(
-    scored: Path, frames: Frames, protocol: str, changes: Mapping[str, Any] | None
-) -> Path:
-    """Returns the report's folder, named after frames and protocol so that none is overwritten."""
-    changed = [*(changes or {}).items(), *frames.options.items()]
-    settings = [f"{key}={value}" for key, value in changed]
-    folder = frames.data_dir and Path(frames.data_dir).name
-    parts = [frames.data, folder, frames.split, protocol, *settings]
-    name = re.sub(r"[^\w.=]+", "-", "-".join(part for part in parts if part)).strip("-")
-    home = scored if scored.is_dir() else scored.parent / scored.stem
-    return home / "evaluation" / name

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from keras_depth.colormap import ERROR, color_scale, depth_range
+from keras_depth.colormap import ERROR, clipped, color_scale, depth_range
 from keras_depth.errors import InputError
+from keras_depth.files import write_figure
 from keras_depth.geometry import measured
 
 _WIDTH = 12.0  # inches; 1200 pixels
 _DPI = 100
+_NAME = 40  # characters of a frame's name, which fit on its image
 
 
 def sample_figure(
@@ -22,19 +24,23 @@ def sample_figure(
     targets: Sequence[np.ndarray],
     predictions: Sequence[np.ndarray],
     path: str | Path,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Draws a row for each sample: image, true depth, predicted depth and |error|.
 
-    All depth maps share a color scale, chosen for the true depths; all errors share another.
+    All depth maps share a color scale, chosen for the true depths; all errors share another. An
+    arrow at the end of a scale's bar says that some values lie beyond it.
 
     Args:
         images: RGB (H, W, 3) each, uint8 or floating in [0, 1].
         targets: (H, W) or (H, W, 1) each, metres, 0 = not measured.
         predictions: like `targets`, of the same sizes.
         path: the image file to write, 1200 pixels wide.
+        names: what is written on each image, such as the frame's key.
 
     Raises:
-        InputError: no samples, or not as many or as large ones of each.
+        InputError: no samples, not as many or as large ones of each, or the file cannot be
+            written.
     """
     if not len(images) == len(targets) == len(predictions) > 0:
         raise InputError(
@@ -66,9 +72,10 @@ def sample_figure(
             panel.set_axis_off()
             if row == 0:
                 panel.set_title(title, fontsize=11)
-    _add_bar(figure, depths, axes[:, 1:3], "depth, m")
-    _add_bar(figure, gaps, axes[:, 3:], "|error|, m")
-    _save(figure, path)
+    _write_names(axes[:, 0], names)
+    _add_bar(figure, depths, axes[:, 1:3], "depth, m", targets + predictions)
+    _add_bar(figure, gaps, axes[:, 3:], "|error|, m", errors)
+    write_figure(figure, path)
 
 
 def stereo_figure(
@@ -77,6 +84,7 @@ def stereo_figure(
     depths: Sequence[np.ndarray],
     warped: Sequence[np.ndarray],
     path: str | Path,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Draws a row for each stereo pair, to judge a model trained on pairs.
 
@@ -89,9 +97,10 @@ def stereo_figure(
         depths: likewise, metres.
         warped: RGB like `lefts`.
         path: the image file to write, 1500 pixels wide.
+        names: what is written on each left image, such as the frame's key.
 
     Raises:
-        InputError: no pairs, or not as many of each.
+        InputError: no pairs, not as many of each, or the file cannot be written.
     """
     counts = [len(each) for each in (lefts, disparities, depths, warped)]
     if len(set(counts)) > 1 or not counts[0]:
@@ -123,16 +132,18 @@ def stereo_figure(
         for panel, image in zip(panels, images, strict=True):
             panel.imshow(scale.to_rgba(image) if scale else np.clip(image, 0, 1))
             panel.set_axis_off()
-    for column, label in ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|")):
-        _add_bar(figure, scales[(1, 2, 4).index(column)], axes[:, column : column + 1], label)
-    _save(figure, path)
+    _write_names(axes[:, 0], names)
+    bars = ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|"))
+    for (column, label), scale in zip(bars, scales, strict=True):
+        _add_bar(figure, scale, axes[:, column : column + 1], label, columns[column][1])
+    write_figure(figure, path)
 
 
 def _flat(depth: np.ndarray) -> np.ndarray:
     return depth[..., 0] if depth.ndim == 3 else depth
 
 
-def _joined(maps: list[np.ndarray]) -> np.ndarray:
+def _joined(maps: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([one.ravel() for one in maps])
 
 
@@ -145,12 +156,26 @@ def _error(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return np.where(measured(target), np.abs(prediction - target), np.nan)
 
 
-def _add_bar(figure: Figure, scale: ScalarMappable, axes: np.ndarray, label: str) -> None:
+def _write_names(panels: np.ndarray, names: Sequence[str] | None) -> None:
+    """Writes each frame's name on its image, so that two figures can be told apart."""
+    box: dict[str, Any] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5}
+    style: dict[str, Any] = {"va": "top", "fontsize": 7, "family": "monospace", "bbox": box}
+    for panel, name in zip(panels, names or [""] * len(panels), strict=True):
+        short = name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"
+        if short:
+            panel.annotate(short, (0.01, 0.98), xycoords="axes fraction", **style)
+
+
+def _add_bar(
+    figure: Figure,
+    scale: ScalarMappable,
+    axes: np.ndarray,
+    label: str,
+    maps: Sequence[np.ndarray],
+) -> None:
+    """Adds a bar, with an arrow where `maps` have values beyond its end."""
+    ends = clipped(_joined(maps), *scale.get_clim())
     shape = {"fraction": 0.05, "aspect": 25 * axes.shape[1], "shrink": 0.9, "pad": 0.01}
-    bar = figure.colorbar(scale, ax=axes, location="bottom", **shape)
+    bar = figure.colorbar(scale, ax=axes, location="bottom", extend=ends, **shape)
     bar.set_label(label, fontsize=10)
     bar.ax.tick_params(labelsize=9)
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure).print_figure(path)

@@ -1,6 +1,7 @@
 """The frames that are scored: a data set, a split of it and its options."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from keras_depth import recipes
 from keras_depth.data import DATA_SETS, Reader, open_reader
+from keras_depth.data.reader import NoSplit
 from keras_depth.errors import InputError
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.recipes import Recipe
@@ -31,6 +33,12 @@ class Frames:
     data_dir: str | Path | None = None
     split: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The data set and its folder; without a folder, the run's own or rendered frames."""
+        folder = f" in {os.path.abspath(self.data_dir)}" if self.data_dir else ""
+        return f"{self.data}{folder}"
 
     def open(self, estimator: DepthEstimator | None = None) -> Reader:
         """Opens the frames, with defaults that suit the model.
@@ -56,7 +64,12 @@ class Frames:
         return open_reader(self.data, self.data_dir, self.split, **{**defaults, **self.options})
 
     def open_own(self, recipe: Recipe) -> Reader:
-        """Opens held-out frames of the recipe's own data set, with these options and folder."""
+        """Opens held-out frames of the recipe's own data set, with these options and folder.
+
+        Raises:
+            InputError: the frames cannot be read. Validation frames take the place of test frames
+                only where the data set has none.
+        """
         section = {**recipe.data, **self.options}
         if recipe.data.get("depth") == "none" and "depth" not in self.options:
             del section["depth"]  # trained without depth, scored with the data set's usual one
@@ -67,7 +80,7 @@ class Frames:
             return recipes.open_data(recipe, self.split)
         try:
             return recipes.open_data(recipe, "test")
-        except InputError:
+        except NoSplit:  # but for test frames that are there and cannot be read, no others
             return recipes.open_data(recipe, "validation")
 
     def usual_protocol(self) -> str:

@@ -31,6 +31,9 @@ class Report:
     Attributes:
         model: what was scored, for people.
         data: the reader's description.
+        source: the data set and its folder, see `Frames.source`.
+        true_units: see `Reader.units_per_metre`.
+        units: the unit of stored depth maps, and how it is known; "" for a model.
         rendered: whether the frames are rendered.
         protocol: the protocol; `line` is its text.
         scores: predictor -> reduction ("image", "pixel" and the protocol's, which comes first) ->
@@ -56,6 +59,9 @@ class Report:
     all_pixels: int
     distances: list[dict[str, float]] = dataclasses.field(default_factory=list)
     published: Row | None = None
+    source: str = ""
+    true_units: float | None = None
+    units: str = ""
 
     @property
     def line(self) -> str:
@@ -80,7 +86,8 @@ class Report:
             for reduction, values in by_reduction.items():
                 numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
                 lines.append(f"  {name}, {self.protocol.reduction_text(reduction)}: {numbers}")
-        lines += [f"  {key}: {text}" for key, text in self._facts().items()]
+        facts = {"frames": self.data, **self._facts()}
+        lines += [f"  {key}: {text}" for key, text in facts.items()]
         if self.published:
             numbers = "  ".join(f"{key} {v:g}" for key, v in self.published.metrics.items())
             lines.append(f"  published, {self.published.title}: {numbers}")
@@ -182,6 +189,10 @@ class Report:
             first = ", ".join(self.missing[:_NAMED])
             more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
             facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
+        if self.true_units:
+            facts["unit of the true depth"] = f"1/{self.true_units:g} m"
+        if self.units:
+            facts["unit of the maps"] = self.units
         for name in self.protocol.extra:
             metric = metrics.MAP_METRICS[name]
             counted = sum(metric.counts(frame[name]) for frame in self.frames)

@@ -99,14 +99,27 @@ def library_path() -> Path:
 
     The name holds TensorFlow's version and a hash of the sources. A library built for another
     TensorFlow, whose C++ interface differs, or from older sources is therefore not found.
+
+    Raises:
+        InputError: the user has no home folder, and XDG_CACHE_HOME is not set.
     """
     import tensorflow as tf
 
     folder = files.resource_folder("custom_ops") / "interleave"
     sources = b"".join((folder / name).read_bytes() for name in OP_SOURCES)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     stamp = f"tf{tf.__version__}-{hashlib.sha256(sources).hexdigest()[:12]}"
-    return cache / "keras_depth" / f"interleave-{stamp}.so"
+    return _cache_folder() / "keras_depth" / f"interleave-{stamp}.so"
+
+
+def _cache_folder() -> Path:
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:  # a container's user without an entry in passwd
+        raise InputError(
+            "this user has no home folder; set XDG_CACHE_HOME to a folder for the op's library"
+        ) from error
 
 
 def has_cuda_kernels(library: Path) -> bool:
@@ -119,18 +132,20 @@ def _library() -> Any:
     """Returns the loaded op's Python module, or None after one warning that says why not."""
     import tensorflow as tf
 
-    path = library_path()
-    if not path.is_file():
-        problem = "is not built"
-    elif tf.config.list_physical_devices("GPU") and not has_cuda_kernels(path):
-        problem = "has no CUDA kernels, because nvcc was not found when it was built"
-    else:
-        try:
+    try:
+        path = library_path()
+        if not os.path.isfile(path):  # nor in a folder that may not be read
+            problem = "is not built"
+        elif tf.config.list_physical_devices("GPU") and not has_cuda_kernels(path):
+            problem = "has no CUDA kernels, because nvcc was missing or failed when it was built"
+        else:
             library = tf.load_op_library(str(path))
             _register_gradients()
             return library
-        except (tf.errors.OpError, RuntimeError) as error:
-            problem = f"does not load ({error})"
+    except InputError as error:
+        problem = f"has no place ({error})"
+    except (tf.errors.OpError, RuntimeError, OSError) as error:  # another user's, or damaged
+        problem = f"does not load ({error})"
     warnings.warn(
         f"the interleave op {problem}; `python -m keras_depth.build_ops --force` builds it, "
         "and keras.ops does its work until then",

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_depth import presets
+from keras_depth.environment import set_keras_defaults
 from keras_depth.errors import InputError, check_choice, first_line
 from keras_depth.models.blocks import Sides
 from keras_depth.registry import Registry
@@ -134,6 +135,7 @@ def create_model(
         >>> model.output_shape
         (None, 240, 320, 1)
     """
+    set_keras_defaults()  # they may have been changed since the import
     architecture = get(name)
     for option in options:
         check_choice(f"option of {name}", option, architecture.options)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from keras_depth.files import make_folder
+from keras_depth.files import make_folder, write_figure
 
 _PUBLISHED, _HERE = "#1b6ca8", "#d1495b"
 
@@ -61,7 +61,7 @@ def times(
 
 
 def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:
-    figure = Figure(figsize=(8, 1.2 + 0.34 * len(names)), layout="constrained")
+    figure = Figure((8, 1.2 + 0.34 * len(names)), dpi=110, layout="constrained")
     axes = figure.subplots()
     for name, (values, color, marker) in series.items():
         known = [(value, at) for at, value in enumerate(values) if value is not None]
@@ -79,4 +79,4 @@ def _dots(names: Sequence[str], series: dict, label: str, path: Path) -> None:
     axes.tick_params(left=False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     make_folder(path.parent)
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)

@@ -43,6 +43,13 @@ class RowPlan:
         return self.run or self.folder / "run"
 
     @property
+    def network(self) -> str:
+        """What the paper's model is built from; rows that differ in their training share it."""
+        recipe = self.paper_recipe
+        parts = [recipe.architecture, dict(recipe.options), self.row.input_size]
+        return json.dumps(parts, sort_keys=True, default=str)
+
+    @property
     def rendered(self) -> bool:
         return "dir" not in self.recipe.data
 

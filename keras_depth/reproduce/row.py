@@ -3,7 +3,7 @@
 import dataclasses
 import gc
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,14 @@ SEEN = "seen.json"  # beside a score: which of its frames the model was trained 
 REPEATS = 9  # timed calls of a model
 
 
-def count(plan: RowPlan) -> dict[str, Any]:
-    """Counts the parameters of the row's model, and its multiplications for one image."""
-    return _once(plan.folder / "counts.json", lambda: _count(_paper_model(plan)))
+def count(plan: RowPlan, plans: Sequence[RowPlan] = ()) -> dict[str, Any]:
+    """Counts the parameters of the row's model, and its multiplications for one image.
+
+    Args:
+        plan: the row's plan.
+        plans: those of the paper's rows; one of the same network gives its counts.
+    """
+    return _once("counts.json", [plan, *_alike(plan, plans)], lambda: _count(_paper_model(plan)))
 
 
 def train(plan: RowPlan) -> None:
@@ -109,9 +114,24 @@ def _trained_on(plan: RowPlan) -> set[str] | None:
     return {frames.name(index) for index in range(len(frames))}
 
 
-def measure_time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
-    """Times the row's model and its reference row's in turn, with batch 1."""
-    return _once(plan.folder / "time.json", lambda: _measure_time(plan, reference))
+def measure_time(
+    plan: RowPlan, reference: RowPlan, plans: Sequence[RowPlan] = ()
+) -> dict[str, Any]:
+    """Times the row's model and its reference row's in turn, with batch 1.
+
+    Args:
+        plan: the row's plan.
+        reference: that of the row it is compared with.
+        plans: those of the paper's rows; one of the same network, compared with the same row, gives
+            its times.
+    """
+    alike = [each for each in _alike(plan, plans) if each.row.reference == plan.row.reference]
+    return _once("time.json", [plan, *alike], lambda: _measure_time(plan, reference))
+
+
+def _alike(plan: RowPlan, plans: Sequence[RowPlan]) -> list[RowPlan]:
+    """Returns the other rows of the same network."""
+    return [each for each in plans if each.network == plan.network and each.row != plan.row]
 
 
 def _count(model: keras.Model) -> dict[str, Any]:
@@ -124,17 +144,21 @@ def _count(model: keras.Model) -> dict[str, Any]:
 
 
 def _measure_time(plan: RowPlan, reference: RowPlan) -> dict[str, Any]:
+    # By network: a row may be compared with one of its own, or with itself.
     functions = {
-        name: timing.inference(reparameterize.reparameterize_model(_paper_model(each)), batch=1)
-        for name, each in (("reference", reference), ("row", plan))
+        each.network: timing.inference(
+            reparameterize.reparameterize_model(_paper_model(each)), batch=1
+        )
+        for each in {each.network: each for each in (reference, plan)}.values()
     }
     seconds = timing.seconds(functions, REPEATS)
     # Of calls one after the other, so that other load on the machine slows both.
-    ratios = seconds["row"] / seconds["reference"]
+    own, others = seconds[plan.network], seconds[reference.network]
+    ratios = own / others
     return {
         "reference": reference.row.row,
-        "seconds": float(np.median(seconds["row"])),
-        "reference_seconds": float(np.median(seconds["reference"])),
+        "seconds": float(np.median(own)),
+        "reference_seconds": float(np.median(others)),
         "ratio": float(np.median(ratios)),
         "range": [float(ratios.min()), float(ratios.max())],
         "environment": environment(),
@@ -146,12 +170,24 @@ def _paper_model(plan: RowPlan) -> keras.Model:
     return create_model(recipe.architecture, (*plan.row.input_size, 3), **recipe.options)
 
 
-def _once(file: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Reads a result; computes and writes it first if the file does not exist."""
-    if not file.exists():
-        values = compute()
-        make_folder(file.parent)
-        write_text(file, json.dumps(values, indent=2) + "\n")
+def _once(
+    name: str, plans: Sequence[RowPlan], compute: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Reads a result; takes it from a row alike, or computes it, if the file does not exist.
+
+    Args:
+        name: the file's.
+        plans: the row's, and those of the rows that have the same result.
+        compute: returns the result.
+    """
+    file = plans[0].folder / name
+    if file.exists():
+        return read_json(file)
+    known = [plan.folder / name for plan in plans if (plan.folder / name).exists()]
+    values = read_json(known[0]) if known else compute()
+    make_folder(file.parent)
+    write_text(file, json.dumps(values, indent=2) + "\n")
+    if not known:
         keras.backend.clear_session()
         gc.collect()  # a model is a cycle of references
-    return read_json(file)
+    return values

@@ -33,12 +33,12 @@ def reproduce(
     by_row = {plan.row.row: plan for plan in plans}
     for plan in plans:
         print(f"{plan.row.title}: counting", flush=True)
-        row.count(plan)
+        row.count(plan, plans)
     report.write(plans, output, typed)
     failed = []
     for number in chosen:
         plan = by_row[number]
-        code = _run_in_process(plan, by_row[plan.row.reference], train)
+        code = _run_in_process(plan, plans, train)
         if code:
             failed.append(number)
         if code < 0:
@@ -47,27 +47,25 @@ def reproduce(
     return failed
 
 
-def _run_in_process(plan: RowPlan, reference: RowPlan, train: bool) -> int:
+def _run_in_process(plan: RowPlan, plans: Sequence[RowPlan], train: bool) -> int:
     """Does one row in a new process, and returns its exit code.
 
     TensorFlow (2.21) does not give back all the memory of a training while its process lives.
     """
     # Spawn imports this module, and never a package's __main__.
-    process = multiprocessing.get_context("spawn").Process(
-        target=_work, args=(plan, reference, train)
-    )
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(plan, plans, train))
     process.start()
     process.join()
     return process.exitcode or 0
 
 
-def _work(plan: RowPlan, reference: RowPlan, train: bool) -> None:
+def _work(plan: RowPlan, plans: Sequence[RowPlan], train: bool) -> None:
     """Does one row as a command would: with its messages and exit codes."""
     command.end_with_parent()
-    command.run(partial(_do_row, plan, reference, train))
+    command.run(partial(_do_row, plan, plans, train))
 
 
-def _do_row(plan: RowPlan, reference: RowPlan, train: bool) -> None:
+def _do_row(plan: RowPlan, plans: Sequence[RowPlan], train: bool) -> None:
     command.load_tensorflow()
     from keras_depth.reproduce import row
 
@@ -77,7 +75,8 @@ def _do_row(plan: RowPlan, reference: RowPlan, train: bool) -> None:
         print(f"{plan.row.title}: scoring", flush=True)
         row.score(plan)
     print(f"{plan.row.title}: timing", flush=True)
-    row.measure_time(plan, reference)
+    (reference,) = [each for each in plans if each.row.row == plan.row.reference]
+    row.measure_time(plan, reference, plans)
 
 
 def _killed(number: int) -> str:

@@ -195,9 +195,10 @@ def _how_timed(time: dict[str, Any], devices: Sequence[str]) -> str:
     text = (
         "Each row's model and that of the row it is compared with run in turn in one process, at"
         f" the paper's size, batch 1, batch norm folded, on {machines}. The table has medians, and"
-        " the range of the single ratios. If the range is wide, the machine was busy: delete the"
-        " row's `time.json` to time it again. Milliseconds hold for this machine only, and even"
-        " the ratios depend on it."
+        " the range of the single ratios. Rows of the same network share one timing. If the range"
+        " is wide, the machine was busy: delete the row's `time.json`, and those of rows of the"
+        " same network, to time it again. Milliseconds hold for this machine only, and even the"
+        " ratios depend on it."
     )
     if devices:
         return f'{text} "here / {devices[0]}": the ratio here divided by the paper\'s.'

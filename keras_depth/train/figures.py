@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_depth.errors import InputError
+from keras_depth.files import write_figure
 
 _WIDTH, _DPI = 12.0, 100  # inches; 1200 pixels
 _METRICS = {  # key in the log -> title of the panel
@@ -28,7 +28,7 @@ def draw_training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -
         path: the image file to write, 1200 pixels wide.
 
     Raises:
-        InputError: no row holds a loss.
+        InputError: no row holds a loss, or the file cannot be written.
     """
     steps, losses = _curve(log_rows, "step", "loss")
     if not steps:
@@ -56,7 +56,7 @@ def draw_training_curves(log_rows: Sequence[dict[str, Any]], path: str | Path) -
         for panel, (title, curve) in zip(panels, metrics.items(), strict=True):
             _draw(panel, *curve, title, "epoch", marker="o", markersize=4)
             panel.xaxis.get_major_locator().set_params(integer=True)
-    FigureCanvasAgg(figure).print_figure(path)
+    write_figure(figure, path)
 
 
 def _draw(

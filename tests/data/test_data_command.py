@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -95,6 +97,74 @@ def test_findings(tmp_path, recording, capsys):
     assert "millimetres" not in capsys.readouterr().out
 
 
+def next_recipe(capsys):
+    """The recipe that the printed next command trains."""
+    last = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(last.removeprefix("next: python -m keras_depth.train "))
+    train = importlib.import_module("keras_depth.train.__main__")
+    return train.prepare(train.parse(words)).recipe
+
+
+def test_the_next_command_trains_on_the_same_frames(tmp_path, recording, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = ["--set", "units_per_metre=1000", "--set", "hold_out=0.2"]
+    assert call("--data", "folder", "--data-dir", "robot", *options) == 0
+    assert next_recipe(capsys).data == {
+        **{"name": "folder", "dir": str(recording)},
+        **{"units_per_metre": 1000, "hold_out": 0.2},
+    }
+    assert call(*ROOMS, "--set", "seed=3") == 0
+    recipe = next_recipe(capsys)
+    assert recipe.data["name"] == "rooms" and recipe.data["seed"] == 3
+    assert "count" not in recipe.data, "as many as the recipe trains on"
+    pairs = ["--set", "count=4", "--set", "size=[96, 312]", "--set", "stereo=true"]
+    assert call("--data", "drives", *pairs) == 0
+    assert next_recipe(capsys).architecture == "optidepthnet_vgg"
+
+
+def test_after_findings_comes_a_look_at_them(tmp_path, recording, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert call("--data", "folder", "--data-dir", "robot", "--set", "units_per_metre=1") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "next: look at data_check/folder-robot/contact_sheet.png, and look up the findings in"
+        " docs/troubleshooting.md; correct the data or its options, and check it again"
+    )
+
+
+def test_reports_of_two_data_sets_never_share_a_folder(tmp_path, recording, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    other = shutil.copytree(recording, tmp_path / "second" / "robot")
+
+    def look(folder, *options):
+        options = [
+            word for option in ("units_per_metre=1000", *options) for word in ("--set", option)
+        ]
+        assert call("--data", "folder", "--data-dir", folder, *options) == 0
+        report = capsys.readouterr().out.splitlines()[-2].removeprefix("report: ")
+        values = json.loads((tmp_path / report).with_name("report.json").read_text())
+        assert values["data_dir"] == str(tmp_path / folder)
+        return report
+
+    first, second = look("robot"), look("second/robot")
+    assert first == "data_check/folder-robot/report.md" and second != first
+    assert second.startswith("data_check/folder-robot-")
+    held = look(recording, "hold_out=0")
+    assert held not in (first, second), "other frames of the same folder"
+    # The same frames, however they are asked for, keep their place; and in either order.
+    assert [look(other), look(recording), look("robot", "max_missing=0.1")] == [
+        second,
+        first,
+        first,
+    ]
+    shutil.rmtree(tmp_path / "data_check" / "folder-robot")
+    assert look(other) == second
+    # A folder of something else is left alone.
+    (tmp_path / "data_check" / "folder-robot").mkdir()
+    (tmp_path / "data_check" / "folder-robot" / "report.json").write_text("[1")
+    assert look("robot").startswith("data_check/folder-robot-")
+    assert (tmp_path / "data_check" / "folder-robot" / "report.json").read_text() == "[1"
+
+
 def test_nothing_readable_has_no_sheet(tmp_path, recording, capsys):
     for picture in (recording / "rgb").iterdir():
         picture.write_bytes(b"")
@@ -114,6 +184,10 @@ def test_a_prepared_copy(tmp_path, recording, capsys):
     assert "Nothing seems wrong." in (printed := capsys.readouterr().out)
     (line,) = [line for line in printed.splitlines() if line.startswith("copy: ")]
     folder = line.removeprefix("copy: --data prepared --data-dir ")
+    assert printed.splitlines()[-1] == (
+        "next: python -m keras_depth.train --arch lite_basic_interl_t --data prepared"
+        f" --data-dir {folder} --set 'size=[24, 32]'"
+    )
     reader = open_reader("prepared", folder, "train")
     assert len(reader) == 11 and reader.stored(0)["depth"].shape == (24, 32)
     assert call("--data", "prepared", "--data-dir", folder, "--output", tmp_path / "two") == 0

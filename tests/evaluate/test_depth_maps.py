@@ -1,5 +1,6 @@
 """Depth maps of other programs: found by their names, refused by name, and written for them."""
 
+import math
 import re
 from pathlib import Path
 
@@ -7,9 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_depth import depth_png
 from keras_depth.data import Reader, Subset
 from keras_depth.errors import InputError
-from keras_depth.evaluate.depth_maps import DepthMaps, write_ground_truth
+from keras_depth.evaluate.depth_maps import (
+    DepthMaps,
+    check_sides,
+    median_ratio,
+    write_ground_truth,
+)
+from keras_depth.files import write_bytes
 
 KEYS = ["2011_09_26/drive_0002/0000000069", "2011_09_26/drive_0002/0000000054", "b/rgb_1.5"]
 
@@ -91,6 +99,83 @@ def test_units_and_a_channel(tmp_path):
     expect_all(DepthMaps(tmp_path, Drive(), png_units=1000))
     with pytest.raises(InputError, match="0 units per metre: give a number above 0"):
         DepthMaps(tmp_path, Drive(), png_units=0)
+
+
+def test_files_that_name_their_unit_are_believed(tmp_path):
+    for index in range(3):
+        write_bytes(tmp_path / f"{index}.png", depth_png.encode(metres(index)))
+    expect_all(DepthMaps(tmp_path, Drive()))
+    expect_all(DepthMaps(tmp_path, Drive(), png_units=1000))
+    with pytest.raises(InputError, match=r"0\.png: says .* 1000 units .*; leave --png-units out"):
+        DepthMaps(tmp_path, Drive(), png_units=256)[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["{key}_depth.png", "{flat}_depth.png", "{last}_depth.png", "{last}_depth.npy"]
+)
+def test_maps_named_as_predict_names_them(tmp_path, name):
+    for index, key in enumerate(KEYS):
+        names = {"key": key, "flat": key.replace("/", "_"), "last": key.split("/")[-1]}
+        write(tmp_path / name.format(**names), metres(index))
+    write(tmp_path / "0000000069_color.png", metres(7))
+    expect_all(DepthMaps(tmp_path, Drive()))
+
+
+def test_a_name_that_two_frames_share_is_no_frames(tmp_path, monkeypatch):
+    keys = ["a/1", "b/1", "b/2"]
+    monkeypatch.setattr(Drive, "key", lambda self, index: keys[index])
+    for name in ("1", "2"):
+        write(tmp_path / f"{name}_depth.png", metres(0))
+    refuse(tmp_path, "2 of the 3 frames have no depth map here, first a/1.*NAME_depth.png")
+
+
+UNITS = {
+    "said by the files": ({"names": 1000}, "1/1000 m (as the files say)"),
+    "given": ({"units": 1000, "asked": 1000}, "1/1000 m (as --png-units says)"),
+    "not known": ({"units": 256}, "1/256 m (KITTI's, because the files do not say; "),
+    "millimetres taken for KITTI's": (
+        {"units": 1000},
+        "but their median is 3.91 times the true depth's, as if they were of 1/1000 m",
+    ),
+    "TUM's taken for KITTI's": ({"units": 5000}, "19.5 times .*as if they were of 1/5000 m"),
+    "KITTI's taken for millimetres": (
+        {"units": 256, "asked": 1000},
+        "0.256 times the true depth's, as if they were of 1/256 m",
+    ),
+    "a network that is far off": ({"units": 512}, r"if they are of others, give --png-units\)$"),
+}
+
+
+@pytest.mark.parametrize(("files", "said"), UNITS.values(), ids=UNITS)
+def test_the_unit_is_said_and_doubted(tmp_path, files, said):
+    for index in range(3):
+        depth, file = Drive()[index]["depth"], tmp_path / f"{index}.png"
+        if "names" in files:
+            write_bytes(file, depth_png.encode(depth, files["names"]))
+        else:
+            write(file, depth, files["units"])
+    maps = DepthMaps(tmp_path, Drive(), files.get("asked"))
+    ratios = [median_ratio(maps[index], Drive()[index]["depth"]) for index in range(3)]
+    text = maps.describe_units(ratios)
+    assert re.search(said if "$" in said or ".*" in said else re.escape(said), text), text
+    assert ("as if" in text) == ("as if" in said)
+
+
+def test_arrays_hold_metres(tmp_path):
+    np.save(tmp_path / "all.npy", np.full((3, 6, 9), 2000.0))
+    maps = DepthMaps(tmp_path / "all.npy", Drive())
+    assert maps.describe_units([1.0, math.nan]) == "metres (.npy)"
+    assert maps.describe_units([980.0, 1010.0]).endswith("as if they were of 1/1000 m")
+    assert math.isnan(median_ratio(maps[0], np.zeros((6, 9), "float32")))
+
+
+def test_a_map_that_lies_on_its_side():
+    for upright in ((6, 9), (12, 18), (3, 4), (1, 2)):
+        check_sides(np.ones(upright), np.ones((6, 9)), "a.npy")
+    check_sides(np.ones((9, 9)), np.ones((9, 9)), "a.npy")  # nobody can tell
+    for lying in ((9, 6), (18, 12), (288, 192)):
+        with pytest.raises(InputError, match=r"a.npy: the map is .* turned by 90 degrees"):
+            check_sides(np.ones(lying), np.ones((6, 9)), "a.npy")
 
 
 def refuse(path, message, index=None):

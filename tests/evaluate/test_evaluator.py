@@ -7,14 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from keras_depth import data, protocols, published, recipes
+from keras_depth import data, depth_png, images, protocols, published, recipes
 from keras_depth.data import Reader
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator, frames
 from keras_depth.evaluate.depth_maps import DepthMaps, write_ground_truth
+from keras_depth.evaluate.report import Report
 from keras_depth.models import create_model
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
+from tests.helpers.files import write_file
 
 H, W = 48, 64
 
@@ -374,7 +376,7 @@ def test_the_usual_protocol_of_the_data(tmp_path, monkeypatch, name, options, pr
 
 
 def _large():
-    return {"image": np.zeros((480, 640, 3), "uint8"), "depth": np.full((480, 640, 1), 2.0)}
+    return {"image": np.zeros((480, 640, 3), "uint8"), "depth": np.full((480, 640), 2.0)}
 
 
 def test_what_is_scored_differently_lies_beside(tmp_path):
@@ -396,6 +398,48 @@ def test_what_is_scored_differently_lies_beside(tmp_path):
         "rooms-full-count=2-size=-24-32-holes=True",
         "rooms-full-clip_prediction=-0.5-9.5-count=2-size=-24-32",
     }
+
+
+def test_reports_of_two_data_sets_never_share_a_folder(tmp_path):
+    """Nor does one replace the other's: two folders of one name, or an --output that is taken."""
+    for depth, place in ((2, "a/robot"), (3, "b/robot")):
+        for index in range(2):
+            rgb = images.encode_png(np.zeros((H, W, 3), "uint8"))
+            write_file(tmp_path / place / f"rgb/{index}.png", rgb)
+            write_file(
+                tmp_path / place / f"depth/{index}.png",
+                depth_png.encode(np.full((H, W), depth, "float32")),
+            )
+    np.save(tmp_path / "all.npy", np.full((2, H, W), 3.0))
+
+    def score(place, output=None):
+        options = {"units_per_metre": 1000}
+        folder = frames.Frames("folder", tmp_path / place, options=options)
+        return evaluator.evaluate_depth_maps(tmp_path / "all.npy", folder, output=output)[1]
+
+    first, second = score("a/robot"), score("b/robot")
+    assert first != second and second.name.startswith(first.name)
+    assert (score("a/robot"), score("b/robot")) == (first, second), "the same again"
+    for folder, rel in ((first, 0.5), (second, 0)):
+        report = json.loads((folder / "report.json").read_text())
+        assert report["scores"]["model"]["image"]["abs_rel"] == rel
+    before = (first / "report.md").read_bytes()
+    with pytest.raises(InputError, match=r"holds the report of other frames \(folder in .*a/robot"):
+        score("b/robot", output=first)
+    assert (first / "report.md").read_bytes() == before
+    assert score("a/robot", output=first) == first
+
+
+def test_scores_are_not_lost_where_the_report_cannot_be_written(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise InputError("report.json: cannot be written (No space left on device)")
+
+    np.save(tmp_path / "all.npy", np.full((2, 24, 32), 3.0))
+    monkeypatch.setattr(Report, "write", full)
+    rooms = frames.Frames("rooms", options={"count": 2, "size": [24, 32]})
+    with pytest.raises(InputError, match="No space left"):
+        evaluator.evaluate_depth_maps(tmp_path / "all.npy", rooms)
+    assert "model, mean of images: abs_rel" in capsys.readouterr().out
 
 
 def test_nothing_to_score(tmp_path, monkeypatch):

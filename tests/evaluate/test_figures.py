@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from keras_depth.errors import InputError
 from keras_depth.evaluate import figures
@@ -33,6 +34,55 @@ def test_a_sheet_without_any_truth_is_grey_and_no_error(tmp_path):
     images, truths, predictions = samples(1)
     figures.sample_figure(images, [truths[0] * 0], predictions, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 0
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What a figure was given: the ends of its bars, by label, and the texts on its images."""
+    bars, texts = {}, []
+
+    def colorbar(self, *arguments, extend, **rest):
+        bar = Figure.__base__.colorbar(self, *arguments, extend=extend, **rest)
+        set_label = bar.set_label
+
+        def label(text, **style):
+            bars[text] = extend
+            set_label(text, **style)
+
+        bar.set_label = label
+        return bar
+
+    def write(figure, path):
+        texts.extend(text.get_text() for axes in figure.axes for text in axes.texts)
+
+    monkeypatch.setattr(Figure, "colorbar", colorbar)
+    monkeypatch.setattr(figures, "write_figure", write)
+    return bars, texts
+
+
+def test_bars_are_marked_where_values_lie_beyond(tmp_path, drawn):
+    image = [np.zeros((48, 64, 3), np.uint8)]
+    target = [np.full((48, 64), 2.0)]
+    target[0][:, :32] = 3
+    figures.sample_figure(image, target, target, tmp_path / "a.png")
+    assert drawn[0] == {"depth, m": "neither", "|error|, m": "neither"}
+    farther = [target[0] + 0.5]
+    farther[0][0, :3] = 9  # 0.1 % of the pixels: the scale of the errors ends below
+    figures.sample_figure(image, target, farther, tmp_path / "a.png")
+    assert drawn[0] == {"depth, m": "max", "|error|, m": "max"}
+    white = [np.ones((48, 64, 3), np.float32)]
+    image = [np.zeros((48, 64, 3), np.float32)]
+    figures.stereo_figure(image, target, farther, white, tmp_path / "a.png")
+    assert drawn[0] == {
+        **{"disparity, pixels": "neither", "depth, m": "max"},
+        **{"|error|": "max", "|error|, m": "max"},
+    }
+
+
+def test_each_row_is_named(tmp_path, drawn):
+    name = "recordings/of/the/robot/in/the/garden/rgb/000123"
+    figures.sample_figure(*samples(2), tmp_path / "a.png", ["rgb/1", name])
+    assert drawn[1] == ["rgb/1", "...of/the/robot/in/the/garden/rgb/000123"]
 
 
 @pytest.mark.parametrize(

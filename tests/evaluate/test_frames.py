@@ -1,12 +1,16 @@
 """Which frames are opened to score a model: by default those that suit it."""
 
 import keras
+import numpy as np
 import pytest
 
-from keras_depth import recipes
+from keras_depth import depth_png, recipes
+from keras_depth.data.reader import NoSplit
 from keras_depth.errors import InputError
 from keras_depth.evaluate.frames import Frames
+from keras_depth.images import encode_png
 from keras_depth.predict.estimator import DepthEstimator
+from tests.helpers.files import write_file
 
 
 def estimator(channels, encoding):
@@ -20,7 +24,7 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
     def opened(name, data_dir, split, **options):
         asked.append((data_dir, split, options))
         if split == "test" and "without" in str(data_dir):
-            raise InputError("no test frames")
+            raise NoSplit("no test frames")
         return None
 
     monkeypatch.setattr(recipes, "open_reader", opened)
@@ -34,6 +38,19 @@ def test_a_run_is_scored_on_test_frames_or_else_on_validation_frames(tmp_path, m
         asked.clear()
     Frames(split="train").open_own(recipe)
     assert asked == [("without", "train", options)]
+
+
+def test_test_frames_that_cannot_be_read_are_an_error(tmp_path):
+    """Others are not scored in their place."""
+    for name, depth in (("train/a", "{}.png"), ("train/b", "{}.png"), ("test/c", "other_{}.png")):
+        for index in range(2):
+            write_file(tmp_path / name / f"rgb/{index}.png", encode_png(np.zeros((8, 8, 3), "u1")))
+            file = tmp_path / name / "depth" / depth.format(index)
+            write_file(file, depth_png.encode(np.ones((8, 8), "float32")))
+    recipe = recipes.load("jetson_fcnn/rooms", [f"data={{name: folder, dir: {tmp_path}}}"])
+    with pytest.raises(InputError, match="test: no frame has both a picture and a depth map"):
+        Frames().open_own(recipe)
+    assert "validation" in Frames(split="validation").open_own(recipe).description
 
 
 def test_a_model_of_disparity_is_scored_on_stereo_pairs():

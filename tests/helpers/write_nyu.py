@@ -94,7 +94,7 @@ def _densedepth_files(
         stem = f"data/nyu2_test/{k:05d}"
         rows.append(f"{stem}_colors.png,{stem}_depth.png{end}")
         yield f"{stem}_colors.png", encode_png(rgb)
-        yield f"{stem}_depth.png", depth_png.encode(depth)
+        yield f"{stem}_depth.png", encode_png(depth_png.quantize(depth))
     yield "data/nyu2_test.csv", "".join(rows).encode()
 
 
@@ -131,7 +131,9 @@ def _bts(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> No
         for k, (number, (rgb, depth)) in enumerate(zip(numbers, _frames(frames), strict=True)):
             target = folder / parts[k % len(parts)]
             write_file(target / f"rgb_{number:05d}.jpg", encode_jpeg(rgb, _QUALITY))
-            write_file(target / f"sync_depth_{number:05d}.png", depth_png.encode(depth))
+            write_file(
+                target / f"sync_depth_{number:05d}.png", encode_png(depth_png.quantize(depth))
+            )
 
 
 def _first_test_indices(count: int) -> list[int]:

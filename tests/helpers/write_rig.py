@@ -28,7 +28,7 @@ def write_rig(drives: Drives, folder: Path, depth: bool = True) -> Path:
         write_file(target / "left" / f"{number}.png", encode_png(to_uint8(sample["image"])))
         write_file(target / "right" / f"{number}.png", encode_png(to_uint8(sample["right"])))
         if depth:
-            content = depth_png.encode(np.squeeze(sample["depth"]), depth_png.KITTI)
+            content = encode_png(depth_png.quantize(np.squeeze(sample["depth"]), depth_png.KITTI))
             write_file(target / "depth" / f"{number}.png", content)
     return folder
 

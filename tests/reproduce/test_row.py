@@ -56,6 +56,39 @@ def test_a_row_on_a_data_set(nyu, tmp_path):
     assert scores[0] == scores[1]
 
 
+def test_identical_rows_are_counted_and_timed_once(tmp_path, monkeypatch):
+    """Of msfnet's rows 1, 6 and 7 differ in their loss alone; row 3 is compared with itself."""
+    built, called = [], []
+
+    def build(name, shape, **_):
+        built.append((name, shape))
+        return lambda: called.append(name)
+
+    monkeypatch.setattr(row, "create_model", build)
+    monkeypatch.setattr(row, "_count", lambda model: {"macs": len(built)})
+    monkeypatch.setattr(row.reparameterize, "reparameterize_model", lambda model: model)
+    monkeypatch.setattr(row.timing, "inference", lambda model, batch: model)
+    plans = planning.plan("msfnet", tmp_path, steps=0)
+    counts = {each.row.row: row.count(each, plans) for each in plans}
+    assert counts[1] == counts[6] == counts[7] and len(built) == 5
+    assert (tmp_path / "row07" / "counts.json").exists()
+
+    built.clear()
+    by_row = {each.row.row: each for each in plans}
+    times = {n: row.measure_time(by_row[n], by_row[3], plans) for n in (7, 1, 6, 3)}
+    assert times[1] == times[6] == times[7] and times[7]["reference"] == 3
+    assert built == [("msfnet_baseline", (228, 304, 3)), ("msfnet", (228, 304, 3))] + built[:1]
+    assert times[3]["range"] == [1, 1] and times[3]["seconds"] == times[3]["reference_seconds"]
+    assert called.count("msfnet_baseline") == 2 * called.count("msfnet")
+    # Another size, option or architecture is another network.
+    row.measure_time(by_row[2], by_row[3], plans)
+    assert built[-1] == ("msfnet", (385, 513, 3))
+    jetson = planning.plan("jetson_fcnn", tmp_path)
+    assert len({each.network for each in jetson}) == len(jetson)
+    unet = {each.row.row: each.network for each in planning.plan("mobile_unet", tmp_path)}
+    assert unet[4] == unet[5] and len(set(unet.values())) == 4
+
+
 @pytest.mark.slow
 def test_frames_of_the_training_are_said_to_be_such(nyu, tmp_path):
     """The first labelled images, which irv2_unet's table is of, are training images too."""

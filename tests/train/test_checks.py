@@ -73,7 +73,9 @@ def test_missing_frames_and_a_wrong_unit_are_said(tmp_path):
     rooms = Rooms(8, (16, 32))
     for index, sample in enumerate(rooms):
         write_file(tmp_path / f"rgb/{index}.png", encode_png(to_uint8(sample["image"])))
-        write_file(tmp_path / f"depth/{index}.png", depth_png.encode(sample["depth"], 1000))
+        write_file(
+            tmp_path / f"depth/{index}.png", encode_png(depth_png.quantize(sample["depth"], 1000))
+        )
     (tmp_path / "depth/5.png").unlink()
     data = f"{{name: folder, dir: {tmp_path}, max_missing: 0.2, units_per_metre: 5000}}"
     with pytest.warns(UserWarning) as caught:
@@ -92,7 +94,7 @@ def test_missing_frames_and_a_wrong_unit_are_said(tmp_path):
 
 def test_pairs_are_asked_of_a_folder_without(tmp_path):
     write_file(tmp_path / "rgb/1.png", encode_png(np.zeros((16, 32, 3), np.uint8)))
-    write_file(tmp_path / "depth/1.png", depth_png.encode(np.ones((16, 32)), 1000))
+    write_file(tmp_path / "depth/1.png", encode_png(depth_png.quantize(np.ones((16, 32)), 1000)))
     data = f"{{name: folder, dir: {tmp_path}, units_per_metre: 1000, hold_out: 0}}"
     (tmp_path / "test").symlink_to(".")
     (tmp_path / "train").symlink_to(".")

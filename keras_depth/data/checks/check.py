@@ -4,6 +4,7 @@ Training on half a data set, in a wrong unit or with shifted depth raises no err
 """
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,8 @@ def check(
     official = data_set.find_official()
     splits = official.splits(options) or data_set.splits
     readers, absent = _open(data_set, data_dir, splits, options)
-    report = Report(name, None if data_dir is None else str(data_dir), options, [], absent, [], [])
+    folder = None if data_dir is None else os.path.abspath(Path(data_dir).expanduser())
+    report = Report(name, folder, options, [], absent, [], [])
     stats: dict[str, list[_FrameStats]] = {}
     chosen = {split: spread(len(reader), frames) for split, reader in readers.items()}
     # None: no bar if the output is no terminal.
@@ -163,7 +165,7 @@ def _inspect(
 ) -> tuple[_FrameStats, DepthValues]:
     sample = reader.stored(index)
     image, depth = to_uint8(sample["image"]), sample["depth"]
-    values = DepthValues.of(depth)
+    values = DepthValues.of(depth, reader.units_per_metre)
     frame = _FrameStats(
         reader.name(index),
         depth.shape,

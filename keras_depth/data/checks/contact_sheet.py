@@ -5,11 +5,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from keras_depth.colormap import color_scale, colorize, depth_range
+from keras_depth.colormap import clipped, color_scale, colorize, depth_range
 from keras_depth.errors import InputError
+from keras_depth.files import write_figure
 from keras_depth.geometry import measured
 from keras_depth.images import to_uint8
 
@@ -39,14 +39,15 @@ def contact_sheet(
         path: the image file to write, 1600 pixels wide.
 
     Raises:
-        InputError: no frames, or not as many of each.
+        InputError: no frames, not as many of each, or the file cannot be written.
     """
     if not len(images) == len(depths) == len(titles) > 0:
         raise InputError(
             f"{len(images)} pictures, {len(depths)} depths and {len(titles)} titles: give one of"
             " each for every frame"
         )
-    vmin, vmax = depth_range(np.concatenate([depth.ravel() for depth in depths]))
+    everything = np.concatenate([depth.ravel() for depth in depths])
+    vmin, vmax = depth_range(everything)
     # Two upright frames a row, but one of wide ones, as a car's.
     across = 2 if np.median([depth.shape[1] / depth.shape[0] for depth in depths]) < 2 else 1
     width = (_SHEET_WIDTH - (3 * across - 1) * _GAP) // (3 * across)
@@ -64,11 +65,12 @@ def contact_sheet(
         for number, panel in enumerate(panels):
             figure.figimage(panel, left + number * (width + _GAP), top - len(panel), origin="upper")
     bar = figure.add_axes((0.3, 1.6 * _LINE / height, 0.3, 0.7 * _LINE / height))
-    figure.colorbar(color_scale(vmin, vmax), cax=bar, orientation="horizontal")
+    ends = clipped(everything, vmin, vmax)
+    figure.colorbar(color_scale(vmin, vmax), cax=bar, orientation="horizontal", extend=ends)
     bar.tick_params(labelsize=8)
     legend = "m. Gray: not measured. Green: edges of the depth. Above: min / median / max"
     figure.text(0.61, 1.7 * _LINE / height, legend, fontsize=8)
-    FigureCanvasAgg(figure).print_figure(path)
+    write_figure(figure, path)
 
 
 def _shorten(text: str, length: int) -> str:

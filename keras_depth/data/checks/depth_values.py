@@ -11,8 +11,11 @@ _LEVELS = 256  # distinct values that an 8-bit picture can hold
 
 # Kind of scene -> the lowest, the highest and a usual median of all depth, in metres.
 _MEDIANS = {"indoor": (0.3, 10.0, 2.7), "driving": (2.0, 100.0, 12.0), "any": (0.1, 200.0, 3.0)}
-# The medians of "any" that are nearer than a room's or farther than a street's, as a rule.
-_NEAR, _FAR = 0.6, 50.0
+# The same of eight frames or more, as measured in NYU, 7-Scenes, KITTI and the rendered frames.
+_ROOM, _STREET = (1.2, 4.6, 2.7), (6.5, 23.0, 12.0)
+# A street is known in any unit: 99 % of its depth is within 4.3 to 8 medians, a room's within 1.3
+# to 3.9. A room that is as wide is not as near, and ends where cameras do, in metres.
+_WIDE, _WIDE_ROOM, _WIDE_ROOM_LOW, _ROOM_END = 3.6, 4.2, 1.45, 11.0
 # What a depth picture may store for one metre.
 _UNITS = {
     1000: "millimetres",
@@ -22,6 +25,11 @@ _UNITS = {
     10000: "tenths of a millimetre",
 }
 _LARGEST = 65535  # of a 16-bit picture
+_ROTATED = (
+    "{:.1%} of the stored values are multiples of 8: these look like SUN RGB-D's rotated bits;"
+    " write (d >> 3) | (d << 13) for each 16-bit value d, which is in millimetres, and give"
+    " units_per_metre=1000"
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class DepthValues:
         at_maximum: pixels at the maximum.
         reaching: frames with a pixel at the maximum.
         levels: the distinct values; None if there are more than an 8-bit image can hold.
+        eights, sixteens: pixels whose stored value is a multiple of 8, and of 16; 0 if the unit is
+            not known.
     """
 
     pixels: int
@@ -45,10 +55,17 @@ class DepthValues:
     at_maximum: int
     reaching: int
     levels: frozenset[float] | None
+    eights: int = 0
+    sixteens: int = 0
 
     @classmethod
-    def of(cls, depth: np.ndarray) -> "DepthValues":
-        """Summarizes one depth map: floating (H, W), metres, 0 = not measured."""
+    def of(cls, depth: np.ndarray, units_per_metre: float | None = None) -> "DepthValues":
+        """Summarizes one depth map.
+
+        Args:
+            depth: floating (H, W), metres, 0 = not measured.
+            units_per_metre: see `Reader`.
+        """
         values = depth[depth > 0]
         bins = (np.log10(values) - _LOWEST) * _PER_DECADE
         last = (_HIGHEST - _LOWEST) * _PER_DECADE - 1
@@ -59,6 +76,10 @@ class DepthValues:
         few = len(np.unique(values[:: 1 + values.size // 5000])) <= _LEVELS
         levels = np.unique(values) if few else ()
         maximum = values.max()
+        stored = np.rint(values * (units_per_metre or 0)).astype(np.int64)
+        eights, sixteens = (
+            int((stored % step == 0).sum()) if units_per_metre else 0 for step in (8, 16)
+        )
         return cls(
             depth.size,
             values.size,
@@ -68,6 +89,8 @@ class DepthValues:
             int((values == maximum).sum()),
             1,
             frozenset(map(float, levels)) if 0 < len(levels) <= _LEVELS else None,
+            eights,
+            sixteens,
         )
 
     def __add__(self, other: "DepthValues") -> "DepthValues":
@@ -85,6 +108,8 @@ class DepthValues:
             sum(part.at_maximum for part in highest),
             sum(part.reaching for part in highest),
             levels if levels is not None and len(levels) <= _LEVELS else None,
+            self.eights + other.eights,
+            self.sixteens + other.sixteens,
         )
 
     def percentile(self, percent: float) -> float:
@@ -125,6 +150,9 @@ def find_unit_faults(values: DepthValues, scene: str, units_per_metre: float | N
     """Says why the unit seems wrong; takes what `find_value_faults` takes."""
     if not values.measured:
         return []
+    # Coarser steps, as of 8-bit pictures times 256, are multiples of 16 too.
+    if values.eights > 0.9 * values.measured and 0.2 < values.sixteens / values.eights < 0.8:
+        return [_ROTATED.format(values.eights / values.measured)]
     share, sentences = 0.0, []
     if _is_saturated(values, units_per_metre):
         share = values.at_maximum / values.measured
@@ -132,8 +160,7 @@ def find_unit_faults(values: DepthValues, scene: str, units_per_metre: float | N
             f"{share:.1%} of the depth is {values.maximum:g} m, stored as {_LARGEST}, which cameras"
             " write where they measure nothing; write 0 there"
         )
-    median = values.percentile(50 * (1 - share))
-    sentences.append(_find_unit_fault(values, median, scene, units_per_metre))
+    sentences.append(_find_unit_fault(values, share, scene, units_per_metre))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -143,8 +170,10 @@ def _is_saturated(values: DepthValues, units_per_metre: float | None) -> bool:
 
 
 def _find_unit_fault(
-    values: DepthValues, median: float, scene: str, units_per_metre: float | None
+    values: DepthValues, saturated: float, scene: str, units_per_metre: float | None
 ) -> str:
+    """Compares all depth but the saturated share with what is usual."""
+    median = values.percentile(50 * (1 - saturated))
     low, high, usual = _MEDIANS[scene]
     levels = values.levels or frozenset()
     if len(levels) > 16 and values.maximum <= 255 and all(v == int(v) for v in levels):
@@ -153,33 +182,60 @@ def _find_unit_fault(
             " 8-bit picture's 0 to 255; decode it to metres (255 = 10 m in DenseDepth's copies)"
         )
     steps = f" with 8-bit steps ({len(levels)} distinct values)" if values.levels else ""
-    found = f"median depth {number(median)} m{steps}: these look like"
+    found = f"median depth {number(median)} m{steps}"
     if units_per_metre:
-        return _doubt_stated_unit(found, median, scene, units_per_metre)
+        far = values.percentile(99 * (1 - saturated))
+        return _doubt_stated_unit(found, median, far, scene, units_per_metre)
     if low <= median <= high:
         return ""
     sign = 1 if median > high else -1
     unit = min(_UNITS, key=lambda unit: abs(math.log(median / usual / unit**sign)))
     if median > high:
-        return f"{found} {_UNITS[unit]}; divide them by {unit}"
+        return f"{found}: these look like {_UNITS[unit]}; divide them by {unit}"
     scaled = ", or scaled to 0..1" if values.maximum <= 1 else ""
-    return f"{found} metres divided by {unit} once too often{scaled}; multiply them by {unit}"
+    return (
+        f"{found}: these look like metres divided by {unit} once too often{scaled}; multiply them"
+        f" by {unit}"
+    )
 
 
-def _doubt_stated_unit(found: str, median: float, scene: str, units_per_metre: float) -> str:
-    """Names the likely unit where the median is unusual in the unit that the user has given."""
+def _doubt_stated_unit(
+    found: str, median: float, far: float, scene: str, units_per_metre: float
+) -> str:
+    """Names the likely unit where the depth is unusual in the unit that the user has given."""
     low, high, usual = _MEDIANS[scene]
-    unusual = not low <= median <= high
-    if not unusual and (scene != "any" or _NEAR <= median <= _FAR):
+    possible = low <= median <= high
+    if possible and (scene != "any" or _is_room(median, far) or _is_street(median, far)):
         return ""
+    if scene == "any":
+        usual = (_STREET if far > _WIDE * median else _ROOM)[2]
     medians = {unit: median * units_per_metre / unit for unit in (*_UNITS, units_per_metre)}
     likely = sorted(medians, key=lambda unit: abs(math.log(medians[unit] / usual)))
-    if likely[0] == units_per_metre and not unusual:
-        return ""
-    other = next(unit for unit in likely if unit != units_per_metre)
     listed = "; ".join(f"as {unit:g}: {number(medians[unit])} m" for unit in likely)
-    hint = "" if unusual else "hint: "
-    return f"{hint}{found} {_UNITS[int(other)]}; give units_per_metre={other:g} (median {listed})"
+    if possible and likely[0] == units_per_metre:
+        return (
+            f"hint: {found}, 99 % within {number(far)} m: neither a room (median {_ROOM[0]:g} to"
+            f" {_ROOM[1]:g} m) nor a street ({_STREET[0]:g} to {_STREET[1]:g} m) is like that as a"
+            f" rule; check units_per_metre={units_per_metre:g} with a distance that you know"
+            f" (median {listed})"
+        )
+    other = next(unit for unit in likely if unit != units_per_metre)
+    hint = "hint: " if possible else ""
+    return (
+        f"{hint}{found}: these look like {_UNITS[int(other)]}; give units_per_metre={other:g}"
+        f" (median {listed})"
+    )
+
+
+def _is_room(median: float, far: float) -> bool:
+    """Tells whether a median, and what 99 % of the depth are within, are usual in rooms; metres."""
+    low = _WIDE_ROOM_LOW if far > _WIDE_ROOM * median else _ROOM[0]
+    return low <= median <= _ROOM[1] and far <= _ROOM_END
+
+
+def _is_street(median: float, far: float) -> bool:
+    """Tells the same of streets."""
+    return _STREET[0] <= median <= _STREET[1] and far > _WIDE * median
 
 
 def _find_cut_off(values: DepthValues) -> str:

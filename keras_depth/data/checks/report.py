@@ -1,7 +1,9 @@
 """Reports what a check of a data set found, as Markdown and as JSON."""
 
 import dataclasses
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from keras_depth.files import write_text
 from keras_depth.markdown import table
 
 _NAMED = 3  # frames or drives that a sentence names
+_SAME_FRAMES = ("units_per_metre", "max_missing")  # options that choose no other frames
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Report:
     """Holds what a check found.
 
     Attributes:
-        data, data_dir, options: the data set, see `data.open_reader`.
+        data, data_dir, options: the data set, see `data.open_reader`; the folder's whole path.
         splits: what was found in each.
         absent: splits that cannot be opened -> the reader's error. This need not be wrong.
         findings: what seems wrong, one sentence each; hints begin with "hint".
@@ -82,6 +85,37 @@ class Report:
         values["splits"] = [dataclasses.asdict(split) for split in self.splits]
         write_text(folder / "report.md", self.to_markdown())
         write_text(folder / "report.json", json.dumps(values, indent=2, default=str) + "\n")
+
+
+def find_folder(report: Report, parent: Path) -> Path:
+    """Returns the folder for a report, named after its data set; another one's is left alone.
+
+    Args:
+        report: the report.
+        parent: the folder of all reports.
+    """
+    own = _frames_of(report.data, report.data_dir, report.options)
+    name = "-".join([report.data, *filter(None, [Path(report.data_dir or "").name])])
+    plain = parent / re.sub(r"[^\w.=]+", "-", name)
+    distinct = plain.with_name(f"{plain.name}-{hashlib.sha256(own.encode()).hexdigest()[:8]}")
+    for folder in (plain, distinct):
+        if _stored_frames(folder) == own:
+            return folder
+    return distinct if plain.exists() else plain
+
+
+def _frames_of(data: str, data_dir: str | None, options: dict[str, Any]) -> str:
+    chosen = {key: value for key, value in options.items() if key not in _SAME_FRAMES}
+    return json.dumps([data, data_dir, chosen], sort_keys=True, default=str)
+
+
+def _stored_frames(folder: Path) -> str | None:
+    """Returns which frames the report in a folder is of; None if there is none."""
+    try:
+        values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return _frames_of(values["data"], values["data_dir"], values["options"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # none, or another program's
 
 
 def some(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Reads a user's own recordings: folders of pictures beside folders of depth, or stereo pairs.
 
     data_dir/rgb/1.jpg       pictures: rgb/, color/, colour/, image/, images/ or left/
-    data_dir/depth/1.png     depth of the same name: 16-bit PNG or PGM, or .npy in metres
+    data_dir/depth/1.png     depth of the same name, see `depth_files.py`
 
     data_dir/left/1.jpg      stereo pairs, rectified
     data_dir/right/1.jpg     the right picture of the same name
@@ -13,37 +13,39 @@ val/) and test/ at the top are the splits. A recording with rgb.txt and depth.tx
 RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps are paired by their times.
 """
 
-import io
+import itertools
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
 
-from keras_depth import depth_png
+from keras_depth import images
+from keras_depth.data.fit_depth import RESIZE_RULES
 from keras_depth.data.folders.camera import Camera, find_camera, read_camera
+from keras_depth.data.folders.depth_files import find_units, read_depth
 from keras_depth.data.folders.recordings import (
-    Frame,
+    DEPTH_ENDINGS,
     Recording,
     find_recordings,
     is_tum,
     only_folder,
 )
 from keras_depth.data.reader import (
+    NoSplit,
     Reader,
     Sample,
     check_split,
     make_sample,
-    read_bytes,
+    read_picture,
 )
 from keras_depth.data.splits import (
     check_hold_out,
     check_max_missing,
+    choose_held_out,
     describe_missing,
-    hold_out_scenes,
 )
-from keras_depth.errors import InputError
-from keras_depth.images import decode_rgb
+from keras_depth.errors import InputError, check_choice
+from keras_depth.listing import ending, look
 
 _SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
@@ -55,6 +57,7 @@ def open_folder(
     *,
     stereo: bool = True,
     units_per_metre: float | None = None,
+    resize_depth: str = "none",
     max_missing: float = 0.02,
     hold_out: float = 0.1,
 ) -> "FolderReader":
@@ -67,8 +70,11 @@ def open_folder(
         stereo: of recordings with left/ and right/, samples also hold the right picture and
             `focal_baseline`; with False the left pictures and their depth are read alone.
         units_per_metre: the value of a 16-bit depth image for one metre: 1000 for millimetres,
-            5000 as TUM, 256 as KITTI. Not needed for .npy files, which hold metres, nor for TUM's
-            recordings.
+            5000 as TUM, 256 as KITTI. Not needed for .npy and floating .tiff files, which hold
+            metres, for PNG files that name it (see `depth_png.py`), nor for TUM's recordings.
+        resize_depth: "nearest" gives each pixel of a picture the nearest value of its depth map,
+            where the map is of another size and shows the same view, its sides in the same ratio;
+            "none" takes maps of the picture's size alone.
         max_missing: the share of the frames, 0 to 1, that may lack a file.
         hold_out: without a validation/ folder, the part of the training frames that "train" leaves
             to "validation": whole recordings, or the last frames of a single one, so that
@@ -91,22 +97,26 @@ def open_folder(
             f"data.units_per_metre is {units_per_metre!r}; give a number above 0, such as 1000 for "
             "depth in millimetres"
         )
+    check_choice("data.resize_depth", resize_depth, RESIZE_RULES)
     check_max_missing(max_missing)
     check_hold_out(hold_out)
+    there = look(path).folders
     splits = {
         name: folder
         for name, folders in _SPLIT_FOLDERS.items()
-        if (folder := only_folder(path, folders))
+        if (folder := only_folder(path, there, folders))
     }
     recordings = find_recordings(_sources(path, splits, split, hold_out), stereo)
     title = split or ("test" if "test" in splits else "all")
+    lack = _lack(path, title, recordings, max_missing)
     divided = hold_out and split in ("train", "validation") and "validation" not in splits
-    if divided and any(recording.frames for recording in recordings):
+    if divided:
         kept, rest, how = _hold_out(recordings, hold_out, path)
         recordings = kept if split == "validation" else rest
         title = f"{split} ({how} held out)"
-    description = _describe(path, title, recordings, max_missing)
-    return FolderReader(path, recordings, units_per_metre, description)
+    count = sum(len(each.frames) for each in recordings)
+    description = f"{recordings[0].kind}, {title}: {count} frames from {path}{lack}"
+    return FolderReader(path, recordings, units_per_metre, resize_depth, description)
 
 
 class FolderReader(Reader):
@@ -115,7 +125,7 @@ class FolderReader(Reader):
     Args:
         path: the folder.
         recordings: those of the split, of one kind.
-        units_per_metre: see `open_folder`.
+        units_per_metre, resize_depth: see `open_folder`.
         description: see `Reader`.
     """
 
@@ -124,56 +134,57 @@ class FolderReader(Reader):
         path: Path,
         recordings: list[Recording],
         units_per_metre: float | None,
+        resize_depth: str,
         description: str,
     ):
-        self._path, self.description = path, description
+        self._path, self._resize_depth, self.description = path, resize_depth, description
         self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
-        self.missing = tuple(str(file) for each in recordings for file in each.missing)
+        self.missing = tuple(str(each.file) for one in recordings for each in one.missing)
         self._frames = [frame for each in recordings for frame in each.frames]
-        self._units = {
-            each.path: units_per_metre or (_TUM_UNITS if is_tum(each.path) else None)
-            for each in recordings
-        }
-        self.units_per_metre = self._common_unit()
+        self._units = self._find_units(units_per_metre)
+        units = {unit for unit in self._units.values() if unit}
+        self.units_per_metre = units.pop() if len(units) == 1 else None
         self._cameras = _read_cameras(path, recordings) if self.stereo else {}
 
-    def _common_unit(self) -> float | None:
-        """Returns the unit of the depth pictures; None if there are none, or of several units.
+    def _find_units(self, asked: float | None) -> dict[Path, float | None]:
+        """Returns the unit of each recording's depth pictures; None: it has none.
 
         Raises:
-            InputError: nothing says what it is.
+            InputError: nothing says what it is, or a file says another than was asked for.
         """
-        pictures = [each for each in self._frames if each.depth and not _is_array(each.depth)]
-        for frame in pictures:
-            if self._units[frame.recording] is None:
-                raise InputError(
-                    f"{frame.depth}: a depth picture does not tell its unit; say what it stores "
-                    "for one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): train --set "
-                    "data.units_per_metre=1000, evaluate --data-option units_per_metre=1000"
-                )
-        units = {self._units[frame.recording] for frame in pictures}
-        return units.pop() if len(units) == 1 else None
+        units: dict[Path, float | None] = {}
+        known: set[tuple[Path, str]] = set()  # the files of a recording's ending are of one kind
+        for frame in self._frames:
+            if not frame.depth or (frame.recording, ending(frame.depth)) in known:
+                continue
+            known.add((frame.recording, ending(frame.depth)))
+            usual = _TUM_UNITS if is_tum(frame.recording) else None
+            found = find_units(frame.depth, asked, usual)
+            units[frame.recording] = found or units.get(frame.recording)
+        return units
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def stored(self, index: int) -> Sample:
         frame, name = self._frames[index], self.name(index)
-        rgb = _picture(frame.picture)
-        metres = self._metres(frame, rgb.shape[:2])
+        rgb, orientation = read_picture(frame.picture)
+        if frame.depth:
+            metres = read_depth(frame.depth, self._units[frame.recording])
+        else:
+            metres = np.zeros(rgb.shape[:2], np.float32)
         if not frame.right:
-            return make_sample(rgb, metres, name)
+            return make_sample(
+                rgb, metres, name, orientation=orientation, resize_depth=self._resize_depth
+            )
+        right = read_picture(frame.right)
         camera = self._cameras[frame.recording]
-        camera.check_size(frame.picture, rgb.shape[:2])
-        return make_sample(rgb, metres, name, _picture(frame.right), camera.focal_baseline)
-
-    def _metres(self, frame: Frame, size: tuple[int, int]) -> np.ndarray:
-        if not frame.depth:
-            return np.zeros(size, np.float32)
-        data, units = read_bytes(frame.depth), self._units[frame.recording]
-        if units is None or _is_array(frame.depth):
-            return _decode_array(data, str(frame.depth))
-        return depth_png.decode(data, str(frame.depth), units)
+        turned = max(orientation, right.orientation)
+        if turned == 1:  # otherwise it is the turn that is wrong, see `make_sample`
+            camera.check_size(frame.picture, rgb.shape[:2])
+        return make_sample(
+            rgb, metres, name, right.rgb, camera.focal_baseline, turned, self._resize_depth
+        )
 
     def name(self, index: int) -> str:
         return str(self._frames[index].picture)
@@ -199,61 +210,76 @@ def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: f
         if split == "validation"
         else "make one, or ask for another split"
     )
-    raise InputError(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
+    raise NoSplit(f"{path}: no {split} frames: there is no {source}/ folder; {remedy}")
 
 
 def _hold_out(
     recordings: list[Recording], part: float, path: Path
 ) -> tuple[list[Recording], list[Recording], str]:
     """Returns the recordings for validation, the others, and how they were divided."""
-    names = {each.path.relative_to(path).as_posix(): each for each in recordings if each.frames}
-    if len(names) > 1:
-        kept = [names[name] for name in hold_out_scenes(names, part, path)]
-        kept = [each for each in recordings if each in kept]  # in order
-        rest = [each for each in recordings if each not in kept]
-        return kept, rest, f"{len(kept)} of {len(names)} recordings"
-    (single,) = names.values()
-    total = len(single.frames)
-    if total == 1:
-        raise InputError(f"{path}: has only one frame; leave data.hold_out at 0, or add frames")
-    count = min(max(1, round(part * total)), total - 1)
-    last = single._replace(frames=single.frames[-count:], missing=[], unmatched=[])
-    rest = [
-        each._replace(frames=each.frames[:-count]) if each is single else each
-        for each in recordings
-    ]
-    return [last], rest, f"the last {count} of {total} frames"
+    names = [each.path.relative_to(path).as_posix() for each in recordings for _ in each.frames]
+    held, how = choose_held_out(names, part, path, "recordings")
+    flags = iter(held)
+    kept, rest = [], []
+    for each in recordings:
+        first = len(each.frames) - sum(itertools.islice(flags, len(each.frames)))
+        if first == len(each.frames):  # none is held out
+            rest.append(each)
+        elif first == 0:
+            kept.append(each)
+        else:  # the last ones are
+            early = [one for one in each.missing if one.after <= first]
+            late = [one for one in each.missing if one.after > first]
+            rest.append(each._replace(frames=each.frames[:first], missing=early))
+            kept.append(each._replace(frames=each.frames[first:], missing=late))
+    return kept, rest, how
 
 
-def _describe(path: Path, title: str, recordings: list[Recording], max_missing: float) -> str:
-    """Returns a reader's description.
+def _lack(path: Path, title: str, recordings: list[Recording], max_missing: float) -> str:
+    """Returns the part of a description that counts the frames that lack a file.
 
     Raises:
         InputError: no frame has all its files, or too many have not.
     """
     kind, count = recordings[0].kind, sum(len(each.frames) for each in recordings)
-    missing = [str(file) for each in recordings for file in each.missing]
+    missing = [str(one.file) for each in recordings for one in each.missing]
     alone = [file for each in recordings for file in each.unmatched]
     apart = f"; {len(alone)} files without partner near their time, first " if alone else ""
     apart += str(alone[0]) if alone else ""
+    unread = _unread(recordings)
     if not count:
         needed = "both pictures" if recordings[0].stereo else "both a picture"
         needed += " and a depth map" if recordings[0].measured else ""
         lacking = f"; {len(missing)} files without partner, first {missing[0]}" if missing else ""
-        raise InputError(
-            f"{path}, {title}: no frame has {needed}{lacking}{apart}; give the files of a frame the"
-            " same name"
-        )
+        remedy = unread or "give the files of a frame the same name"
+        raise InputError(f"{path}, {title}: no frame has {needed}{lacking}{apart}; {remedy}")
+    halves = [each.path for each in recordings if not each.frames]
+    detail = f"{len(halves)} recordings have no whole frame, first {halves[0]}" if halves else ""
     lack = describe_missing(
         f"{path}: {kind}, {title}",
         count,
         missing,
         max_missing,
         word="without all their files",
-        remedy="give the files of a frame the same name",
+        detail=detail,
+        remedy=unread or "give the files of a frame the same name",
         named=3,
     )
-    return f"{kind}, {title}: {count} frames from {path}{lack}{apart}"
+    return lack + apart
+
+
+def _unread(recordings: list[Recording]) -> str:
+    """Returns a sentence on the files whose endings are not read; "" if there are none."""
+    files = [file for each in recordings for file in each.unread]
+    if not files:
+        return ""
+    endings = ", ".join(sorted({ending(file) or "no ending" for file in files}))
+    pictures, depth = (", ".join(each) for each in (images.ENDINGS, DEPTH_ENDINGS))
+    return (
+        f"{len(files)} files are of endings that are not read ({endings}), first {files[0]}: read"
+        f" are {pictures} as pictures, {depth} as depth; convert pictures to .png, depth to .tiff"
+        " or .npy"
+    )
 
 
 def _read_cameras(path: Path, recordings: list[Recording]) -> dict[Path, Camera]:
@@ -261,32 +287,3 @@ def _read_cameras(path: Path, recordings: list[Recording]) -> dict[Path, Camera]
     files = {each.path: find_camera(each.path, path) for each in recordings}
     cameras = {file: read_camera(file) for file in set(files.values())}
     return {recording: cameras[file] for recording, file in files.items()}
-
-
-def _picture(file: Path) -> np.ndarray:
-    return decode_rgb(read_bytes(file), str(file))
-
-
-def _is_array(depth: Path) -> bool:
-    return depth.suffix.lower() == ".npy"
-
-
-# Python up to 3.11 parses a header as code, which fails in several threads (cpython issue 106905).
-_HEADER_LOCK = threading.Lock()
-
-
-def _decode_array(data: bytes, name: str) -> np.ndarray:
-    """Decodes an .npy file to (H, W) metres."""
-    try:
-        with _HEADER_LOCK:
-            metres = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except ValueError:
-        raise InputError(
-            f"{name}: not an array that numpy.save wrote, or cut short; restore the file"
-        ) from None
-    if metres.dtype.kind != "f":
-        raise InputError(
-            f"{name}: the depth is stored as {metres.dtype}, where .npy holds metres as float; "
-            "divide by its units and save it again"
-        )
-    return metres[..., 0] if metres.ndim == 3 and metres.shape[2] == 1 else metres

@@ -14,7 +14,9 @@ import yaml
 
 from keras_depth.command import parse_yaml
 from keras_depth.data.reader import read_bytes
+from keras_depth.data.text_files import decode_text
 from keras_depth.errors import InputError, check_choice, first_line
+from keras_depth.listing import look, named
 
 FILE = "camera.yaml"
 _REQUIRED = {
@@ -74,12 +76,12 @@ def find_camera(recording: Path, top: Path) -> Path:
     """
     above = [folder for folder in recording.parents if folder.is_relative_to(top)]
     for folder in (recording, *above):
-        if (folder / FILE).is_file():
-            return folder / FILE
+        if found := named(look(folder).files, FILE):
+            return found[0]
     raise InputError(
         f"{recording}: stereo pairs need a {FILE} here or in a folder above, up to {top}, with"
-        " focal_length (pixels) and baseline (metres); write it, or give data.stereo=false to read"
-        " the left pictures and their depth alone"
+        " focal_length (pixels) and baseline (metres); write it, or read the left"
+        " pictures and their depth alone: --set data.stereo=false"
     )
 
 
@@ -90,8 +92,8 @@ def read_camera(file: Path) -> Camera:
         InputError: it cannot be read, a key is unknown or missing, or a value is no such number.
     """
     try:
-        values = parse_yaml(read_bytes(file).decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = parse_yaml(decode_text(read_bytes(file), str(file)))
+    except yaml.YAMLError as error:
         raise InputError(f"{file}: not a YAML file ({first_line(error)}); correct it") from error
     if not isinstance(values, dict):
         raise InputError(f"{file}: is not `key: value` lines; write focal_length and baseline")

@@ -7,22 +7,23 @@
 | stereo | left/ and right/, and depth/ of the left pictures if there is any | have the same name |
 """
 
-import os
-import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
 
+from keras_depth import images
 from keras_depth.data.reader import read_bytes
+from keras_depth.data.text_files import is_heading, lines
 from keras_depth.errors import InputError
+from keras_depth.listing import Folders, Listing, by_number, ending, look, named, walk
 
 _LEFT, _RIGHT = "left", "right"
 _IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images", _LEFT)
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm")
 _DEPTH_FOLDERS = ("depth", "depths")
-_DEPTH_SUFFIXES = (".png", ".pgm", ".npy")
+DEPTH_ENDINGS = (".png", ".pgm", ".tif", ".tiff", ".npy")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
 _TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
 
@@ -36,28 +37,52 @@ class Frame(NamedTuple):
     right: Path | None = None
 
 
+class Missing(NamedTuple):
+    """Names a file of a frame that lacks another, and how many frames of its recording precede it.
+
+    The file is one without partner or, of TUM's lists, one that is not there.
+    """
+
+    file: Path
+    after: int = 0
+
+
 class Recording(NamedTuple):
     """Holds the frames of a folder.
 
     path: the folder.
     stereo, measured: its frames have a right picture, and depth.
     frames: those that have all their files, in the order they were taken.
-    missing: a file of each other frame: one without partner or, of TUM's lists, one not there.
+    missing: the other frames.
     unmatched: files of TUM's lists near whose time the other list has none, as is usual.
+    unread: files in the folders of pictures and depth whose endings are not read.
     """
 
     path: Path
     stereo: bool
     measured: bool
     frames: list[Frame]
-    missing: list[Path]
+    missing: list[Missing]
     unmatched: list[Path]
+    unread: list[Path]
 
     @property
     def kind(self) -> str:
         if not self.stereo:
             return "RGB-D folder"
         return "stereo folder" if self.measured else "stereo folder without depth"
+
+
+class _Parts(NamedTuple):
+    """Names the folders of a recording's pictures, depth and right pictures."""
+
+    picture: Path | None
+    depth: Path | None
+    right: Path | None
+
+    @property
+    def are_recording(self) -> bool:
+        return bool(self.picture and (self.depth or self.right))
 
 
 def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
@@ -71,17 +96,25 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
         InputError: there is none, or they are of several kinds; two folders or two files compete;
             a list of TUM's is damaged.
     """
-    places = [place for folder in folders for place in _places(folder, stereo, levels=2)]
-    if not places:
+    recordings, halves = [], []
+    for folder in folders:
+        for place, listing in walk(folder, levels=2):
+            parts = _parts(place, listing.folders, stereo)
+            if _is_tum(listing):
+                recordings.append(_pair_by_time(place, listing))
+            elif parts.are_recording:
+                recordings.append(_pair_by_name(place, parts))
+            else:
+                halves += [part for part in parts[:2] if part]
+                continue
+            listing.folders.clear()  # nothing in a recording is one
+    if not recordings:
         names = ", ".join(_IMAGE_FOLDERS)
         raise InputError(
             f"{', '.join(map(str, folders))}: no recording found: looked for a folder of pictures "
             f"({names}) beside one of depth ({', '.join(_DEPTH_FOLDERS)}), and for {_LEFT} beside"
             f" {_RIGHT}, here and up to two levels down"
         )
-    recordings = [
-        _pair_by_time(place) if is_tum(place) else _pair_by_name(place, stereo) for place in places
-    ]
     first = recordings[0]
     for other in recordings:
         if other.kind != first.kind:
@@ -89,21 +122,25 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
                 f"{first.path} is a recording of kind {first.kind!r}, and {other.path} of kind"
                 f" {other.kind!r}; give recordings of one kind"
             )
-    return recordings
+    return recordings + [_half(part, first) for part in halves if _stands_apart(part, recordings)]
 
 
 def is_tum(folder: Path) -> bool:
     """Tells whether a folder is a recording of the TUM RGB-D benchmark."""
-    return all((folder / name).is_file() for name in _TUM_LISTS)
+    return _is_tum(look(folder))
 
 
-def only_folder(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """Returns the one folder of these names in `folder`, or None.
+def _is_tum(listing: Listing) -> bool:
+    return len(named(listing.files, *_TUM_LISTS)) == len(_TUM_LISTS)
+
+
+def only_folder(folder: Path, folders: Iterable[Path], names: tuple[str, ...]) -> Path | None:
+    """Returns the one of `folders`, those in `folder`, that has one of these names, or None.
 
     Raises:
         InputError: there are two.
     """
-    found = [folder / name for name in names if (folder / name).is_dir()]
+    found = sorted(named(folders, *names), key=lambda path: names.index(path.name.lower()))
     if len(found) > 1:
         raise InputError(
             f"{folder}: holds {found[0].name}/ and {found[1].name}/, either of which may be meant; "
@@ -112,72 +149,74 @@ def only_folder(folder: Path, names: tuple[str, ...]) -> Path | None:
     return found[0] if found else None
 
 
-def _places(folder: Path, stereo: bool, levels: int) -> list[Path]:
-    """Returns the folders of recordings at `folder` or down to `levels` below it."""
-    if is_tum(folder):
-        return [folder]
-    pictures, depth, right = _parts(folder, stereo)
-    if pictures and (depth or right):
-        return [folder]
-    if not levels:
-        return []
-    folders = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")]
+def _parts(recording: Path, folders: list[Path], stereo: bool) -> _Parts:
+    picture = only_folder(recording, folders, _IMAGE_FOLDERS)
+    depth = only_folder(recording, folders, _DEPTH_FOLDERS)
+    pairs = stereo and picture is not None and picture.name.lower() == _LEFT
+    return _Parts(picture, depth, only_folder(recording, folders, (_RIGHT,)) if pairs else None)
+
+
+def _stands_apart(part: Path, recordings: list[Recording]) -> bool:
+    """Tells whether a folder, of pictures or depth alone, is no part of a recording's path."""
+    return not any(each.path.is_relative_to(part.parent) for each in recordings)
+
+
+def _half(part: Path, like: Recording) -> Recording:
+    """Returns the recording of a folder whose partner is not there: all its frames are missing."""
+    endings = DEPTH_ENDINGS if part.name.lower() in _DEPTH_FOLDERS else images.ENDINGS
+    files = [Missing(file) for file in look(part).files if ending(file) in endings]
+    return Recording(part.parent, like.stereo, like.measured, [], files, [], [])
+
+
+def _pair_by_name(recording: Path, parts: _Parts) -> Recording:
+    endings = {"picture": images.ENDINGS, "depth": DEPTH_ENDINGS, "right": images.ENDINGS}
+    listings = {key: look(folder) for key, folder in parts._asdict().items() if folder}
+    files = {key: _by_stem(listing, endings[key]) for key, listing in listings.items()}
+    lost = {file for listing in listings.values() for file in listing.lost}
+    frames: list[Frame] = []
+    missing = []
+    for stem in sorted(set().union(*files.values()), key=by_number):
+        found = {key: stems[stem] for key, stems in files.items() if stem in stems}
+        absent = [file for file in found.values() if file in lost]
+        if len(found) == len(files) and not absent:
+            frames.append(Frame(recording, **found))
+        else:
+            missing.append(Missing([*absent, *found.values()][0], after=len(frames)))
+    unread = _unread(listings, files)
+    stereo, measured = parts.right is not None, parts.depth is not None
+    return Recording(recording, stereo, measured, frames, missing, [], unread)
+
+
+def _unread(listings: dict[str, Listing], files: dict[str, dict[str, Path]]) -> list[Path]:
+    """Returns the files that would be of a frame by their names, if their endings were read."""
+    stems = {key: {file.stem for file in listing.files} for key, listing in listings.items()}
     return [
-        place
-        for below in sorted(folders, key=lambda f: _by_number(f.name))
-        for place in _places(below, stereo, levels - 1)
+        file
+        for key, listing in listings.items()
+        for file in listing.files
+        if file.stem not in files[key]
+        and any(file.stem in stems[other] for other in stems if other != key)
     ]
 
 
-def _parts(recording: Path, stereo: bool) -> tuple[Path | None, Path | None, Path | None]:
-    """Returns the folders of pictures, depth and right pictures."""
-    pictures = only_folder(recording, _IMAGE_FOLDERS)
-    depth = only_folder(recording, _DEPTH_FOLDERS)
-    pairs = stereo and pictures is not None and pictures.name == _LEFT
-    return pictures, depth, only_folder(recording, (_RIGHT,)) if pairs else None
-
-
-def _by_number(name: str) -> list[str | int]:
-    """Sorts 2.png before 10.png, as the frames of a video were taken."""
-    return [int(part) if part.isdigit() else part for part in re.split("([0-9]+)", name)]
-
-
-def _pair_by_name(recording: Path, stereo: bool) -> Recording:
-    pictures, depth, right = _parts(recording, stereo)
-    suffixes = {
-        "picture": (pictures, _IMAGE_SUFFIXES),
-        "depth": (depth, _DEPTH_SUFFIXES),
-        "right": (right, _IMAGE_SUFFIXES),
-    }
-    files = {key: _by_stem(*value) for key, value in suffixes.items() if value[0]}
-    frames, missing = [], []
-    for stem in sorted(set().union(*files.values()), key=_by_number):
-        found = {key: stems[stem] for key, stems in files.items() if stem in stems}
-        if len(found) == len(files):
-            frames.append(Frame(recording, **found))
-        else:
-            missing.append(next(iter(found.values())))
-    return Recording(recording, right is not None, depth is not None, frames, missing, [])
-
-
-def _by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
+    """Returns the files of a folder that have one of the endings, by their names without it."""
     files: dict[str, Path] = {}
-    for name in sorted(os.listdir(folder)):
-        stem, suffix = os.path.splitext(name)
-        # A leading dot marks macOS's metadata files.
-        if suffix.lower() not in suffixes or name.startswith("."):
+    for file in (*listing.files, *listing.lost):
+        if ending(file) not in endings:
             continue
-        if stem in files:
+        if file.stem in files:
             raise InputError(
-                f"{folder}: holds {files[stem].name} and {name}, either of which may be meant; "
-                "rename one"
+                f"{file.parent}: holds {files[file.stem].name} and {file.name}, either of which may"
+                " be meant; rename one"
             )
-        files[stem] = Path(folder or "", name)
+        files[file.stem] = file
     return files
 
 
-def _pair_by_time(recording: Path) -> Recording:
-    (times, pictures), (depth_times, depths) = (_tum_list(recording / n) for n in _TUM_LISTS)
+def _pair_by_time(recording: Path, listing: Listing) -> Recording:
+    lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
+    (depth_times, depths), (times, pictures) = map(_tum_list, lists)
     _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
     _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
     # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
@@ -185,26 +224,30 @@ def _pair_by_time(recording: Path) -> Recording:
     pairs = [
         (pictures[i], depths[k]) for i, k in enumerate(nearest) if k < len(depths) and back[k] == i
     ]
-    absent = [next((file for file in pair if not file.exists()), None) for pair in pairs]
+    folders = Folders()
+    frames: list[Frame] = []
+    missing = []
+    for pair in pairs:
+        found = [folders.find(str(file)) for file in pair]
+        if None in found:
+            missing.append(Missing(pair[found.index(None)], after=len(frames)))
+        else:
+            frames.append(Frame(recording, *(Path(str(file)) for file in found)))
     used = {file for pair in pairs for file in pair}
-    return Recording(
-        recording,
-        stereo=False,
-        measured=True,
-        frames=[
-            Frame(recording, *pair) for pair, file in zip(pairs, absent, strict=True) if not file
-        ],
-        missing=[file for file in absent if file],
-        unmatched=[file for file in (*pictures, *depths) if file not in used],
-    )
+    unmatched = [file for file in (*pictures, *depths) if file not in used]
+    return Recording(recording, False, True, frames, missing, unmatched, [])
 
 
 def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
     """Returns float64 (N, 1) seconds and the N files of one of TUM's lists."""
     times, files = [], []
-    for number, line in enumerate(read_bytes(path).decode("utf-8", "replace").splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
+    content = [
+        (number, line.split())
+        for number, line in lines(read_bytes(path), str(path))
+        if not line.startswith("#")
+    ]
+    for place, (number, words) in enumerate(content):
+        if place == 0 and is_heading(words):
             continue
         where = f"{path}, line {number}"
         try:

@@ -20,17 +20,17 @@ from keras_depth.data.kitti import lists
 from keras_depth.data.kitti.calibration import Calibration, read_calibration
 from keras_depth.data.kitti.files import BENCHMARKS, Frame, benchmark_frames, has_splits, raw_frames
 from keras_depth.data.kitti.lidar import depth_map, read_points
-from keras_depth.data.listing import Folders
 from keras_depth.data.reader import (
     Reader,
     Sample,
     check_split,
     make_sample,
     read_bytes,
+    read_picture,
 )
 from keras_depth.data.splits import check_hold_out, check_max_missing, describe_missing
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.images import decode_rgb
+from keras_depth.listing import Folders, ending
 
 _TITLES = {
     "lidar": "LiDAR",
@@ -80,7 +80,8 @@ def open_kitti(
             "none": 0 everywhere.
         max_missing: the share of the list's other frames, 0 to 1, that may lack files.
         hold_out: the part of the drives of "all" or of a csv file that "train" leaves to
-            "validation"; no drive is split. The other lists have validation frames of their own.
+            "validation": whole ones, or the last frames of a single one. The other lists have
+            validation frames of their own.
 
     Raises:
         InputError: an unknown name, other data in the folder, or too many frames left out.
@@ -99,15 +100,14 @@ def open_kitti(
     if has_splits(name):
         split = split or ("test" if "test" in lists.splits(name) else None)
         title += f", {split or 'all splits'}"
-    elif hold_out and split in ("train", "validation"):
-        title += f", {split} with {hold_out:g} of the drives held out"
     if name in BENCHMARKS:
         frames, without = [*benchmark_frames(path, name, stereo, kind, folders)], 0
     else:
-        frames, without = raw_frames(path, name, split, stereo, kind, folders, hold_out)
+        frames, without, held_out = raw_frames(path, name, split, stereo, kind, folders, hold_out)
+        title += f", {split} ({held_out} held out)" if held_out else ""
     if not frames:
         raise InputError(f"{path}: {title}: there is no picture; give the folder that holds them")
-    absent = [next((f for f in frame.files() if not folders.have(f)), "") for frame in frames]
+    absent = [next((f for f in frame.files() if not folders.find(f)), "") for frame in frames]
     kept = [frame for frame, file in zip(frames, absent, strict=True) if not file]
     missing = [file for file in absent if file]
     drives = _absent_drives(frames, folders) if missing else ""
@@ -122,7 +122,7 @@ def open_kitti(
 def _kind(name: str, depth: str) -> str:
     """Returns the kind of file that holds the depth of a list, see `KittiReader`."""
     known = (*lists.LISTS, "all", *BENCHMARKS)
-    if name not in known and not has_splits(name) and not name.endswith(".csv"):
+    if name not in known and not has_splits(name) and ending(name) != ".csv":
         raise unknown_name("KITTI list", name, known)
     kinds = _BENCHMARK.get(name, _RAW)
     if depth not in kinds:
@@ -174,13 +174,15 @@ class KittiReader(Reader):
 
     def stored(self, index: int) -> Sample:
         frame = self._frames[index]
-        rgb = _picture(frame.picture)
+        rgb, orientation = read_picture(Path(frame.picture))
         size = rgb.shape[:2]
         metres = self._metres(frame, size)
         if not frame.right:
-            return make_sample(rgb, metres, frame.picture)
+            return make_sample(rgb, metres, frame.picture, orientation=orientation)
+        right = read_picture(Path(frame.right))
         focal_baseline = self._calibration(frame, size).focal_baseline
-        return make_sample(rgb, metres, frame.picture, _picture(frame.right), focal_baseline)
+        turned = max(orientation, right.orientation)
+        return make_sample(rgb, metres, frame.picture, right.rgb, focal_baseline, turned)
 
     def _metres(self, frame: Frame, size: tuple[int, int]) -> np.ndarray:
         if self._depth == "none":
@@ -208,10 +210,6 @@ class KittiReader(Reader):
                 "(rows, columns); give the pictures at their own size"
             )
         return calibration
-
-
-def _picture(file: str) -> np.ndarray:
-    return decode_rgb(read_bytes(Path(file)), file)
 
 
 def _sixteen_bits(file: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_depth.data.reader import read_bytes
+from keras_depth.data.text_files import lines
 from keras_depth.errors import InputError
 from keras_depth.geometry import Intrinsics
 
@@ -96,8 +97,8 @@ class _File:
 
     def __init__(self, path: str | Path):
         self._path = path
-        lines = read_bytes(Path(path)).decode("utf-8", "replace").splitlines()
-        split = (line.partition(":") for line in lines)
+        content = read_bytes(Path(path))
+        split = (line.partition(":") for _, line in lines(content, str(path)))
         self._texts = {key.strip(): text for key, colon, text in split if colon}
 
     def __contains__(self, key: str) -> bool:

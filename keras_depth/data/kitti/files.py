@@ -11,14 +11,15 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_depth.data.kitti import lists
-from keras_depth.data.listing import Folders
-from keras_depth.data.splits import hold_out_scenes
+from keras_depth.data.reader import NoSplit
+from keras_depth.data.splits import choose_held_out
 from keras_depth.errors import InputError
+from keras_depth.listing import Folders, ending
 
 
 class Frame(NamedTuple):
@@ -43,14 +44,14 @@ class Frame(NamedTuple):
         return [file for file in wanted if file]
 
 
-_DATE = re.compile(r"2011_\d\d_\d\d")
-_DRIVE = re.compile(r"2011_\d\d_\d\d_drive_(\d{4})_sync")
-_PICTURE = re.compile(r"(\d+)\.(?:png|jpg)")
+_DATE = re.compile(r"2011_\d\d_\d\d", re.ASCII)
+_DRIVE = re.compile(r"2011_\d\d_\d\d_drive_(\d{4})_sync", re.ASCII)
+_PICTURE = re.compile(r"(\d+)\.(?:png|jpg)", re.ASCII | re.IGNORECASE)
 
 
 def has_splits(name: str) -> bool:
     """Tells whether `name` is a list with splits: a published one, or a folder of csv files."""
-    if name in ("all", *BENCHMARKS) or name.endswith(".csv"):
+    if name in ("all", *BENCHMARKS) or ending(name) == ".csv":
         return False
     return name in lists.LISTS or Path(name).expanduser().is_dir()
 
@@ -69,7 +70,7 @@ def raw_frames(
     depth: str,
     folders: Folders,
     hold_out: float = 0.0,
-) -> tuple[list[Frame], int]:
+) -> tuple[list[Frame], int, str]:
     """Returns the frames of a list of KITTI raw, whether their files exist or not.
 
     Args:
@@ -82,7 +83,8 @@ def raw_frames(
         hold_out: for "all" and a csv file, the part of the drives kept for validation.
 
     Returns:
-        The frames whose depth KITTI has, and the number of others in the list.
+        The frames whose depth KITTI has; the number of others in the list; and what was held out,
+        such as "2 of 10 drives", or "".
 
     Raises:
         InputError: no folder, or more than one, looks like KITTI raw; KITTI has no such depth of
@@ -92,8 +94,9 @@ def raw_frames(
     annotated = _annotated_drives(path, folders) if depth == "annotated" else {}
     frames = []
     chosen = _found(root, folders) if name == "all" else _listed(name, split)
+    held_out = ""
     if not has_splits(name) and split:
-        chosen = _part(chosen, split, hold_out, path)
+        chosen, held_out = _part(chosen, split, hold_out, path)
     measured = lists.with_depth(chosen, depth)
     if chosen and not measured:
         raise InputError(
@@ -108,19 +111,20 @@ def raw_frames(
                 "pair is named by its left one: use list=eigen or list=kitti"
             )
         frames.append(_raw_frame(root, listed, stereo, depth, folders, annotated))
-    return frames, len(chosen) - len(measured)
+    return frames, len(chosen) - len(measured), held_out
 
 
 def _raw_root(path: Path, folders: Folders) -> str:
-    return folders.root(
+    return _root(
         path,
+        folders,
         "KITTI raw, i.e. dates such as 2011_09_26",
         lambda folder: any(map(_DATE.fullmatch, folders[folder])),
     )
 
 
 def _listed(name: str, split: str | None) -> list[lists.Frame]:
-    if name.endswith(".csv"):
+    if ending(name) == ".csv":
         return lists.load(name, "")
     known = lists.splits(name)
     if split is None and "test" not in known:
@@ -129,22 +133,24 @@ def _listed(name: str, split: str | None) -> list[lists.Frame]:
     return lists.load(name, split or "test")
 
 
-def _part(frames: list[lists.Frame], split: str, hold_out: float, path: Path) -> list[lists.Frame]:
-    """Returns the frames of the drives that are held out, or of the others."""
+def _part(
+    frames: list[lists.Frame], split: str, hold_out: float, path: Path
+) -> tuple[list[lists.Frame], str]:
+    """Returns the frames of the drives that are held out, or of the others; and what is."""
     if split == "test":
-        raise InputError(
+        raise NoSplit(
             f"{path}: a csv file and list=all have no test frames of their own; leave out the"
             " split to take all, or let list be a folder with test.csv"
         )
     if not hold_out:
-        raise InputError(
+        raise NoSplit(
             f"{path}: a csv file and list=all have no split of their own; keep some drives for"
             " validation with the option hold_out=0.1 of the data set"
         )
     drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
-    kept = hold_out_scenes(drives, hold_out, path)
+    held, how = choose_held_out(drives, hold_out, path, "drives")
     wanted = split == "validation"
-    return [f for f, drive in zip(frames, drives, strict=True) if (drive in kept) == wanted]
+    return [frame for frame, out in zip(frames, held, strict=True) if out == wanted], how
 
 
 def _found(root: str, folders: Folders) -> list[lists.Frame]:
@@ -177,7 +183,7 @@ def _annotated_drives(path: Path, folders: Folders) -> dict[str, str]:
         }
 
     sought = "annotated depth, {train,val}/<drive>/proj_depth/groundtruth"
-    roots = folders.roots(path, sought, lambda root: bool(drives(root)))
+    roots = _roots(path, folders, sought, lambda root: bool(drives(root)))
     return {drive: folder for root in roots for drive, folder in drives(root).items()}
 
 
@@ -207,10 +213,10 @@ def _raw_frame(
         key=f"{date}/{name}/{camera}/{stem}",
         side=side,
         drive=drive,
-        picture=folders.picture(f"{drive}/{camera}/data", stem),
-        right=folders.picture(f"{drive}/image_03/data", stem) if stereo else "",
-        depth=measured,
-        calibration=tuple(calibration),
+        picture=_picture(folders, f"{drive}/{camera}/data", stem),
+        right=_picture(folders, f"{drive}/image_03/data", stem) if stereo else "",
+        depth=folders.find(measured) or measured,
+        calibration=tuple(folders.find(file) or file for file in calibration),
     )
 
 
@@ -253,8 +259,9 @@ def benchmark_frames(
         InputError: no folder, or more than one, looks like the benchmark.
     """
     benchmark = BENCHMARKS[name]
-    root = folders.root(
+    root = _root(
         path,
+        folders,
         f"KITTI {name}, i.e. training/{benchmark.left} with training/{benchmark.depth}",
         lambda folder: {benchmark.left, benchmark.depth} <= folders[f"{folder}/training"],
     )
@@ -271,13 +278,56 @@ def benchmark_frames(
             key=f"training/{benchmark.left}/{stem}",
             side="l",
             drive="",
-            picture=folders.picture(f"{training}/{benchmark.left}", stem),
-            right=folders.picture(f"{training}/{benchmark.right}", stem) if stereo else "",
-            depth=measured if depth != "none" else "",
-            calibration=(calibration,) if stereo or depth != "none" else (),
+            picture=_picture(folders, f"{training}/{benchmark.left}", stem),
+            right=_picture(folders, f"{training}/{benchmark.right}", stem) if stereo else "",
+            depth=(folders.find(measured) or measured) if depth != "none" else "",
+            calibration=(folders.find(calibration) or calibration,)
+            if stereo or depth != "none"
+            else (),
         )
 
 
 def _stems(names: Iterable[str]) -> list[str]:
     """Returns the numbers of the images among the files, each once."""
     return sorted({picture[1] for name in names if (picture := _PICTURE.fullmatch(name))})
+
+
+def _picture(folders: Folders, folder: str, stem: str) -> str:
+    """Returns the file of an image: .png as published, or the .jpg that many convert it to."""
+    png, jpg = (f"{folder}/{stem}{suffix}" for suffix in (".png", ".jpg"))
+    return folders.find(png) or folders.find(jpg) or png
+
+
+def _roots(path: Path, folders: Folders, sought: str, wanted: Callable[[str], bool]) -> list[str]:
+    """Finds the roots of a data set: `path` itself, or else folders in it.
+
+    Args:
+        path: where to look.
+        folders: what is in each folder.
+        sought: what a root is, for the message.
+        wanted: tells whether a folder is a root.
+
+    Raises:
+        InputError: there is none.
+    """
+    if wanted(str(path)):
+        return [str(path)]
+    found = [f"{path}/{name}" for name in sorted(folders[str(path)]) if wanted(f"{path}/{name}")]
+    if not found:
+        raise InputError(
+            f"{path}: looked here and one folder down for {sought} and found none; give the "
+            "folder that holds it"
+        )
+    return found
+
+
+def _root(path: Path, folders: Folders, sought: str, wanted: Callable[[str], bool]) -> str:
+    """Finds the only root of a data set, see `_roots`.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    found = _roots(path, folders, sought, wanted)
+    if len(found) > 1:
+        raise InputError(f"{path}: found {sought}, in {', '.join(found)}; give one of these")
+    return found[0]

@@ -28,14 +28,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_depth.data.reader import SPLITS
+from keras_depth.data.reader import SPLITS, NoSplit
+from keras_depth.data.text_files import rows
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.listing import ending, look, named
 from keras_depth.registry import Registry
 
 _FOLDER = Path(__file__).parent
 _COLUMNS = ["date", "drive", "side", "frames"]
 _ROW = re.compile(
-    r"(\d{4}_\d\d_\d\d),(\d{4}),([lr]),(\d{1,6}(?:-\d{1,6})?(?: \d{1,6}(?:-\d{1,6})?)*)"
+    r"(\d{4}_\d\d_\d\d),(\d{4}),([lr]),(\d{1,6}(?:-\d{1,6})?(?: \d{1,6}(?:-\d{1,6})?)*)",
+    re.ASCII,
 )
 
 LISTS: Registry[list[str]] = Registry("KITTI list", {
@@ -84,7 +87,7 @@ def splits(name: str) -> list[str]:
     folder = Path(name).expanduser()
     if name in LISTS or not folder.is_dir():
         return LISTS[name].copy()
-    found = [split for split in SPLITS if (folder / f"{split}.csv").is_file()]
+    found = [split for split in SPLITS if named(look(folder).files, f"{split}.csv")]
     if not found:
         raise InputError(
             f"{folder}: this folder has no train.csv, validation.csv or test.csv; give a folder "
@@ -104,7 +107,7 @@ def load(name: str | Path, split: str) -> list[Frame]:
         InputError: the list or the split is unknown, or its file is missing, damaged or names a
             frame twice.
     """
-    if str(name).endswith(".csv"):
+    if ending(name) == ".csv":
         return _read(Path(name).expanduser())
     name = str(name)
     known = splits(name)
@@ -112,11 +115,11 @@ def load(name: str | Path, split: str) -> list[Frame]:
         raise unknown_name("split", split, known)
     if split not in known:
         instead = _INSTEAD.get(name, f"add {split}.csv to the folder")
-        raise InputError(
+        raise NoSplit(
             f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {instead}"
         )
     if name not in LISTS:
-        return _read(Path(name).expanduser() / f"{split}.csv")
+        return _read(named(look(Path(name).expanduser()).files, f"{split}.csv")[0])
     if split == "test" and name in _TESTED_ON_EIGEN:
         name = "eigen"
     return _read(_FOLDER / f"{name}_{split}.csv")
@@ -125,17 +128,17 @@ def load(name: str | Path, split: str) -> list[Frame]:
 def write(frames: Iterable[Frame], path: str | Path) -> None:
     """Writes frames, in their order, to a csv file that `load` reads."""
     with open(path, "w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(_COLUMNS)
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(_COLUMNS)
         for (date, drive, side), group in itertools.groupby(frames, lambda frame: frame[:3]):
-            rows.writerow([date, f"{drive:04d}", side, _ranges(frame.number for frame in group)])
+            table.writerow([date, f"{drive:04d}", side, _ranges(frame.number for frame in group)])
 
 
 def drives() -> dict[tuple[str, int], int]:
     """Returns the number of stereo pairs of every drive of KITTI raw, by date and drive."""
     with open(_FOLDER / "drives.csv", newline="") as file:
-        rows = csv.DictReader(file)
-        return {(row["date"], int(row["drive"])): int(row["frames"]) for row in rows}
+        table = csv.DictReader(file)
+        return {(row["date"], int(row["drive"])): int(row["frames"]) for row in table}
 
 
 def with_depth(frames: Iterable[Frame], depth: str) -> list[Frame]:
@@ -167,15 +170,20 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 def _read(path: Path) -> list[Frame]:
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"{path}: the list cannot be read ({reason}); give a csv file") from None
-    header = ",".join(_COLUMNS)
-    if not lines or lines[0] != header:
-        raise InputError(f"{path}, line 1: a list of KITTI frames starts with {header}; add it")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: the list cannot be read ({error.strerror}); give a csv file"
+        ) from None
+    found = iter(rows(content, str(path)))
+    _, heading = next(found, (1, []))
+    if [cell.lower() for cell in heading] != _COLUMNS:
+        raise InputError(
+            f"{path}, line 1: a list of KITTI frames starts with {','.join(_COLUMNS)}; add it"
+        )
     frames: dict[Frame, None] = {}  # a set that keeps their order
-    for number, line in enumerate(lines[1:], 2):
+    for number, cells in found:
+        line = ",".join(cells)
         row = _parse(line)
         if not row:
             raise InputError(

@@ -11,7 +11,7 @@ from keras_depth.data.kitti.files import BENCHMARKS, drives_there, has_splits
 from keras_depth.data.official import Count, Official
 from keras_depth.data.reader import Reader
 
-_DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4})_sync")
+_DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4})_sync", re.ASCII)
 
 Drive = tuple[str, int]  # date and number
 

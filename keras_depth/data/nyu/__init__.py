@@ -19,12 +19,12 @@ from typing import Any
 
 from keras_depth.data.nyu.layouts import LAYOUTS, Labelled, Layout, scene_of
 from keras_depth.data.nyu.lists import LISTS, choose
-from keras_depth.data.reader import Reader, Sample, check_split, make_sample
+from keras_depth.data.reader import NoSplit, Reader, Sample, check_split, make_sample
 from keras_depth.data.splits import (
     check_hold_out,
     check_max_missing,
+    choose_held_out,
     describe_missing,
-    hold_out_scenes,
 )
 from keras_depth.errors import InputError, check_choice
 
@@ -49,8 +49,8 @@ def open_nyu(
         split: "train", "validation", "test", or None: the test frames if there are any, otherwise
             all frames.
         depth: "filled", or "raw" for the labelled file's depth as measured, holes 0.
-        hold_out: the part of the training scenes that "train" leaves to "validation"; no scene is
-            split. With 0, "validation" is the test frames.
+        hold_out: the part of the training scenes that "train" leaves to "validation": whole ones,
+            or the last frames of a single one. With 0, "validation" is the test frames.
         max_missing: the share of the split's frames, 0 to 1, that may be left out.
         list: "official", or one of the splits that papers made of their own, see `nyu.lists`.
 
@@ -105,13 +105,17 @@ class NyuReader(Reader):
         lack = describe_missing(
             f"{layout.path}: {title}", len(self), self.missing, max_missing, layout.missing_word
         )
+        apart = "" if chosen == "all" else layout.unlisted()
+        apart = apart and f"; {apart}"
         if not self._frames:
-            raise InputError(
+            raise NoSplit(
                 f"{layout.path}: no {chosen} frames in the {layout.title} layout "
-                f"({_counts(layout)} there){layout.remark}; ask for another split, or complete the "
-                "folder"
+                f"({_counts(layout)} there){layout.remark}{apart}; ask for another split, or"
+                " complete the folder"
             )
-        self.description = f"{title}: {len(self)} frames from {layout.path}{layout.remark}{lack}"
+        self.description = (
+            f"{title}: {len(self)} frames from {layout.path}{layout.remark}{lack}{apart}"
+        )
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -124,7 +128,9 @@ class NyuReader(Reader):
 
     def stored(self, index: int) -> Sample:
         frame = self._frames[index]
-        return make_sample(*self._layout.load(frame), self._layout.name(frame))
+        picture, metres = self._layout.load(frame)
+        name, orientation = self._layout.name(frame), picture.orientation
+        return make_sample(picture.rgb, metres, name, orientation=orientation)
 
 
 def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[Any], list[str], str]:
@@ -137,7 +143,7 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
         return sum(frames.values(), []), sum(files.values(), []), "all"
     if split == "validation" and not hold_out and "validation" not in frames:
         if not tested:
-            raise InputError(
+            raise NoSplit(
                 f"{layout.path}: no test frames to validate on in the {layout.title} layout "
                 f"({_counts(layout)} there); keep some training scenes for it with --set "
                 "data.hold_out=0.05"
@@ -145,17 +151,14 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
         return test, files.get("test", []), "validation, which are the test frames"
     if split in ("train", "validation") and hold_out and train:
         scenes = [layout.scene(frame) for frame in train]
-        kept = hold_out_scenes(scenes, hold_out, layout.path)
+        held, how = choose_held_out(scenes, hold_out, layout.path, "training scenes")
         wanted = split == "validation"
-        return (
-            [
-                frame
-                for frame, scene in zip(train, scenes, strict=True)
-                if (scene in kept) == wanted
-            ],
-            [file for file in files.get("train", []) if (scene_of(file) in kept) == wanted],
-            f"{split} ({len(kept)} of {len(set(scenes))} training scenes held out)",
-        )
+        chosen = [frame for frame, out in zip(train, held, strict=True) if out == wanted]
+        # Of a single scene, what is missing is counted as training's.
+        kept = {scene for scene, out in zip(scenes, held, strict=True) if out}
+        kept = kept if len(set(scenes)) > 1 else set()
+        missing = [file for file in files.get("train", []) if (scene_of(file) in kept) == wanted]
+        return chosen, missing, f"{split} ({how} held out)"
     part = split or "test"
     return frames.get(part, []), files.get(part, []), part
 

@@ -3,14 +3,12 @@
 The table in `nyu/__init__.py` says what each stores.
 """
 
-import csv
-import io
-import os
 import re
 import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -21,16 +19,17 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from keras_depth import depth_png
-from keras_depth.data.listing import Folders
 from keras_depth.data.nyu import kinect
 from keras_depth.data.prepared import tfrecords
-from keras_depth.data.reader import read_bytes
+from keras_depth.data.reader import read_bytes, read_picture
+from keras_depth.data.text_files import is_heading, rows
 from keras_depth.errors import InputError, check_installed
-from keras_depth.images import decode_rgb
+from keras_depth.images import Picture, decode_picture
+from keras_depth.listing import Folders, ending, look, names, walk
 
 _LISTS = Path(__file__).parent
 # Parts of one scene are 0001a, 0001b, ...; DenseDepth's names end in _out.
-_SCENE = re.compile(r"([a-z_]+_\d{1,4})[a-z]?(?:_out.*)?")
+_SCENE = re.compile(r"([a-z_]+_[0-9]{1,4})[a-z]?(?:_out.*)?")
 
 
 def scene_of(file: str | Path) -> str:
@@ -69,8 +68,8 @@ class Layout(ABC):
         """Returns the folder or file of this layout, at or under `path`; None if there is none."""
 
     @abstractmethod
-    def load(self, frame: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Returns uint8 (H, W, 3) RGB and (H, W) metres, 0 = not measured."""
+    def load(self, frame: Any) -> tuple[Picture, np.ndarray]:
+        """Returns the picture, and (h, w) metres, 0 = not measured."""
 
     @abstractmethod
     def name(self, frame: Any) -> str:
@@ -83,6 +82,17 @@ class Layout(ABC):
     def scene(self, frame: Any) -> str:
         """Returns the scene of a training frame."""
         return scene_of(self.name(frame))
+
+    def unlisted(self) -> str:
+        """Says which folders are of no official training scene; "" if all are."""
+        frames = self.frames.get("unlisted", [])
+        if not frames:
+            return ""
+        folders = sorted({str(Path(self.name(frame)).parent) for frame in frames})
+        return (
+            f"{len(frames)} frames are in {len(folders)} folders that are not named as official"
+            f" training scenes are, such as kitchen_0003, first {folders[0]}"
+        )
 
 
 _BLOCK = 25  # frames
@@ -117,10 +127,11 @@ class Labelled(Layout):
     @staticmethod
     def find(path: Path) -> Path | None:
         if path.is_file():
-            return path if path.suffix == ".mat" else None
-        return next(iter(sorted(path.glob("*labeled*.mat"))), None)
+            return path if ending(path) == ".mat" else None
+        files = look(path).files
+        return next((f for f in files if ending(f) == ".mat" and "labeled" in f.name.lower()), None)
 
-    def load(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: int) -> tuple[Picture, np.ndarray]:
         try:
             image, depth = self._file["images"][frame], self._file[self._key][frame]
         except OSError:
@@ -128,7 +139,7 @@ class Labelled(Layout):
                 f"{self.name(frame)}: cannot be read; download the file again"
             ) from None
         # MATLAB stores columns first: every axis comes reversed.
-        return image.transpose(2, 1, 0), depth.T
+        return Picture(image.transpose(2, 1, 0)), depth.T
 
     def name(self, frame: int) -> str:
         return f"{self.path}[{frame}]"
@@ -155,44 +166,42 @@ class DenseDepth(Layout):
     def __init__(self, path: Path, raw: bool = False):
         self.path, self._lock = path, threading.Lock()
         self._zip = _open_zip(path) if path.is_file() else None
-        names = self._zip.namelist() if self._zip else os.listdir(path)
+        there = self._zip.namelist() if self._zip else names(path)
         # List the archive, or each folder: asking for 100,000 files one by one takes minutes.
-        archived, folders = frozenset(names), Folders()
-
-        def there(file: str) -> bool:
-            return file in archived if self._zip else folders.have(f"{path}/{file}")
-
+        folders = Folders(_by_folder(path, there) if self._zip else {})
         self.frames, self.missing = {}, {}
-        for split, name in _csv_names(names).items():
-            rows = self._rows(name)
-            absent = [next((file for file in row if not there(file)), "") for row in rows]
-            self.frames[split] = [row for row, file in zip(rows, absent, strict=True) if not file]
-            self.missing[split] = [f"{path}/{file}" for file in absent if file]
+        for split, name in _csv_names(there).items():
+            self.frames[split], self.missing[split] = [], []
+            for row in self._rows(name):
+                found = [folders.find(f"{path}/{file}") for file in row]
+                if None in found:
+                    self.missing[split].append(f"{path}/{row[found.index(None)]}")
+                else:
+                    rgb, depth = (str(file).removeprefix(f"{path}/") for file in found)
+                    self.frames[split].append((rgb, depth))
 
     @staticmethod
     def find(path: Path) -> Path | None:
         if path.is_file():
-            return path if path.suffix == ".zip" else None
+            return path if ending(path) == ".zip" else None
         for folder in (path, path / "data", path / "nyu_data", path / "nyu_data" / "data"):
-            if folder.is_dir() and _csv_names(os.listdir(folder)):
+            if folder.is_dir() and _csv_names(names(folder)):
                 return folder
-        archives = (p for p in sorted(path.glob("*.zip")) if zipfile.is_zipfile(p))
+        archives = (p for p in look(path).files if ending(p) == ".zip" and zipfile.is_zipfile(p))
         return next((p for p in archives if _csv_names(_open_zip(p).namelist())), None)
 
     def _rows(self, name: str) -> list[tuple[str, str]]:
         """Returns (picture, depth) of each row, from the csv's folder on."""
-        text = self._read(name).decode("utf-8", "replace")
-        rows = []
-        # Copies differ in their line endings; csv accepts both.
-        for line, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
-            if not row:
+        pairs = []
+        for place, (line, row) in enumerate(rows(self._read(name), f"{self.path}/{name}")):
+            if place == 0 and is_heading(row):
                 continue
             where = f"{self.path}/{name}, line {line}"
             if len(row) != 2:
                 raise InputError(f"{where}: has {len(row)} columns, not picture,depth; restore it")
             pair = []
             for entry in row:
-                parts = PurePosixPath(entry.strip()).parts
+                parts = PurePosixPath(entry).parts
                 if not parts or parts[0] == "/" or ".." in parts or "\\" in entry:
                     raise InputError(
                         f"{where}: {entry!r} is not a path within the data set; correct it"
@@ -200,8 +209,8 @@ class DenseDepth(Layout):
                 # Rows start with the csv's own folder.
                 parts = parts[1:] if parts[0] == "data" else parts
                 pair.append(str(PurePosixPath(name).parent.joinpath(*parts)))
-            rows.append((pair[0], pair[1]))
-        return rows
+            pairs.append((pair[0], pair[1]))
+        return pairs
 
     def _read(self, name: str) -> bytes:
         if self._zip is None:
@@ -213,7 +222,7 @@ class DenseDepth(Layout):
         except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise InputError(f"{self.path}/{name}: {error}; download the archive again") from None
 
-    def load(self, frame: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: tuple[str, str]) -> tuple[Picture, np.ndarray]:
         rgb, depth = (self._read(name) for name in frame)
         name = f"{self.path}/{frame[1]}"
         stored = depth_png.decode_units(depth, name)
@@ -221,7 +230,7 @@ class DenseDepth(Layout):
         if stored.dtype not in scales:
             raise InputError(f"{name}: depth of type {stored.dtype}; this layout has 8 or 16 bits")
         metres = stored.astype(np.float32) * np.float32(scales[stored.dtype])
-        return decode_rgb(rgb, self.name(frame)), metres
+        return decode_picture(rgb, self.name(frame)), metres
 
     def name(self, frame: tuple[str, str]) -> str:
         return f"{self.path}/{frame[0]}"
@@ -236,16 +245,16 @@ class FastDepth(Layout):
     def __init__(self, path: Path, raw: bool = False):
         self.path = path
         parts = {"train": "train", "test": "val"}
-        self.frames = {split: sorted(path.glob(f"{part}/*/*.h5")) for split, part in parts.items()}
+        self.frames = {split: sorted(_h5_files(path / part)) for split, part in parts.items()}
 
     @staticmethod
     def find(path: Path) -> Path | None:
         for root in (path, path / "nyudepthv2"):
-            if any(next(root.glob(f"{part}/*/*.h5"), None) for part in ("train", "val")):
+            if any(next(_h5_files(root / part), None) for part in ("train", "val")):
                 return root
         return None
 
-    def load(self, frame: Path) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: Path) -> tuple[Picture, np.ndarray]:
         try:
             with h5py.File(frame, "r") as file:
                 rgb, depth = file["rgb"][...], file["depth"][...]
@@ -255,7 +264,7 @@ class FastDepth(Layout):
             raise InputError(f"{frame}: not an HDF5 file, or cut short; restore it") from None
         if rgb.ndim != 3 or rgb.shape[0] != 3:
             raise InputError(f"{frame}: rgb is {rgb.shape}, not (3, height, width); restore it")
-        return cv2.merge(list(rgb)), depth
+        return Picture(cv2.merge(list(rgb))), depth
 
     def name(self, frame: Path) -> str:
         return str(frame)
@@ -308,10 +317,10 @@ class Tfds(Layout):
         # The last of several versions.
         infos = [*path.glob("nyu_depth_v2/*/dataset_info.json"), *path.glob("*/dataset_info.json"),
                  *path.glob("dataset_info.json")]  # fmt: skip
-        infos = [i for i in infos if re.search(r'"name": *"nyu_depth_v2"', i.read_text())]
+        infos = [i for i in infos if re.search(rb'"name": *"nyu_depth_v2"', read_bytes(i))]
         return max(infos).parent if infos else None
 
-    def load(self, frame: tuple) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: tuple) -> tuple[Picture, np.ndarray]:
         try:
             example = self._example(frame)
         except InputError:
@@ -321,7 +330,7 @@ class Tfds(Layout):
                 f"{self.name(frame)}: damaged record ({type(error).__name__}); prepare "
                 "the data set again"
             ) from error
-        return example["image"], example["depth"].astype(np.float32)
+        return Picture(example["image"]), example["depth"].astype(np.float32)
 
     def _example(self, frame: tuple) -> dict[str, np.ndarray]:
         if frame[0] in self._sources:
@@ -357,30 +366,30 @@ class Bts(Layout):
         train, test = set(_listed("train_scenes.csv")), _test_indices(None)
         self.frames = {"train": [], "test": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
-        for folder, _, names in sorted(os.walk(path, followlinks=True)):
-            color = {m[1]: name for name in names if (m := _RGB.fullmatch(name))}
-            depth = {m[1]: name for name in names if (m := _SYNC_DEPTH.fullmatch(name))}
-            scene = _SCENE.fullmatch(Path(folder).name)
+        for folder, files in _folders(path):
+            color = {m[1]: file for file in files if (m := _RGB.fullmatch(file.name))}
+            depth = {m[1]: file for file in files if (m := _SYNC_DEPTH.fullmatch(file.name))}
+            scene = _SCENE.fullmatch(folder.name)
             for number in sorted(color.keys() | depth.keys()):
                 # Test frames are in folders named by room type, under their labelled index.
                 if scene:
                     split = "train" if scene[1] in train else "unlisted"
                 else:
                     split = "test" if int(number) in test else "unlisted"
-                files = [Path(folder, kind[number]) for kind in (color, depth) if number in kind]
-                if len(files) == 2:
-                    self.frames[split].append(tuple(files))
+                pair = [kind[number] for kind in (color, depth) if number in kind]
+                if len(pair) == 2:
+                    self.frames[split].append(tuple(pair))
                 else:
-                    self.missing[split].append(str(files[0]))
+                    self.missing[split].append(str(pair[0]))
 
     @staticmethod
     def find(path: Path) -> Path | None:
-        return path if _holds(path, "sync_depth_*.png") else None
+        return path if _holds(path, _SYNC_DEPTH) else None
 
-    def load(self, frame: tuple[Path, Path]) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: tuple[Path, Path]) -> tuple[Picture, np.ndarray]:
         rgb, depth = frame
         return (
-            decode_rgb(read_bytes(rgb), str(rgb)),
+            read_picture(rgb),
             depth_png.decode(read_bytes(depth), str(depth), depth_png.MILLIMETRES),
         )
 
@@ -401,40 +410,67 @@ class Raw(Layout):
         train = set(_listed("train_scenes.csv"))
         self.frames = {"train": [], "unlisted": []}
         self.missing = {split: [] for split in self.frames}
-        for folder, _, names in sorted(os.walk(path, followlinks=True)):
-            pairs, alone = kinect.pair(names)
-            scene = _SCENE.fullmatch(Path(folder).name)
+        for folder, files in _folders(path):
+            pairs, alone = kinect.pair(file.name for file in files)
+            scene = _SCENE.fullmatch(folder.name)
             split = "train" if scene and scene[1] in train else "unlisted"
-            self.frames[split] += [(folder, rgb, depth) for rgb, depth in pairs]
+            self.frames[split] += [(str(folder), rgb, depth) for rgb, depth in pairs]
             self.missing[split] += [str(Path(folder, name)) for name in alone]
 
     @staticmethod
     def find(path: Path) -> Path | None:
-        return path if _holds(path, "d-*.pgm") and _holds(path, "r-*.ppm") else None
+        held = _holds(path, kinect.DEPTH_FILE) and _holds(path, kinect.COLOR_FILE)
+        return path if held else None
 
-    def load(self, frame: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
+    def load(self, frame: tuple[str, str, str]) -> tuple[Picture, np.ndarray]:
         rgb, depth = (Path(frame[0], name) for name in frame[1:])
-        picture = decode_rgb(read_bytes(rgb), str(rgb))
+        picture = read_picture(rgb).rgb
         if picture.shape[:2] != kinect.SIZE:
             raise InputError(
                 f"{rgb}: the picture is {picture.shape[:2]}, where the Kinect's is {kinect.SIZE} "
                 "(rows, columns); restore the file"
             )
-        return kinect.align(picture, kinect.decode_disparity(read_bytes(depth), str(depth)))
+        disparity = kinect.decode_disparity(read_bytes(depth), str(depth))
+        aligned, metres = kinect.align(picture, disparity)
+        return Picture(aligned), metres
 
     def name(self, frame: tuple[str, str, str]) -> str:
         return str(Path(frame[0], frame[2]))  # a picture may serve two depth files
 
 
-_RGB = re.compile(r"rgb_(\d+)\.(?:jpg|png)")
-_SYNC_DEPTH = re.compile(r"sync_depth_(\d+)\.png")
+_RGB = re.compile(r"rgb_([0-9]+)\.(?i:jpg|png)")
+_SYNC_DEPTH = re.compile(r"sync_depth_([0-9]+)\.(?i:png)")
 
 LAYOUTS: tuple[type[Layout], ...] = (Labelled, DenseDepth, FastDepth, Tfds, Bts, Raw)
 
 
-def _holds(path: Path, pattern: str) -> bool:
-    """Tells whether files of this name are in the folder, or up to three levels below."""
-    return any(next(path.glob(f"{'*/' * level}{pattern}"), None) for level in range(4))
+def _holds(path: Path, pattern: re.Pattern) -> bool:
+    """Tells whether a file of this name is in the folder, or up to three levels below."""
+    if not path.is_dir():
+        return False
+    return any(pattern.fullmatch(f.name) for _, each in walk(path, levels=3) for f in each.files)
+
+
+def _folders(path: Path) -> list[tuple[Path, list[Path]]]:
+    """Returns all folders and the files in each, in alphabetic order of the folders."""
+    found = [(folder, listing.files) for folder, listing in walk(path)]
+    return sorted(found, key=lambda each: str(each[0]))
+
+
+def _h5_files(path: Path) -> Iterator[Path]:
+    """Yields the .h5 files of the scenes in a folder."""
+    if path.is_dir():
+        scenes = (listing.files for folder, listing in walk(path, levels=1) if folder != path)
+        yield from (file for files in scenes for file in files if ending(file) == ".h5")
+
+
+def _by_folder(path: Path, archived: list[str]) -> dict[str, frozenset[str]]:
+    """Returns the names in each folder of an archive."""
+    found: dict[str, set[str]] = {}
+    for name in archived:
+        folder, _, file = f"{path}/{name}".rpartition("/")
+        found.setdefault(folder, set()).add(file)
+    return {folder: frozenset(each) for folder, each in found.items()}
 
 
 def _listed(name: str) -> list[str]:
@@ -466,5 +502,5 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 def _csv_names(names: list[str]) -> dict[str, str]:
     """Returns split -> name of its csv, for those among `names`."""
     files = {"train": "nyu2_train.csv", "test": "nyu2_test.csv"}
-    by_name = {name.rsplit("/", 1)[-1]: name for name in names if name.endswith(".csv")}
+    by_name = {name.rsplit("/", 1)[-1].lower(): name for name in names}
     return {split: by_name[file] for split, file in files.items() if file in by_name}

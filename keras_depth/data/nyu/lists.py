@@ -14,6 +14,7 @@ lacks some draws the same ones.
 """
 
 import hashlib
+import os
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -47,7 +48,7 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
         known = "labelled or DenseDepth" if name == "das2024" else "DenseDepth"
         raise InputError(
             f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
-            " give data.list=official (evaluate: --data-option list=official)"
+            " give --set data.list=official"
         )
     drawn = iter(_shuffle(layout))
     frames: dict[str, list[Any]] = {}
@@ -80,6 +81,6 @@ def _shuffle(layout: DenseDepth) -> list[tuple[Any, str | None]]:
         frame, file = row
         # An image and its depth differ only in their ending.
         name = (file or layout.name(frame)).removeprefix(f"{layout.path}/")
-        return hashlib.sha256(str(PurePosixPath(name).with_suffix("")).encode()).digest()
+        return hashlib.sha256(os.fsencode(PurePosixPath(name).with_suffix(""))).digest()
 
     return sorted(rows, key=place)

@@ -28,9 +28,9 @@ from tqdm import tqdm
 from keras_depth.data import open_reader
 from keras_depth.data.pipeline import resize
 from keras_depth.data.prepared import tfrecords
-from keras_depth.data.prepared.reader import COPIED_SPLITS, NAME, UNFINISHED
-from keras_depth.data.reader import Reader, sample_to_bytes
-from keras_depth.errors import InputError
+from keras_depth.data.prepared.reader import NAME, UNFINISHED
+from keras_depth.data.reader import SPLITS, NoSplit, Reader, sample_to_bytes
+from keras_depth.errors import InputError, cannot_write
 from keras_depth.files import make_folder, replacing, write_text
 
 SHARD_BYTES = 128_000_000  # a shard passes through memory as a whole
@@ -60,8 +60,29 @@ class PreparedConfig(tfds.core.BuilderConfig):
     def reader(self, split: str) -> Reader:
         return _reader(self.data, self.data_dir, split, json.dumps(self.options))
 
+    def readers(self) -> dict[str, Reader]:
+        """Returns the reader of each split that the data set has."""
+        found = {split: self.reader(split) for split in ("train", "validation")}
+        with contextlib.suppress(NoSplit):
+            found["test"] = self.reader("test")
+        return found
 
-@functools.lru_cache(maxsize=len(COPIED_SPLITS))
+    def stored_as(self) -> dict[str, str]:
+        """Returns {"test": "validation"} if the test frames serve for validation, else {}."""
+        keys = {split: _keys(reader) for split, reader in self.readers().items()}
+        return {"test": "validation"} if keys.get("test") == keys["validation"] else {}
+
+    def copied(self) -> dict[str, Reader]:
+        """Returns the readers whose frames are written."""
+        same = self.stored_as()
+        return {split: reader for split, reader in self.readers().items() if split not in same}
+
+
+def _keys(reader: Reader) -> list[str]:
+    return [reader.key(index) for index in range(len(reader))]
+
+
+@functools.lru_cache(maxsize=len(SPLITS))
 def _reader(data: str, data_dir: str | None, split: str, options: str) -> Reader:
     return open_reader(data, data_dir, split, **json.loads(options))
 
@@ -76,7 +97,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
-        readers = {split: config.reader(split) for split in COPIED_SPLITS}
+        readers = config.readers()
         size = tuple(config.size)
         raw = tfds.features.Encoding.BYTES
         features: dict[str, Any] = {
@@ -94,6 +115,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
                 source={split: reader.description for split, reader in readers.items()},
                 rendered=readers["train"].rendered,
                 measured={split: reader.measured for split, reader in readers.items()},
+                stored_as=config.stored_as(),
             ),
         )
 
@@ -109,13 +131,13 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
         config = self.builder_config
         pixels = config.size[0] * config.size[1]
         per_frame = pixels * (10 if config.reader("train").stereo else 7)
-        return {split: _shards(config, split, per_frame) for split in COPIED_SPLITS}
+        return {split: _shards(config, split, per_frame) for split in config.copied()}
 
     def _example_writer(self):
         config = self.builder_config
         if config.keep is None:
             return super()._example_writer()
-        return _Keeper(Path(config.keep), sum(len(config.reader(split)) for split in COPIED_SPLITS))
+        return _Keeper(Path(config.keep), sum(map(len, config.copied().values())))
 
 
 @dataclasses.dataclass
@@ -166,18 +188,25 @@ class _Keeper:
         if kept.exists():
             self._bar.update(len(tfrecords.index(kept)))
         else:
-            with replacing(kept) as partial:
-                self._write(partial, examples)
+            try:
+                with replacing(kept) as partial:
+                    self._write(partial, examples)
+            except InputError:
+                self._bar.close()  # or it would be drawn again, below the message
+                raise
         try:
             os.link(kept, path)
         except OSError:  # a file system without links
             shutil.copyfile(kept, path)
 
     def _write(self, path: Path, examples: Iterable[tuple[str, bytes]]) -> None:
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for _, example in examples:
-                writer.write(example)
-                self._bar.update()
+        try:
+            with tf.io.TFRecordWriter(str(path)) as writer:
+                for _, example in examples:
+                    writer.write(example)
+                    self._bar.update()
+        except tf.errors.OpError as error:  # a full disk, which is no OSError to TensorFlow
+            raise OSError(error.message) from error
 
 
 def prepare(
@@ -187,7 +216,9 @@ def prepare(
     size: tuple[int, int] = (240, 320),
     options: dict[str, Any] | None = None,
 ) -> Path:
-    """Writes a copy of a data set's training and validation frames, at `size`.
+    """Writes a copy of a data set's training, validation and test frames, at `size`.
+
+    Test frames that serve for validation are written once, and have both names.
 
     Killed at any moment and called again, it resumes after the last finished shard. The copy
     appears when it is complete.
@@ -201,7 +232,8 @@ def prepare(
         The folder of the copy, for the reader `prepared`.
 
     Raises:
-        InputError: the data set cannot be read, or `target` holds a copy of that name already.
+        InputError: the data set cannot be read, `target` holds a copy of that name already, or the
+            disk is full.
     """
     target = Path(target).expanduser().resolve()
     name = "_".join(
@@ -214,28 +246,28 @@ def prepare(
         name=name, data=data, data_dir=source, options=options or {}, size=size, keep=str(keep)
     )
     _reader.cache_clear()
-    readers = {split: config.reader(split) for split in COPIED_SPLITS}
     home = target / NAME / name
     for leftover in home.glob(f"{UNFINISHED}*"):
         shutil.rmtree(leftover)
     if any(home.glob("*/dataset_info.json")):
         raise InputError(f"{home}: exists already; remove it to write it again")
-    _continue(keep, _identity(config, readers))
+    _continue(keep, _identity(config))
     tfds.disable_progress_bar()
     logging.getLogger("absl").setLevel(logging.ERROR)
     # tfds prints that it downloads, which it does not.
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder = PreparedDepth(data_dir=target, config=config)
-        builder.download_and_prepare(download_dir=keep / "downloads")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder = PreparedDepth(data_dir=target, config=config)
+            builder.download_and_prepare(download_dir=keep / "downloads")
+    except (OSError, tf.errors.OpError) as error:
+        raise cannot_write(target, error) from error
     shutil.rmtree(keep)
     return Path(builder.data_dir)
 
 
-def _identity(config: PreparedConfig, readers: dict[str, Reader]) -> str:
+def _identity(config: PreparedConfig) -> str:
     """Describes what must not change between two runs that write one copy."""
-    frames = {
-        split: [reader.key(i) for i in range(len(reader))] for split, reader in readers.items()
-    }
+    frames = {split: _keys(reader) for split, reader in config.copied().items()}
     return json.dumps({"config": dataclasses.asdict(config), "frames": frames})
 
 

@@ -7,13 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_depth.data.prepared import tfrecords
-from keras_depth.data.reader import Reader, Sample, make_sample
-from keras_depth.errors import InputError, check_choice, check_installed
+from keras_depth.data.reader import NoSplit, Reader, Sample, check_split, make_sample
+from keras_depth.errors import InputError, check_installed
 
 NAME = "prepared_depth"  # of the tfds builder
 UNFINISHED = "incomplete."  # what tfds calls the folder of a copy that is being written
-# The test split is not copied: scores need the data set's own frames, at their own size.
-COPIED_SPLITS = ("train", "validation")
 
 
 def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
@@ -21,9 +19,11 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
 
     Args:
         data_dir: the copy's folder, or one that `prepare` wrote one copy into.
-        split: "train" or "validation"; None: the validation frames.
+        split: "train", "validation", "test", or None: the test frames if the data set has any,
+            otherwise the validation frames.
 
     Raises:
+        NoSplit: the data set has no test frames, or the copy is of a version that left them out.
         InputError: there is no copy, or more than one; an unknown split; a damaged file.
     """
     check_installed("tfds", "tensorflow_datasets")
@@ -37,9 +37,13 @@ def open_prepared(data_dir: str | Path, split: str | None = None) -> "Prepared":
             f"{path}: holds {what}; give the folder of one that"
             " `python -m keras_depth.data --prepare` has written"
         )
-    if split is not None:
-        check_choice("split of a prepared copy", split, COPIED_SPLITS)
-    return Prepared(found[0], split or "validation")
+    check_split(split)
+    if split:
+        return Prepared(found[0], split)
+    try:
+        return Prepared(found[0], "test")
+    except NoSplit:
+        return Prepared(found[0], "validation")
 
 
 class Prepared(Reader):
@@ -55,9 +59,15 @@ class Prepared(Reader):
                     f"{folder}: is tfds' {info.name}, not a prepared copy; give the folder of one"
                 )
             shape, source = info.features["image"].shape, info.metadata["source"]
+            if split not in source:
+                raise NoSplit(
+                    f"{folder}: this copy has no {split} frames, only {' and '.join(source)}; ask"
+                    " for these, or open the data set itself"
+                )
             self.rendered = bool(info.metadata["rendered"])
             self.measured = bool(info.metadata["measured"][split])
-            files = [Path(file) for file in info.splits[split].filepaths]
+            stored = info.metadata.get("stored_as", {}).get(split, split)
+            files = [Path(file) for file in info.splits[stored].filepaths]
         except InputError:
             raise
         except Exception as error:  # tfds raises errors of many types

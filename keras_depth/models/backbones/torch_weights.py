@@ -1,12 +1,14 @@
 """Loads weights from PyTorch's files, for backbones that keras.applications lacks."""
 
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import keras
 import numpy as np
 
-from keras_depth.errors import InputError, check_installed, first_line
+from keras_depth.errors import InputError, check_installed
 
 
 def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
@@ -31,12 +33,55 @@ def read(path: str | Path, source: str) -> dict[str, np.ndarray]:
     try:
         # A pickle may run any code; with weights_only PyTorch loads tensors alone.
         state = torch.load(path, map_location="cpu", weights_only=True)
-        return {key: tensor.numpy() for key, tensor in state.items()}
-    except Exception as error:  # zipfile's, pickle's and others
-        raise InputError(
-            f"weights {path}: not a file of tensors that PyTorch can read"
-            f" ({first_line(error)}); download {source} again"
-        ) from error
+    except PermissionError:
+        reason = "you may not read it"
+    except Exception:  # zipfile's, pickle's and others
+        reason = _find_fault(path)
+    else:
+        arrays, reason = _arrays(state)
+        if not reason:
+            return arrays
+    # Outside `except`, so that PyTorch's text is not shown: it advises to run whatever code the
+    # pickle holds.
+    raise InputError(
+        f"weights {path}: not a file of tensors that PyTorch can read ({reason}); download"
+        f" {source} again"
+    )
+
+
+def _find_fault(path: Path) -> str:
+    """Says why PyTorch cannot read a file."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if not zipfile.is_zipfile(path):  # its directory is at the end
+        if start[:1] == b"\x80":  # a bare pickle, PyTorch's format before 1.6
+            return "it is damaged, or holds objects other than tensors"
+        known = {b"": "it is empty", b"PK": "it is cut short"}
+        return known.get(start, "it is in another format, or damaged")
+    with zipfile.ZipFile(path) as archive:
+        files = {PurePosixPath(name).name for name in archive.namelist()}
+        if "constants.pkl" in files:
+            return "it is a TorchScript archive, which holds a program"
+        if "data.pkl" not in files:
+            return "it is an archive of something else"
+        try:
+            whole = archive.testzip() is None
+        except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError):
+            whole = False
+    return "it holds objects other than tensors" if whole else "it is damaged"
+
+
+def _arrays(state: object) -> tuple[dict[str, np.ndarray], str]:
+    """Returns the arrays of a state dict; and why it is none, or "" if it is."""
+    if not isinstance(state, Mapping):
+        return {}, f"it holds a {type(state).__name__}, not tensors by name"
+    arrays = {}
+    for key, tensor in state.items():
+        try:
+            arrays[key] = tensor.numpy()
+        except (AttributeError, TypeError, RuntimeError):  # the last two: tensors unlike arrays
+            return {}, f"{key!r} in it is of type {type(tensor).__name__}"
+    return arrays, ""
 
 
 # PyTorch's names of the weights of convolutions and batch norms.

@@ -5,7 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_depth import depth_png
 from keras_depth.data import open_reader
 from keras_depth.data.checks.stereo import match_pair
 from keras_depth.data.folders import open_folder
@@ -77,8 +79,8 @@ def test_the_unit_is_not_guessed(tmp_path):
     recording(tmp_path)
     assert folder_error(tmp_path) == (
         f"{tmp_path}/depth/1.png: a depth picture does not tell its unit; say what it stores for "
-        "one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): train --set "
-        "data.units_per_metre=1000, evaluate --data-option units_per_metre=1000"
+        "one metre, 1000 (millimetres), 5000 (TUM) or 256 (KITTI): --set "
+        "data.units_per_metre=1000"
     )
     for units in (0, -1, float("nan"), float("inf"), "1000"):
         assert "data.units_per_metre is" in folder_error(tmp_path, units_per_metre=units)
@@ -119,7 +121,7 @@ def test_array_errors(tmp_path):
         (
             np.ones((3, 4)),
             "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
-            " map to the color camera or, if both show the same view, resize it to the picture",
+            " map to the color camera or, if both show the same view, give --set data.resize_depth",
         ),
         (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
@@ -161,7 +163,8 @@ def test_files_without_partner_are_named(tmp_path):
     )
     assert folder_error(tmp_path, units_per_metre=1000) == (
         f"{tmp_path}: RGB-D folder, all: 2 of 3 frames (66.7 %) are without all their files, first"
-        f" {files}; give the files of a frame the same name, or go without with max_missing=0.67"
+        f" {files}; give the files of a frame the same name, or go without: --set"
+        " data.max_missing=0.67"
     )
     assert "max_missing=2: a share of the frames" in folder_error(tmp_path, max_missing=2)
     (tmp_path / "depth" / "1.png").unlink()
@@ -274,6 +277,145 @@ def test_one_frame_cannot_be_divided(tmp_path):
         tmp_path, "train", units_per_metre=1000
     )
     assert len(open_folder(tmp_path, "train", units_per_metre=1000, hold_out=0)) == 1
+
+
+# Depth of other files and sizes --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".webp", ".tif", ".tiff", ".JPEG"])
+def test_pictures_of_other_endings(tmp_path, ending):
+    recording(tmp_path, 2)
+    for file in (tmp_path / "rgb").iterdir():
+        write(file.with_suffix(ending), cv2.imread(str(file)))
+        file.unlink()
+    assert metres(open_folder(tmp_path, units_per_metre=1000)) == [1, 2]
+
+
+@pytest.mark.parametrize("ending", [".tif", ".tiff", ".TIFF"])
+def test_tiff_holds_metres_or_units(tmp_path, ending):
+    recording(tmp_path, 2)
+    for file in (tmp_path / "depth").iterdir():
+        file.unlink()
+    for k in (1, 2):
+        write(tmp_path / "depth" / f"{k}{ending}", np.full(SIZE, k + 0.25, np.float32))
+    for units in (None, 1000):  # the unit is that of whole numbers
+        reader = open_folder(tmp_path, units_per_metre=units)
+        assert metres(reader) == [1.25, 2.25] and reader.units_per_metre is None
+    for k in (1, 2):
+        write(tmp_path / "depth" / f"{k}{ending}", np.full(SIZE, 500 * k, np.uint16))
+    assert metres(open_folder(tmp_path, units_per_metre=1000)) == [0.5, 1]
+    assert "a depth picture does not tell its unit" in folder_error(tmp_path)
+
+
+def test_files_that_are_not_read_are_counted(tmp_path):
+    recording(tmp_path, 3)
+    for k in (1, 2, 3):
+        (tmp_path / "depth" / f"{k}.png").rename(tmp_path / "depth" / f"{k}.exr")
+    (tmp_path / "rgb" / "3.png").rename(tmp_path / "rgb" / "3.HEIC")
+    unread = (
+        f"4 files are of endings that are not read (.exr, .heic), first {tmp_path}/rgb/3.HEIC: read"
+        " are .jpg, .jpeg, .png, .ppm, .bmp, .webp, .tif, .tiff as pictures, .png, .pgm, .tif,"
+        " .tiff, .npy as depth; convert pictures to .png, depth to .tiff or .npy"
+    )
+    assert folder_error(tmp_path, units_per_metre=1000) == (
+        f"{tmp_path}, all: no frame has both a picture and a depth map; 2 files without partner,"
+        f" first {tmp_path}/rgb/1.png; {unread}"
+    )
+    write(tmp_path / "depth" / "1.png", np.ones(SIZE, np.uint16))
+    message = folder_error(tmp_path, units_per_metre=1000)
+    assert "1 of 2 frames (50.0 %) are without all their files" in message
+    assert f"; 3 files are of endings that are not read (.exr, .heic), first {tmp_path}" in message
+
+
+def test_depth_of_another_size(tmp_path):
+    write(tmp_path / "color" / "1.jpg", np.zeros((97, 130, 3), np.uint8))
+    depth = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) + 1
+    write(tmp_path / "depth" / "1.png", depth)
+    assert folder_error(tmp_path, units_per_metre=1) == (
+        f"{tmp_path}/color/1.jpg: the picture is (97, 130) but its depth (48, 64) (rows, columns);"
+        " align (register) the depth map to the color camera or, if both show the same view, give"
+        " data.resize_depth=nearest"
+    )
+    reader = open_folder(tmp_path, units_per_metre=1, resize_depth="nearest")
+    read = reader[0]["depth"]
+    assert read.shape == (97, 130) and set(read.ravel()) == set(depth.ravel())  # none in between
+    assert (read[0, 0], read[-1, -1]) == (depth[0, 0], depth[-1, -1])
+    assert "unknown data.resize_depth 'bilinear'" in folder_error(tmp_path, resize_depth="bilinear")
+    write(tmp_path / "depth" / "1.png", np.ones((48, 80), np.uint16))
+    for option in ("none", "nearest"):
+        message = folder_error(tmp_path, units_per_metre=1, resize_depth=option)
+        assert message.endswith(
+            "align (register) the depth map to the color camera: the ratio of its sides is another,"
+            " so it shows another view"
+        )
+    write(tmp_path / "depth" / "1.png", np.ones((130, 97), np.uint16))
+    assert "one of them lies on its side; turn the depth map" in folder_error(
+        tmp_path, units_per_metre=1
+    )
+
+
+def test_depth_of_a_turned_picture_and_another_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "rgb").mkdir()
+    Image.new("RGB", (64, 48)).save(tmp_path / "rgb" / "1.jpg", exif=exif)
+    depth = np.arange(1, 24 * 32 + 1, dtype=np.uint16).reshape(24, 32)
+    for stored, upright in ((depth, np.rot90(depth, -1)), (np.rot90(depth, -1),) * 2):
+        write(tmp_path / "depth" / "1.png", stored)
+        read = open_folder(tmp_path, units_per_metre=1, resize_depth="nearest")[0]["depth"]
+        np.testing.assert_array_equal(read[::2, ::2], upright)
+
+
+def test_depth_of_pairs_of_another_size(rig):
+    file = rig / "0" / "depth" / "1.png"
+    small = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[::2, ::2]
+    write(file, small)
+    assert "give data.resize_depth=nearest" in folder_error(rig, **UNITS)
+    sample = open_folder(rig, resize_depth="nearest", **UNITS)[1]
+    assert sample["depth"].shape == (32, 104)
+    np.testing.assert_allclose(sample["depth"][::2, ::2], small / np.float32(256))
+
+
+# Frames that lack a file ---------------------------------------------------------------------
+
+
+def test_missing_files_are_counted_whatever_is_held_out(tmp_path):
+    """Those of the end of a recording too, from which validation frames are taken."""
+    recording(tmp_path, 20)
+    for k in range(6, 21):
+        (tmp_path / "depth" / f"{k}.png").unlink()
+    for split in ("train", "validation", None):
+        message = folder_error(tmp_path, split, units_per_metre=1000)
+        assert "15 of 20 frames (75.0 %) are without all their files" in message
+        reader = open_folder(tmp_path, split, units_per_metre=1000, max_missing=0.75)
+        assert "; 15 of 20 frames are without all their files, first" in reader.description
+    parts = [
+        open_folder(tmp_path, split, units_per_metre=1000, max_missing=0.75)
+        for split in ("train", "validation")
+    ]
+    assert [len(part) for part in parts] == [4, 1]
+    assert sum(len(part.missing) for part in parts) == 15
+
+
+@pytest.mark.parametrize("half", ["rgb", "depth"])
+def test_recordings_whose_partner_folder_is_not_there(tmp_path, half):
+    for name in "abcde":
+        recording(tmp_path / name, 4)
+    for name in "cde":
+        shutil.rmtree(tmp_path / name / half)
+    for split in ("train", "validation", None):
+        message = folder_error(tmp_path, split, units_per_metre=1000)
+        assert "12 of 20 frames (60.0 %) are without all their files" in message
+        assert f"; 3 recordings have no whole frame, first {tmp_path}/c; give the files" in message
+    reader = open_folder(tmp_path, units_per_metre=1000, max_missing=0.6)
+    assert len(reader) == 8 and len(reader.missing) == 12
+
+
+def test_a_link_to_a_recording_is_no_second_one(tmp_path):
+    recording(tmp_path / "monday", 2)
+    (tmp_path / "latest").symlink_to("monday")
+    (tmp_path / "monday" / "up").symlink_to(tmp_path)
+    assert keys(open_folder(tmp_path, units_per_metre=1000)) == ["monday/rgb/1", "monday/rgb/2"]
 
 
 # TUM RGB-D -----------------------------------------------------------------------------------
@@ -446,7 +588,7 @@ def test_pairs_without_partner(rig):
     assert folder_error(rig, **UNITS) == (
         f"{rig}: stereo folder, all: 3 of 6 frames (50.0 %) are without all their files, first"
         f" {rig}/0/right/1.png, {files[1]}, {files[2]}; give the files of a frame the same name, or"
-        " go without with max_missing=0.5"
+        " go without: --set data.max_missing=0.5"
     )
     for file in rig.glob("*/right/*"):
         file.unlink()
@@ -510,3 +652,19 @@ def test_real_frames(samples, place, units, count, least, median, most):
 def test_open_reader(tmp_path):
     recording(tmp_path)
     assert len(open_reader("folder", tmp_path, None, units_per_metre=1000)) == 2
+
+
+def test_a_file_that_names_its_unit_is_believed(tmp_path):
+    """What predict writes, or evaluate --ground-truth: nobody has to say what they store."""
+    recording(tmp_path)
+    (units, depth) = 256, np.full((6, 8), 2.5, "float32")
+    for file in (tmp_path / "depth").iterdir():
+        file.write_bytes(depth_png.encode(depth, units))
+    reader = open_folder(tmp_path)
+    assert reader.units_per_metre == units
+    np.testing.assert_array_equal(reader[0]["depth"], depth)
+    np.testing.assert_array_equal(open_folder(tmp_path, units_per_metre=256)[0]["depth"], depth)
+    assert (
+        "says itself that it stores 256 units for one metre, and data.units_per_metre says 1000"
+        in (folder_error(tmp_path, units_per_metre=1000))
+    )

@@ -270,7 +270,7 @@ def test_whole_drives_are_held_out(tmp_path):
         reader = open_kitti(tmp_path, split, list="all", hold_out=0.4)
         drives[split] = {reader.key(i).split("/")[1] for i in range(len(reader))}
         assert len(reader) == 2 * len(drives[split])
-        assert f"{split} with 0.4 of the drives held out" in reader.description
+        assert f", {split} (2 of 5 drives held out), LiDAR" in reader.description
     assert len(drives["train"]) == 3 and len(drives["validation"]) == 2
     assert not drives["train"] & drives["validation"]
     some = write_list(tmp_path / "some.csv", f"{DATE},0001,l,0", f"{DATE},0002,l,0-1")
@@ -282,6 +282,13 @@ def test_whole_drives_are_held_out(tmp_path):
     assert "no test frames of their own" in error(tmp_path, "test", list="all", hold_out=0.4)
     assert "has its own split" in error(tmp_path, "train", list="eigen", hold_out=0.1)
     assert "data.hold_out is 2" in error(tmp_path, "train", list="all", hold_out=2)
+
+
+def test_the_end_of_a_single_drive_is_held_out(raw):
+    train, kept = (open_kitti(raw, s, list="all", hold_out=0.4) for s in ("train", "validation"))
+    assert [train.key(i)[-1] for i in range(len(train))] == ["0", "1"]
+    assert [kept.key(i)[-1] for i in range(len(kept))] == ["2"]
+    assert "KITTI all, validation (the last 1 of 3 frames held out), LiDAR" in kept.description
 
 
 @pytest.mark.parametrize(
@@ -303,7 +310,7 @@ def test_frame_without_a_file_is_left_out_and_said(raw, tmp_path, absent, option
     )
     message = error(raw, list=chosen, **options)
     assert "1 of 3 frames (33.3 %) are missing" in message and f"first {raw}/{DATE}" in message
-    assert message.endswith("; download them, or go without with max_missing=0.34")
+    assert message.endswith("; download them, or go without: --set data.max_missing=0.34")
     assert "drives" not in message
 
 

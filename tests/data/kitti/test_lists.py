@@ -169,7 +169,6 @@ def test_a_missing_split_says_what_to_use():
         "2011_09_26,0002,l,3  4",
         "2011_09_26,0002,l,9-7",
         "2011_09_26,0002,l,3,4",
-        "",
     ],
 )
 def test_a_damaged_row_is_named(row, tmp_path):
@@ -184,7 +183,7 @@ def test_files_that_are_no_list_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"mine\.csv: .*No such file.*; give a csv file"):
         load(path, "train")
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"mine\.csv: .*not a text file"):
+    with pytest.raises(InputError, match=r"mine\.csv: UTF-16, or no text at all; save"):
         load(path, "train")
     path.write_text("2011_09_26,0001,l,1\n")
     with pytest.raises(InputError, match="line 1: .*starts with date,drive,side,frames"):

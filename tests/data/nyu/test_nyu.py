@@ -302,7 +302,7 @@ def test_hold_out_errors(tmp_path, bts, scenes):
         folder, split="validation"
     )
     for split in ("train", "validation"):
-        assert "has only one training scene (living_room_0004)" in layout_error(
+        assert "has only one frame; leave data.hold_out at 0" in layout_error(
             folder, split=split, hold_out=0.5
         )
     only_test = tmp_path / "bathroom"
@@ -310,11 +310,6 @@ def test_hold_out_errors(tmp_path, bts, scenes):
     for file in (scenes["bts"] / "official_splits" / "test" / "bathroom").iterdir():
         (only_test / file.name).write_bytes(file.read_bytes())
     assert "no validation frames" in layout_error(only_test, split="validation", hold_out=0.5)
-    few = tmp_path / "few"
-    few.mkdir()
-    labelled(few)
-    message = layout_error(few, split="train", hold_out=0.5)
-    assert "has only one training scene (frames 0 and following)" in message
 
 
 def test_without_scenes_frames_in_a_row_are_held_out(tmp_path):
@@ -330,7 +325,30 @@ def test_without_scenes_frames_in_a_row_are_held_out(tmp_path):
 def test_parts_of_a_scene_stay_together(tmp_path):
     write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
     (tmp_path / "sync" / "bedroom_0004a").rename(tmp_path / "sync" / "living_room_0004b")
-    assert "only one training scene" in layout_error(tmp_path, split="train", hold_out=0.5)
+    train, kept = (open_nyu(tmp_path, split, hold_out=0.5) for split in ("train", "validation"))
+    assert len(train) == len(kept) == 2
+    assert "validation (the last 2 of 4 frames held out)" in kept.description
+
+
+def test_scenes_of_unknown_names_are_named(tmp_path):
+    write_layout(Rooms(4, SIZE), tmp_path, "bts", scenes=2)
+    scene = tmp_path / "sync" / "bedroom_0004a"
+    for file in scene.iterdir():
+        file.rename(file.with_name(file.name.replace("_000", "_990")))  # no index of a test frame
+    scene.rename(tmp_path / "sync" / "my_bedroom")
+    apart = (
+        "; 2 frames are in 1 folders that are not named as official training scenes are, such as"
+        f" kitchen_0003, first {tmp_path}/sync/my_bedroom"
+    )
+    reader = open_nyu(tmp_path, "train")
+    assert len(reader) == 2 and reader.description.endswith(apart)
+    everything = open_nyu(tmp_path)
+    assert len(everything) == 4 and "my_bedroom" not in everything.description
+    for file in (tmp_path / "sync" / "living_room_0004a").iterdir():
+        file.unlink()
+    message = layout_error(tmp_path, split="train", hold_out=0.5)
+    assert "no train frames in the BTS layout (0 train, 0 test, 2 unlisted there)" in message
+    assert apart in message
 
 
 def test_missing_files_follow_their_scene(tmp_path):
@@ -505,7 +523,7 @@ def test_unpaired_files_are_told(bts):
     assert reader.missing == open_nyu(folder, "train", max_missing=0.5).missing
     assert layout_error(folder) == (
         f"{folder}: NYU Depth v2, BTS, all: 1 of 2 frames (50.0 %) are missing a partner, first "
-        f"{lonely}; download them, or go without with max_missing=0.5"
+        f"{lonely}; download them, or go without: --set data.max_missing=0.5"
     )
     rgb.unlink()
     assert layout_error(folder, max_missing=1).endswith(
@@ -641,7 +659,7 @@ def test_rows_without_their_files_are_left_out(tmp_path, packed):
     assert open_nyu(path, "train").missing == ()
     assert layout_error(path, max_missing=0.01) == (
         f"{path}: NYU Depth v2, DenseDepth, test: 1 of 50 frames (2.0 %) are missing, first "
-        f"{first}; download them, or go without with max_missing=0.02"
+        f"{first}; download them, or go without: --set data.max_missing=0.02"
     )
 
 
@@ -818,7 +836,7 @@ def test_raw_errors(raw):
         layout_error(raw)
     )
     picture.write_bytes(picture.read_bytes()[:-9])
-    assert f"{picture}: not a picture that can be decoded" in layout_error(raw)
+    assert f"{picture}: cannot be read (image file is truncated" in layout_error(raw)
 
 
 # Real frames ---------------------------------------------------------------------------------

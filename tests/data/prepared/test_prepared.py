@@ -6,13 +6,14 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_depth import data
 from keras_depth.data.pipeline import resize
 from keras_depth.data.prepared import builder, tfrecords
 from keras_depth.data.prepared.reader import open_prepared
-from keras_depth.data.reader import Reader
+from keras_depth.data.reader import NoSplit, Reader
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
@@ -47,7 +48,7 @@ def assert_same(reader: Reader, copied: Reader):
 
 def test_a_copy_holds_the_very_bits(nyu, tmp_path):
     home = copy(nyu, tmp_path)
-    for split in builder.COPIED_SPLITS:
+    for split in ("train", "validation", "test"):
         reader = data.open_reader("nyu", nyu, split)
         copied = data.open_reader("prepared", tmp_path / "copy", split)
         assert_same(reader, copied)
@@ -58,6 +59,59 @@ def test_a_copy_holds_the_very_bits(nyu, tmp_path):
     # Nothing else is left behind, and the copy's own folder opens it too.
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
     assert len(open_prepared(home)) == 5
+
+
+def test_test_frames_that_serve_for_validation_are_written_once(nyu, tmp_path):
+    home = copy(nyu, tmp_path)
+    assert {file.name.split(".")[0] for file in home.glob("*.tfrecord*")} == {
+        "prepared_depth-train", "prepared_depth-validation",
+    }  # fmt: skip
+    assert open_prepared(home).description.startswith("prepared copy, 24x32, test: 5 frames")
+
+
+def test_test_frames_of_their_own_are_copied(tmp_path):
+    rooms = {split: Rooms(4, (48, 64), split=split) for split in ("train", "test")}
+    nyu = write_layout(rooms["train"], tmp_path / "nyu", "bts", rooms["test"], scenes=2)
+    home = builder.prepare("nyu", nyu, tmp_path / "copy", SIZE, {"hold_out": 0.5})
+    for split, count in (("train", 2), ("validation", 2), ("test", 4)):
+        assert len(list(home.glob(f"*-{split}.tfrecord*"))) == 1
+        reader = data.open_reader("nyu", nyu, split, hold_out=0.5)
+        assert len(reader) == count
+        assert_same(reader, open_prepared(home, split))
+
+
+def test_a_copy_of_an_earlier_version(nyu, tmp_path):
+    """It has no test frames, and does not say so."""
+    home = copy(nyu, tmp_path)
+    file = home / "metadata.json"
+    metadata = json.loads(file.read_text())
+    del metadata["stored_as"], metadata["source"]["test"], metadata["measured"]["test"]
+    file.write_text(json.dumps(metadata))
+    assert "validation: 5 frames" in open_prepared(home).description
+    with pytest.raises(NoSplit, match="this copy has no test frames, only train and validation"):
+        open_prepared(home, "test")
+
+
+def test_a_broken_test_folder_is_not_left_out(nyu, tmp_path):
+    for file in (nyu / "official_splits/test/bathroom").glob("sync_depth_*"):
+        file.unlink()
+    with pytest.raises(InputError, match="5 of 5 frames .* are missing a partner"):
+        builder.prepare("nyu", nyu, tmp_path / "copy", SIZE, {"hold_out": 0.5})
+
+
+def test_a_full_disk(nyu, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, path):
+            raise tf.errors.ResourceExhaustedError(None, None, "shard; No space left on device")
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
+    with pytest.raises(InputError) as error:
+        copy(nyu, tmp_path)
+    shard = tmp_path / "copy/unfinished-nyu_24x32/prepared_depth-train.tfrecord-00000-of-00001"
+    assert str(error.value) == (
+        f"{shard}: cannot be written (shard; No space left on device); choose another folder, or"
+        " make room on the disk"
+    )
 
 
 def test_rendered_frames_stay_rendered(tmp_path):
@@ -74,7 +128,7 @@ def test_pairs_of_a_rig(tmp_path):
     write_rig(drives, tmp_path / "rig/validation")
     options = {"units_per_metre": 256}
     builder.prepare("folder", tmp_path / "rig", tmp_path / "copy", SIZE, options)
-    for split in builder.COPIED_SPLITS:
+    for split in ("train", "validation"):
         copied = open_prepared(tmp_path / "copy", split)
         assert copied.stereo and copied.measured == (split == "validation")
         assert_same(data.open_reader("folder", tmp_path / "rig", split, **options), copied)
@@ -155,7 +209,7 @@ def test_a_killed_copy_goes_on(tmp_path):
     (home,) = (tmp_path / "copy" / "prepared_depth").glob("rooms*/*")
     assert finished <= {(path.name, path.stat().st_mtime_ns) for path in home.iterdir()}
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["prepared_depth"]
-    for split in builder.COPIED_SPLITS:
+    for split in ("train", "validation", "test"):
         reader = data.open_reader("rooms", None, split, count=200, size=SIZE)
         assert_same(reader, open_prepared(home, split))
 
@@ -218,7 +272,7 @@ def open_error(path, split="train", index=None):
 def test_bad_copies(nyu, tmp_path):
     assert "no prepared copy" in open_error(tmp_path)
     home = copy(nyu, tmp_path)
-    assert "unknown split" in open_error(home, "test")
+    assert "unknown split 'tets': did you mean 'test'?" in open_error(home, "tets")
     shutil.copytree(home, tmp_path / "copy" / "prepared_depth" / "other" / "1.0.0")
     assert "several copies" in open_error(tmp_path / "copy")
 

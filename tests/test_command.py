@@ -1,0 +1,79 @@
+"""How a command ends: one sentence for what a user can mend, a traceback for our own faults."""
+
+import errno
+import sys
+
+import pytest
+import tensorflow as tf
+
+from keras_depth import command
+from keras_depth.errors import InputError
+
+
+def end(error, capsys):
+    """Runs a command that ends with an error; returns its exit code and what it says."""
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        command.run(main)
+    return left.value.code, capsys.readouterr().err
+
+
+FULL = "/disk/run/variables: No space left on device [Op:SaveV2]"
+SENTENCES = {
+    "bad input": (InputError("a.png: missing"), "error: a.png: missing"),
+    "full disk": (
+        OSError(errno.ENOSPC, "No space left on device", "/disk/log.jsonl"),
+        "error: /disk/log.jsonl: No space left on device",
+    ),
+    "no path": (OSError(errno.EIO, "Input/output error"), "error: this machine: Input/output"),
+    "a library's own": (OSError("cannot identify image file"), "error: this machine: cannot ident"),
+    "TensorFlow's full disk": (
+        tf.errors.ResourceExhaustedError(None, None, f"{FULL}\nmore"),
+        f"error: {FULL}\n",
+    ),
+    "TensorFlow's missing file": (
+        tf.errors.NotFoundError(None, None, "/disk/saved_model.pb; No such file or directory"),
+        "error: /disk/saved_model.pb; No such file",
+    ),
+    "a damaged file": (
+        tf.errors.DataLossError(None, None, "corrupted record at 0 in /disk/a.tfrecord"),
+        "error: corrupted record at 0 in /disk/a.tfrecord",
+    ),
+    "a name that is no UTF-8": (
+        UnicodeEncodeError("utf-8", "/disk/caf\udce9", 9, 10, "surrogates not allowed"),
+        r"error: /disk/caf\udce9: a name that is not UTF-8, which TensorFlow cannot open; rename",
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES.values(), ids=SENTENCES)
+def test_one_sentence(error, sentence, capsys):
+    code, said = end(error, capsys)
+    assert code == 2 and said.startswith(sentence) and said.count("\n") == 1
+
+
+def test_ctrl_c(capsys):
+    assert end(KeyboardInterrupt(), capsys) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), tf.errors.InvalidArgumentError(None, None, "a graph's")]
+)
+def test_our_own_faults_keep_their_traceback(error):
+    def main():
+        raise error
+
+    with pytest.raises(type(error)):
+        command.run(main)
+
+
+def test_what_is_printed_survives_any_terminal(capsys):
+    def main():
+        print("caf\udce9 δ1", file=sys.stdout)
+
+    with pytest.raises(SystemExit) as left:
+        command.run(main)
+    assert left.value.code == 0 and r"caf\udce9 δ1" in capsys.readouterr().out
