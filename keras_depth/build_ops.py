@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_depth import files
-from keras_depth.command import load_tensorflow, program, run
+from keras_depth.command import load_tensorflow, program, run, suggest
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import make_folder
 
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="compile even if the library exists")
     options = parser.parse_args()
     build(options.force, options.cuda_architectures, options.cpu_only)
+    suggest("train", "--arch", "lite_basic_interl_t")
 
 
 def _kernels(cuda: bool) -> str:

@@ -5,13 +5,14 @@ import math
 import multiprocessing
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import yaml
 
@@ -85,6 +86,20 @@ def program(name: str) -> str:
     """
     typed = sys.argv[0]
     return typed if typed.endswith(f" {name}") else f"python -m keras_depth.{name}"
+
+
+def suggest(name: str, *arguments: object, file: TextIO | None = None) -> None:
+    """Prints the command to type next, as the user has called this one.
+
+    Args:
+        name: the command.
+        arguments: its arguments.
+        file: stderr for a command whose output is a table that goes into a file; None: stdout.
+    """
+    # "keras-depth train" or "python -m keras_depth train", where keras_depth.__main__ runs it.
+    first, space, _ = sys.argv[0].rpartition(" ")
+    typed = f"{first} {name}" if space else f"python -m keras_depth.{name}"
+    print("next:", typed, shlex.join(map(str, arguments)), file=file)
 
 
 def end_with_parent() -> None:

@@ -82,7 +82,10 @@ def write_figure(figure: Figure, path: str | Path) -> None:
         InputError: the folder cannot be written, or its disk is full.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):  # a font has no sign for a name that is no UTF-8
+        text.set_text(printable(text.get_text()))
     with replacing(Path(path)) as partial:
         FigureCanvasAgg(figure).print_figure(partial, format=partial.suffix[1:] or "png")
 

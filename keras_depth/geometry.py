@@ -1,7 +1,7 @@
 """Pinhole cameras, points in space, and PLY files."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,15 +29,26 @@ def scale_intrinsics(
     Args:
         intrinsics: those before.
         from_size, to_size: (height, width) of the image before and after.
+
+    Raises:
+        InputError: the intrinsics or the sizes are none.
     """
-    fx, fy, cx, cy = intrinsics
+    fx, fy, cx, cy = _check_intrinsics(intrinsics)
+    for size in (from_size, to_size):
+        if _numbers(size).shape != (2,) or min(size) <= 0:
+            raise InputError(f"size {size!r}: give (height, width) in pixels, above 0")
     y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
     # Resizing keeps the image's edges in place, half a pixel outside the centers of its pixels.
     return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
 
 
 def measured(depth: np.ndarray) -> np.ndarray:
-    """Returns where `depth` was measured: finite and above 0. Boolean, of its shape."""
+    """Returns where `depth` was measured: finite and above 0. Boolean, of its shape.
+
+    Raises:
+        InputError: it is no array of numbers.
+    """
+    depth = _numbers(depth)
     return np.isfinite(depth) & (depth > 0)
 
 
@@ -53,13 +64,34 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
         `image[measured(depth)]`.
 
     Raises:
-        InputError: the array is a picture of depth (8-bit or colored) or in another unit.
+        InputError: the array is a picture of depth (8-bit or colored) or in another unit, or the
+            intrinsics are none.
     """
+    depth = _numbers(depth)
     _check_metres(depth)
+    fx, fy, cx, cy = _check_intrinsics(intrinsics)
     v, u = np.nonzero(measured(depth))
     z = depth[v, u]
-    fx, fy, cx, cy = intrinsics
     return np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=-1).astype(np.float32)
+
+
+def _numbers(values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{type(values).__name__} is no array of numbers; give one")
+    return array
+
+
+def _check_intrinsics(intrinsics: Any) -> Intrinsics:
+    values = _numbers(intrinsics)
+    if values.shape != (4,) or not np.isfinite(values).all() or min(values[:2]) <= 0:
+        raise InputError(
+            f"intrinsics {intrinsics!r}: give (fx, fy, cx, cy) in pixels, the first two above 0"
+        )
+    return Intrinsics(*intrinsics)
 
 
 def _check_metres(depth: np.ndarray) -> None:
@@ -87,6 +119,7 @@ def write_ply(path: str | Path, points: np.ndarray, colors: np.ndarray) -> None:
     Raises:
         InputError: the two do not belong together, or the file cannot be written.
     """
+    points, colors = _numbers(points), _numbers(colors)
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
         raise InputError(
             f"points of shape {points.shape} with colors of shape {colors.shape}: give (N, 3) and"

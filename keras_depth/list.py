@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from keras_depth import presets
-from keras_depth.command import load_tensorflow, program, run
+from keras_depth.command import load_tensorflow, program, run, suggest
 from keras_depth.markdown import table
 
 
@@ -16,7 +16,8 @@ def main() -> int:
     ).parse_args()
     print("\n".join(["Presets: trained networks, for any command's RUN", "", *_presets()]))
     load_tensorflow()
-    print("\n".join(["", "Networks: for `train --arch`", "", *_networks()]))
+    print("\n".join(["", "Networks: for `train --arch`", "", *_networks(), ""]))
+    suggest("predict", presets.list_presets()[0], "room.jpg", "--output", "out")
     return 0
 
 

@@ -7,7 +7,7 @@
 | `2.png`, `10.png` | are in this order |
 | a link | is what it leads to; one that leads nowhere, or to itself, is `lost` |
 | a folder that several links lead to, or a link to a folder above | is walked once |
-| a name that is not UTF-8 | is an error, which names it: no report could |
+| a name that is not UTF-8 | is one like others; `files.printable` shows it |
 """
 
 import os
@@ -39,12 +39,10 @@ def look(folder: Path) -> Listing:
     """Lists a folder.
 
     Raises:
-        InputError: there is no such folder, it may not be read, or a name in it is not UTF-8.
+        InputError: there is no such folder, or it may not be read.
     """
     found = Listing([], [], [])
     for name, entry in sorted(_entries(folder).items(), key=lambda item: by_number(item[0])):
-        if re.search("[\ud800-\udfff]", name):  # how Python holds bytes that are not UTF-8
-            raise InputError(f"{folder}: the name {os.fsencode(name)!r} is not UTF-8; rename it")
         if entry.is_symlink() and not _leads_somewhere(entry):
             found.lost.append(Path(folder, name))
         elif entry.is_dir():

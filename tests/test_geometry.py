@@ -114,3 +114,32 @@ def test_points_and_colors_must_belong_together(tmp_path, points, colors, messag
     with pytest.raises(InputError, match=message):
         write_ply(tmp_path / "a.ply", points, colors)
     assert not (tmp_path / "a.ply").exists()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: measured(None), "NoneType is no array of numbers; give one"),
+        (lambda: measured([[1.0], [1.0, 2.0]]), "list is no array of numbers; give one"),
+        (lambda: back_project("depth.npy", NYU), "str is no array of numbers; give one"),
+        (lambda: back_project(np.ones((2, 2)), None), "NoneType is no array of numbers"),
+        (
+            lambda: back_project(np.ones((2, 2)), (1, 2, 3)),
+            r"\(1, 2, 3\): give \(fx, fy, cx",
+        ),
+        (lambda: back_project(np.ones((2, 2)), (0, 1, 2, 3)), "the first two above 0"),
+        (lambda: scale_intrinsics((1, 2, np.nan, 4), (4, 4), (2, 2)), r"give \(fx, fy, cx, cy\)"),
+        (lambda: scale_intrinsics(NYU, (4, 0), (2, 2)), r"size \(4, 0\): give \(height, width\)"),
+        (lambda: scale_intrinsics(NYU, (4, 4), (2, 2, 3)), r"size \(2, 2, 3\): give \(height"),
+        (lambda: write_ply("a.ply", None, None), "NoneType is no array of numbers; give one"),
+    ],
+)
+def test_what_is_no_array_and_no_camera_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_lists_are_arrays_too():
+    depth = [[0.0, 2.0], [3.0, 4.0]]
+    assert measured(depth).tolist() == [[False, True], [True, True]]
+    assert back_project(depth, (1, 1, 0, 0))[:, 2].tolist() == [2, 3, 4]

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import count, load_tensorflow, program, run, setting, size
+from keras_depth.command import count, load_tensorflow, program, run, setting, size, suggest
 from keras_depth.errors import InputError, first_line, unknown_name
 from keras_depth.files import make_folder, write_text
 
@@ -44,6 +45,10 @@ def main() -> int:
         print(measure.report(result))
     if arguments.json:
         write_text(arguments.json, json.dumps(result, indent=2) + "\n")
+    if arguments.run:
+        suggest("export", arguments.run, "--format", "onnx", file=sys.stderr)
+    else:
+        suggest("train", "--arch", arguments.arch[0], file=sys.stderr)
     return 0
 
 

@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import load_tensorflow, program, run, setting, size
+from keras_depth.command import load_tensorflow, program, run, setting, size, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.data.checks.report import Report, find_folder
 from keras_depth.errors import check_installed
@@ -41,7 +40,6 @@ def main() -> int:
     print(report.to_markdown())
     folder = arguments.output or find_folder(report, Path("data_check"))
     _write(report, folder)
-    following = _next_step(report, folder)
     if arguments.prepare:
         from keras_depth.data.prepared.builder import prepare
 
@@ -49,8 +47,10 @@ def main() -> int:
             arguments.data, arguments.data_dir, arguments.prepare, arguments.size, options
         )
         print(f"copy: --data prepared --data-dir {copy}")
-        following = _train_command(report, "prepared", copy, {"size": list(arguments.size)})
-    print(f"next: {following}")
+        size = {"size": list(arguments.size)}
+        suggest("train", *_train_arguments(report, "prepared", copy, size))
+    else:
+        _suggest_next(report, folder)
     return 1 if report.findings else 0
 
 
@@ -75,30 +75,31 @@ def _write(report: Report, folder: Path) -> None:
     print(f"report: {folder / 'report.md'}")
 
 
-def _next_step(report: Report, folder: Path) -> str:
-    """Returns what to type next, or where to look if something seems wrong."""
+def _suggest_next(report: Report, folder: Path) -> None:
+    """Prints what to type next, or where to look if something seems wrong."""
     if report.findings:
         look = f"look at {folder / 'contact_sheet.png'}, and " if report.sheet else ""
-        return (
-            f"{look}look up the findings in docs/troubleshooting.md; correct the data or its"
+        print(
+            f"next: {look}look up the findings in docs/troubleshooting.md; correct the data or its"
             " options, and check it again"
         )
+        return
     changes = {f"data.{key}": value for key, value in report.options.items()}
     if DATA_SETS[report.data].rendered:  # drawn for training, as many and as large as it needs
         changes = {k: v for k, v in changes.items() if k not in ("data.count", "data.size")}
-    return _train_command(report, report.data, report.data_dir, changes)
+    suggest("train", *_train_arguments(report, report.data, report.data_dir, changes))
 
 
-def _train_command(
+def _train_arguments(
     report: Report, data: str, data_dir: str | Path | None, changes: dict[str, Any]
-) -> str:
+) -> list[str]:
     pairs = any(reader.stereo or not reader.measured for _, reader, _ in report.sheet)
     words = ["--arch", "optidepthnet_vgg" if pairs else "lite_basic_interl_t", "--data", data]
     words += [] if data_dir is None else ["--data-dir", str(data_dir)]
     for key, value in changes.items():
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         words += ["--set", f"{key}={text}"]
-    return f"python -m keras_depth.train {shlex.join(words)}"
+    return words
 
 
 def _frames(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Sequence
 
 from keras_depth.errors import InputError
@@ -54,7 +55,7 @@ def hold_out_scenes(scenes: Iterable[str], part: float) -> set[str]:
         scenes: the names of two scenes or more, in any order.
         part: the part of them to hold out; at least one, never all.
     """
-    names = sorted(set(scenes), key=lambda name: hashlib.sha256(name.encode()).digest())
+    names = sorted(set(scenes), key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
     return set(names[: min(max(1, round(part * len(names))), len(names) - 1)])
 
 

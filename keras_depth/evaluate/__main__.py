@@ -1,10 +1,11 @@
 """python -m keras_depth.evaluate: scores a model, or other programs' depth, under a protocol."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
-from keras_depth.command import load_tensorflow, program, run, setting
+from keras_depth.command import load_tensorflow, program, run, setting, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
@@ -38,6 +39,7 @@ def main() -> int:
         reader = frames.open()
         write_ground_truth(reader, arguments.ground_truth)
         print(f"{arguments.ground_truth}: depth of {reader.description}; 16-bit PNG, metres * 256")
+        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments))
         return 0
     how = {
         "protocol": arguments.protocol,
@@ -52,7 +54,19 @@ def main() -> int:
         report, folder = evaluator.evaluate_run(arguments.run, frames, **how)
     print(report.summary())
     print(f"report: {folder / 'report.md'}")
+    if arguments.predictions:
+        suggest("data", *_frames(arguments))
+    else:
+        suggest("export", arguments.run, "--format", "saved_model")
     return 0
+
+
+def _frames(arguments: argparse.Namespace) -> list[str]:
+    """Returns the options that name the frames, for another command."""
+    folder = ["--data-dir", str(arguments.data_dir)] if arguments.data_dir else []
+    options = _split(arguments)[0].items()
+    settings = [text for k, v in options for text in ("--set", f"data.{k}={json.dumps(v)}")]
+    return ["--data", arguments.data, *folder, *settings]
 
 
 def _split(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:

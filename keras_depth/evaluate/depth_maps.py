@@ -13,6 +13,7 @@ from keras_depth import depth_png
 from keras_depth.data.reader import Reader, read_bytes
 from keras_depth.errors import InputError
 from keras_depth.files import make_folder, write_bytes
+from keras_depth.listing import Folders, ending, look
 
 _ENDINGS = (".npy", ".png")
 _UNITS = (1, 100, depth_png.KITTI, depth_png.MILLIMETRES, 5000)  # in a metre; 5000 is TUM's
@@ -62,7 +63,7 @@ class DepthMaps(Sequence):
         if not self._files:
             return _checked(self._stack[index], name)
         file = self._files[index]
-        if file.suffix == ".npy":
+        if ending(file) == ".npy":
             return _checked(_load(file), name)
         content = read_bytes(file)
         depth_png.check_units(content, name, self._asked, "--png-units")
@@ -78,7 +79,7 @@ class DepthMaps(Sequence):
         Args:
             ratios: `median_ratio` of each frame.
         """
-        pictures = [file for file in self._files if file.suffix == ".png"]
+        pictures = [file for file in self._files if ending(file) == ".png"]
         if not pictures:
             return "metres (.npy)" + _doubt_units(ratios, 1)
         stored = depth_png.stored_units(read_bytes(pictures[0]))
@@ -156,7 +157,8 @@ def write_ground_truth(reader: Reader, folder: str | Path) -> None:
 def _find(folder: Path, reader: Reader) -> list[Path]:
     keys = [reader.key(index) for index in range(len(reader))]
     last_parts = Counter(PurePosixPath(key).name for key in keys)
-    found = [_only([folder / stem for stem in _stems(key, last_parts)]) for key in keys]
+    there = Folders()
+    found = [_only([folder / stem for stem in _stems(key, last_parts)], there) for key in keys]
     if not any(found):
         found = _by_number(folder, reader) or found
     missing = [key for key, file in zip(keys, found, strict=True) if file is None]
@@ -177,18 +179,18 @@ def _stems(key: str, last_parts: Counter[str]) -> list[str]:
     return stems if last_parts[name] > 1 else [*stems, f"{name}_depth"]
 
 
-def _only(stems: Sequence[Path]) -> Path | None:
+def _only(stems: Sequence[Path], there: Folders) -> Path | None:
     """Returns the file with one of these stems; None if there is none, InputError for several."""
-    files = [Path(f"{stem}{ending}") for stem in dict.fromkeys(stems) for ending in _ENDINGS]
-    files = [file for file in files if file.is_file()]
+    names = [f"{stem}{suffix}" for stem in dict.fromkeys(stems) for suffix in _ENDINGS]
+    files = [file for name in names if (file := there.find(name))]
     if len(files) > 1:
         raise InputError(f"{files[0]} and {files[1]} are of the same frame; keep one")
-    return files[0] if files else None
+    return Path(files[0]) if files else None
 
 
 def _by_number(folder: Path, reader: Reader) -> list[Path | None]:
     """Returns the files named 0, 1, 2 ..., in this order; none if no file is named by a number."""
-    files = [path for path in folder.iterdir() if path.suffix in _ENDINGS and path.stem.isdecimal()]
+    files = [f for f in look(folder).files if ending(f) in _ENDINGS and f.stem.isdecimal()]
     numbered = {int(file.stem): file for file in files}
     if files and (len(files) != len(numbered) or set(numbered) != set(range(len(reader)))):
         raise InputError(
@@ -200,7 +202,7 @@ def _by_number(folder: Path, reader: Reader) -> list[Path | None]:
 
 
 def _open_stack(path: Path, reader: Reader) -> np.ndarray:
-    if path.suffix != ".npy":
+    if ending(path) != ".npy":
         raise InputError(f"{path}: give a folder of depth maps, or one .npy file of all of them")
     stack = _load(path, mmap_mode="r")
     if stack.ndim != 3 or len(stack) != len(reader):

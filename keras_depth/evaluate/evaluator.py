@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from keras_depth import protocols, published
 from keras_depth.data import Reader, Sample
-from keras_depth.data.reader import spread
-from keras_depth.errors import InputError, cannot_write
+from keras_depth.errors import InputError
 from keras_depth.evaluate import depth_maps, figures, report_folder
 from keras_depth.evaluate.depth_maps import DepthMaps
 from keras_depth.evaluate.frames import Frames
@@ -165,14 +164,15 @@ def evaluate(
     make_folder(folder / "figures")
     scorers = _scorers(predictor, protocol, mean_depth)
     entries, examples, ratios = [], [], []
-    chosen = spread(len(reader), _EXAMPLES)
+    # The frames between those of training's validation.png, which may be of the same split.
+    chosen = {int((k + 0.5) * len(reader) / _EXAMPLES) for k in range(_EXAMPLES)}
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
         sample, depth, scored = _score_frame(predictor, reader, index, scorers, mean_depth)
         entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
         if isinstance(predictor, DepthMaps):
             ratios.append(depth_maps.median_ratio(depth, sample["depth"]))
         if index in chosen:
-            examples.append(_example(sample, depth, scored, protocol))
+            examples.append((reader.key(index), *_example(sample, depth, scored, protocol)))
     if not scorers[MODEL].valid_pixels:
         raise InputError(
             f"{reader.description}: no pixel has a depth that protocol {protocol.name} scores;"
@@ -195,7 +195,9 @@ def evaluate(
         published=row,
     )
     try:
-        _draw_examples(examples, folder / "figures" / "samples.png")
+        names, images, targets, predictions = zip(*examples, strict=True)
+        sheet = folder / "figures" / "samples.png"
+        figures.sample_figure(images, targets, predictions, sheet, names)
         report.write(folder)
     except InputError:
         print(report.summary())  # a full disk should not cost the scores
@@ -295,11 +297,3 @@ def _example(
     if protocol.clip_prediction:
         shown = np.clip(shown, *protocol.clip_prediction)
     return sample["image"], sample["depth"], shown
-
-
-def _draw_examples(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]], figure: Path) -> None:
-    images, targets, predictions = zip(*examples, strict=True)
-    try:
-        figures.sample_figure(images, targets, predictions, figure)
-    except OSError as error:
-        raise cannot_write(figure, error) from error

@@ -12,7 +12,7 @@ Still pictures get, by --format:
     color  NAME_color.png  near bright, far dark, with a bar in metres
     ply    NAME_cloud.ply  colored points, metres
 Videos and cameras get the same for each frame (NAME_000000_depth.png ...), and one NAME_color.mp4
-instead of colored pictures.
+instead of colored pictures; its colors mean the same metres in every frame.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from tqdm import tqdm
 from keras_depth import command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import make_folder
-from keras_depth.predict import image_sources
+from keras_depth.predict import image_sources, loading
 from keras_depth.predict.image_sources import ImageSource
-from keras_depth.predict.writers import FORMATS, ROAD, ROOM, Writer
+from keras_depth.predict.writers import FORMATS, Writer
 
 if TYPE_CHECKING:  # it would load TensorFlow before the arguments are read
     from keras_depth.predict.estimator import DepthEstimator
@@ -58,8 +58,11 @@ class Summary:
     def __str__(self) -> str:
         count = len(self.milliseconds)
         text = f"{count} picture{'s' * (count != 1)}"
-        # The first picture also waits for TensorFlow to set up the graph.
-        text += f", {np.median(self.milliseconds[1:] or self.milliseconds):.1f} ms each (median)"
+        first, *others = self.milliseconds
+        if others:
+            text += f", {np.median(others):.1f} ms each (median after the first)"
+        else:
+            text += f", {first:.0f} ms with the network's set-up"
         if self.metres:
             low, middle, high = np.transpose(self.metres)
             text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
@@ -87,7 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.output,
         arguments.format,
         color_range=arguments.range,
-        video_range=ROAD if estimator.stereo else ROOM,  # stereo pairs are taken from cars
         intrinsics=arguments.intrinsics,
     )
     summary, errors = Summary(), []
@@ -101,9 +103,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     summary.clipped = writer.clipped
     if summary.milliseconds:
         print(f"{arguments.output}: {summary}")
+    for folder in filter(os.path.isdir, arguments.inputs):
+        if others := image_sources.passed_over(Path(folder)):
+            print(
+                f"warning: {folder}: passed over {others}; give folders by their names, and"
+                " pictures as JPEG or PNG",
+                file=sys.stderr,
+            )
     for message in errors:
         print(f"error: {message}", file=sys.stderr)
-    return 2 if errors else 0
+    if errors:
+        return 2
+    if loading.resolve(arguments.run).kind == "exported":
+        command.suggest("serve", arguments.run)
+    else:
+        command.suggest("export", arguments.run, "--format", "saved_model")
+    return 0
 
 
 def predict(
@@ -115,6 +130,7 @@ def predict(
     progress: Callable[[], object],
 ) -> None:
     """Estimates and writes the depth of one source's pictures."""
+    before = len(summary.milliseconds)
     with image_sources.frames(source) as (pictures, rate):
         output = writer.video(source.name, rate) if source.is_video else writer.still(source.name)
         with output as write:
@@ -126,7 +142,7 @@ def predict(
                     write(image, depth)
                     progress()
             except KeyboardInterrupt:  # the way to stop a camera: its video is finished, not lost
-                if not source.is_camera:
+                if not source.is_camera or len(summary.milliseconds) == before:
                     raise
 
 
@@ -181,9 +197,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--range",
         type=_range,
         metavar="NEAR,FAR",
-        help="metres of the brightest and the darkest"
-        " color (default: each picture's own 1st to 99th percentile; 0,10 for videos and"
-        " cameras, 0,80 with a network that writes disparity)",
+        help="metres of the brightest and the darkest color (default: the 1st to 99th percentile,"
+        " of each picture, and of a video's or a camera's first 2 seconds)",
     )
     parser.add_argument(
         "--intrinsics",
@@ -261,7 +276,7 @@ def _numbers(text: str, count: int) -> list[float]:
 
 
 def _camera(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: give a camera's number, a whole number from 0")
     return int(text)
 

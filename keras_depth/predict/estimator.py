@@ -1,9 +1,13 @@
 """DepthEstimator: a trained network that takes images and returns depth in metres."""
 
+import math
+import os
 import warnings
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -13,7 +17,7 @@ from keras import ops
 
 from keras_depth import images, models
 from keras_depth.encodings import ENCODINGS
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_choice, first_line
 from keras_depth.models import reparameterize
 from keras_depth.predict import loading
 from keras_depth.predict.exported import Exported
@@ -34,7 +38,8 @@ class DepthEstimator:
             networks that write depth.
 
     Raises:
-        InputError: the model is no depth network, or nothing says how it writes depth.
+        InputError: the model is no depth network, nothing says how it writes depth, or
+            focal_baseline is no number above 0.
 
     Example:
         >>> estimator = DepthEstimator.load("runs/lite")
@@ -47,10 +52,22 @@ class DepthEstimator:
         encoding: str | None = None,
         focal_baseline: float | None = None,
     ):
+        if not isinstance(model, keras.Model | Exported):
+            raise InputError(
+                f"a model of type {type(model).__name__}: give a Keras model;"
+                " DepthEstimator.load takes paths, and DepthEstimator.from_preset names of presets"
+            )
+        _check_focal_baseline(focal_baseline)
+        if encoding is not None:
+            check_choice("encoding", encoding, ENCODINGS)
         self._focal_baseline = focal_baseline
         self._trained = model
         self._source: Source | None = None
         if isinstance(model, Exported):
+            if encoding not in (None, "metric"):
+                raise InputError(
+                    f"{model.folder}: an exported network writes metres; leave out the encoding"
+                )
             self._input_size, self._encoding = model.input_size, ENCODINGS["metric"]
             self._compute: Callable = partial(_run_exported, model)
             return
@@ -74,9 +91,10 @@ class DepthEstimator:
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
         """
+        _check_path(path)
         source = loading.resolve(path)
         if source.kind == "exported":
-            return cls(loading.load_exported(source.path))
+            return cls(loading.load_exported(source.path), encoding)
         trained = model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.reparameterize_model(model)
@@ -99,6 +117,7 @@ class DepthEstimator:
         Example:
             >>> estimator = DepthEstimator.from_preset("mobile_interl_nyu")
         """
+        _check_path(preset)
         return cls.load(loading.resolve(preset, "preset").path)
 
     def save_to_preset(self, folder: str | Path) -> None:
@@ -111,8 +130,10 @@ class DepthEstimator:
             folder: made if missing; its name is the preset's.
 
         Raises:
-            InputError: an exported network, or a folder that holds something else.
+            InputError: an exported network, or a folder that is a file, holds something else or
+                cannot be written.
         """
+        _check_path(folder)
         if isinstance(self._trained, Exported):
             raise InputError(
                 f"{self._trained.folder}: an exported network has no Keras model; save the run that"
@@ -132,19 +153,22 @@ class DepthEstimator:
 
     def __call__(
         self,
-        image: np.ndarray | str | Path,
+        image: Any,
         resize: bool = True,
         focal_baseline: float | None = None,
+        channels: str = "rgb",
     ) -> np.ndarray:
         """Estimates the depth of an image, or of several of one size.
 
         Args:
-            image: the path of an image, or RGB (H, W, 3) or (B, H, W, 3), uint8 or floating in
-                [0, 1].
+            image: the path of an image, or pixels, (H, W, 3) or (B, H, W, 3), uint8 or floating in
+                [0, 1]: an array or whatever NumPy makes one of, such as a tensor or a PIL image.
             resize: return depth at the image's size; False: at the size the network computes.
             focal_baseline: for a network that writes disparity: the focal length, in pixels of this
                 image, times the baseline in metres of its training. Defaults to the training's
                 camera, or one with the same field of view.
+            channels: "rgb", or "bgr" for the arrays of OpenCV's imread and VideoCapture. Files are
+                read correctly whatever it is.
 
         Returns:
             float32 (H, W) or (B, H, W), metres, 0 = none.
@@ -152,8 +176,15 @@ class DepthEstimator:
         Raises:
             InputError: the file or the array is no such image, or focal_baseline is not known.
         """
-        pixels = images.read(image) if isinstance(image, str | Path) else np.asarray(image)
-        _check(pixels)
+        check_choice("channels", channels, ("rgb", "bgr"))
+        _check_focal_baseline(focal_baseline)
+        if isinstance(image, str | os.PathLike):
+            pixels = images.read(Path(image))
+        else:
+            pixels = _to_array(image)
+            _check(pixels)
+            if channels == "bgr":
+                pixels = pixels[..., ::-1]
         if pixels.dtype != np.uint8:
             pixels = pixels.astype(np.float32, copy=False)
         batch = pixels if pixels.ndim == 4 else pixels[None]
@@ -205,10 +236,30 @@ def _run_exported(exported: Exported, batch: np.ndarray) -> np.ndarray:
     return np.concatenate(groups)[: len(batch) - missing]
 
 
+def _to_array(image: Any) -> np.ndarray:
+    if isinstance(image, list | tuple) and any(isinstance(e, str | os.PathLike) for e in image):
+        raise InputError("a list of paths: give one path, and call once for each")
+    try:
+        pixels = np.asarray(image)
+    except (ValueError, TypeError, RuntimeError) as error:
+        if isinstance(image, list | tuple) and isinstance(error, ValueError):
+            raise InputError("pictures of different sizes: call once for each") from error
+        raise InputError(
+            f"{type(image).__name__} that is no array ({first_line(error)}): give an array of"
+            " RGB, (H, W, 3) or (B, H, W, 3)"
+        ) from error
+    if pixels.dtype.kind not in "biufcV":
+        raise InputError(
+            f"{type(image).__name__} is no picture: give a path, or an array of RGB, (H, W, 3)"
+            " or (B, H, W, 3)"
+        )
+    return pixels
+
+
 def _check(images: np.ndarray) -> None:
     described = f"picture of shape {images.shape} and type {images.dtype}"
     if images.ndim not in (3, 4) or images.shape[-1] != 3 or images.size == 0:
-        raise InputError(f"{described}: give RGB, (H, W, 3) or (B, H, W, 3)")
+        raise InputError(f"{described}: give RGB, (H, W, 3) or (B, H, W, 3){_guess(images.shape)}")
     if images.dtype == np.uint8:
         return
     if not np.issubdtype(images.dtype, np.floating):
@@ -219,6 +270,32 @@ def _check(images: np.ndarray) -> None:
             f"{described} with values from {low:g} to {high:g}: floating pictures are RGB in"
             " [0, 1]; divide by 255, or give uint8"
         )
+
+
+def _guess(shape: tuple[int, ...]) -> str:
+    """Says what pixels of this shape may be, and how they become RGB."""
+    if 0 in shape:
+        return ""
+    if len(shape) == 2 or shape[-1:] == (1,):
+        return "; this is gray, or a palette: a PIL image's .convert('RGB') makes it RGB"
+    if shape[-1:] == (4,):
+        return "; this is RGBA: leave out the fourth channel, image[..., :3]"
+    if len(shape) > 2 and shape[-3] == 3:
+        return "; this has channels first: np.moveaxis(image, -3, -1) puts them last"
+    return ""
+
+
+def _check_focal_baseline(value: object) -> None:
+    if value is not None and not (isinstance(value, Real) and 0 < float(value) < math.inf):
+        raise InputError(
+            f"focal_baseline {value!r}: give a number above 0, the focal length in pixels times the"
+            " baseline in metres"
+        )
+
+
+def _check_path(path: object) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{type(path).__name__} is no path: give one, such as 'runs/rooms'")
 
 
 def encoding_of(model: keras.Model) -> str:

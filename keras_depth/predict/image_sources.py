@@ -1,19 +1,19 @@
 """Finds and reads images in files, folders, videos and cameras, all as RGB arrays."""
 
-import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from keras_depth import images
+from keras_depth import images, listing
 from keras_depth.errors import InputError
+from keras_depth.predict import videos
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".webp")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+_KNOWN = (*images.ENDINGS, ".pgm", *videos.SUFFIXES)  # pgm: gray; data sets store depth so
+_NOTES = ("thumbs.db", "desktop.ini")  # what Windows leaves in a folder of pictures
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ImageSource:
     @property
     def is_video(self) -> bool:
         """Whether it has many frames: a video, or a camera."""
-        return not isinstance(self.origin, Path) or self.origin.suffix.lower() in VIDEO_SUFFIXES
+        return not isinstance(self.origin, Path) or listing.ending(self.origin) in videos.SUFFIXES
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class ImageSource:
 
 
 def find(inputs: Sequence[str]) -> list[ImageSource]:
-    """Finds the images and videos that the inputs name; those of a folder in alphabetic order.
+    """Finds the images and videos that the inputs name; those of a folder by name and number.
 
     Args:
         inputs: paths of pictures, videos and folders, or "camera:0".
@@ -52,22 +52,46 @@ def find(inputs: Sequence[str]) -> list[ImageSource]:
     sources = []
     for text in inputs:
         path = Path(text)
-        if text.startswith("camera:") and text[7:].isdigit():
+        if text.startswith("camera:") and text[7:].isdecimal():
             sources.append(ImageSource(int(text[7:])))
         elif path.is_dir():
-            known = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-            files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in known]
-            if not files:
-                raise InputError(
-                    f"{path}: no picture or video in this folder; looked for files that end in"
-                    f" {', '.join(known)}"
-                )
-            sources += [ImageSource(file) for file in files]
+            sources += _look(path)
         elif path.exists():
             sources.append(ImageSource(path))
         else:
             raise InputError(f"{path}: no such file or folder; check its name")
     return sources
+
+
+def _look(folder: Path) -> list[ImageSource]:
+    found = listing.look(folder)
+    # A link that leads nowhere is said when it is read.
+    files = [file for file in (*found.files, *found.lost) if listing.ending(file) in _KNOWN]
+    if not files:
+        others = passed_over(folder)
+        raise InputError(
+            f"{folder}: no picture or video in this folder{others and f', but {others}'}; looked"
+            f" for files that end in {', '.join(_KNOWN)}"
+        )
+    return [ImageSource(file) for file in files]
+
+
+def passed_over(folder: Path) -> str:
+    """Says what `find` does not take from a folder, "" for nothing; hidden files do not count."""
+    found = listing.look(folder)
+    endings = Counter(
+        listing.ending(file) or "without ending"
+        for file in found.files
+        if listing.ending(file) not in _KNOWN and file.name.lower() not in _NOTES
+    )
+    said = []
+    if count := endings.total():
+        kinds = ", ".join(f"{number} {ending}" for ending, number in sorted(endings.items()))
+        said.append(f"{count} file{'s' * (count != 1)} ({kinds})")
+    if count := len(found.folders):
+        names = ", ".join([path.name for path in found.folders[:3]] + ["..."] * (count > 3))
+        said.append(f"{count} folder{'s' * (count != 1)} ({names})")
+    return " and ".join(said)
 
 
 @contextmanager
@@ -79,34 +103,11 @@ def frames(source: ImageSource) -> Iterator[tuple[Iterable[np.ndarray], float]]:
         still picture).
 
     Raises:
-        InputError: it cannot be opened, or gives no frame.
+        InputError: it cannot be opened, or gives no frame. At the end of the block: a video is cut
+            short or damaged, or a camera has stopped.
     """
     if isinstance(source.origin, Path) and not source.is_video:
         yield [images.read(source.origin)], 1.0
         return
-    # OpenCV and its FFmpeg would comment on a bad video before we can.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    capture = cv2.VideoCapture(source.origin if source.is_camera else str(source.origin))
-    try:
-        if not capture.isOpened():
-            remedy = (
-                "check that it is plugged in and that no other program uses it"
-                if source.is_camera
-                else "it is damaged or no video that OpenCV knows; convert it to mp4 (H.264)"
-            )
-            raise InputError(f"{source}: cannot be opened; {remedy}")
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        yield _read(source, capture), rate if 1 <= rate <= 240 else 30.0
-    finally:
-        capture.release()
-
-
-def _read(source: ImageSource, capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    read, frame = capture.read()
-    if not read:
-        remedy = "check its cable" if source.is_camera else "copy it again"
-        raise InputError(f"{source}: opened, but gave no frame; {remedy}")
-    while read:
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        read, frame = capture.read()
+    with videos.read(source.origin, str(source)) as (pictures, rate):
+        yield pictures, rate

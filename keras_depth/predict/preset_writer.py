@@ -56,7 +56,7 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     Raises:
         InputError: the folder holds something else, or cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()) and not presets.is_preset(folder):
+    if folder.is_dir() and any(folder.iterdir()) and not presets.is_preset(folder):
         raise InputError(f"{folder}: not empty, and no preset; give a new folder")
     make_folder(folder)
     target = folder / presets.MODEL
@@ -93,7 +93,10 @@ def _portable(recipe: Recipe) -> Recipe:
 
 def _read_report(run: RunFolder) -> dict[str, Any] | None:
     file = run.report_file.with_suffix(".json")
-    return read_json(file) if file.is_file() else None
+    report = read_json(file) if file.is_file() else None
+    if report and not {"scores", "frames", "protocol", "line"} <= set(report):
+        raise InputError(f"{file}: a report of another version; evaluate the run again")
+    return report
 
 
 def _describe(model: keras.Model, encoding: str, recipe: Recipe | None) -> dict[str, Any]:

@@ -1,22 +1,23 @@
 """Writes predicted depth: as numbers, as colors and as points; videos in colors."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from keras_depth import colormap, depth_png, geometry, images
-from keras_depth.errors import InputError
-from keras_depth.files import replacing, write_bytes
+from keras_depth.errors import InputError, check_choice
+from keras_depth.files import write_bytes
+from keras_depth.predict import videos
 
 FORMATS = ("png", "npy", "color", "ply")
-# Metres from the brightest to the darkest color of a video. They are the same for every frame, so
-# that it does not flicker.
-ROOM = (0.0, 10.0)
-ROAD = (0.0, 80.0)
+# What the colors of a video are taken from: its first seconds, as far as their depth fits in so
+# many bytes (53 frames of 640x480, 7 of 1920x1080).
+_FIRST_SECONDS = 2.0
+_FIRST_BYTES = 64 * 2**20
 
 Write = Callable[[np.ndarray, np.ndarray], None]  # an image (H, W, 3) and its depth (H, W)
 
@@ -28,12 +29,14 @@ class Writer:
         folder: where to.
         formats: any of `FORMATS`.
         color_range: metres of the brightest and the darkest color; None: each image's own range,
-            and `video_range` for videos.
-        video_range: likewise, for videos.
+            and for videos that of their first seconds.
         intrinsics: of the camera, in pixels of the images; "ply" needs it.
 
     Attributes:
         clipped: pixels so far that 16 bits of a PNG could not hold them.
+
+    Raises:
+        InputError: an unknown format, or "ply" without intrinsics.
     """
 
     def __init__(
@@ -41,14 +44,16 @@ class Writer:
         folder: Path,
         formats: tuple[str, ...],
         color_range: tuple[float, float] | None = None,
-        video_range: tuple[float, float] = ROOM,
         intrinsics: geometry.Intrinsics | None = None,
     ):
+        for name in formats:
+            check_choice("format", name, FORMATS)
+        if "ply" in formats and intrinsics is None:
+            raise InputError("a point cloud (ply) needs the intrinsics of the camera; give them")
         self.clipped = 0
         self._folder = folder
         self._formats = formats
         self._color_range = color_range
-        self._video_range = color_range or video_range
         self._intrinsics = intrinsics
 
     @contextmanager
@@ -76,14 +81,15 @@ class Writer:
         """
         numbers = count()
         with ExitStack() as stack:
-            add_frame = None
+            paint = None
             if "color" in self._formats:
-                add_frame = stack.enter_context(_mp4(self._folder / f"{name}_color.mp4", rate))
+                path = self._folder / f"{name}_color.mp4"
+                paint = stack.enter_context(_colored_video(path, rate, self._color_range))
 
             def write(image: np.ndarray, depth: np.ndarray) -> None:
                 self._write_numbers(f"{name}_{next(numbers):06d}", image, depth)
-                if add_frame:
-                    add_frame(colormap.colorize_with_bar(depth, *self._video_range))
+                if paint:
+                    paint(depth)
 
             yield write
 
@@ -93,8 +99,9 @@ class Writer:
             write_bytes(self._folder / f"{name}_depth.png", depth_png.encode(depth))
             self.clipped += int(np.sum(measured & (depth > depth_png.farthest())))
         if "npy" in self._formats:
-            with replacing(self._folder / f"{name}_depth.npy") as partial:
-                np.save(partial, depth)
+            content = io.BytesIO()
+            np.save(content, depth)
+            write_bytes(self._folder / f"{name}_depth.npy", content.getvalue())
         if "ply" in self._formats:
             assert self._intrinsics
             points = geometry.back_project(depth, self._intrinsics)
@@ -102,19 +109,31 @@ class Writer:
 
 
 @contextmanager
-def _mp4(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields a function that adds an RGB frame to the video `path`."""
-    writer = cv2.VideoWriter()
-    with replacing(path) as partial:
+def _colored_video(
+    path: Path, rate: float, color_range: tuple[float, float] | None
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds a depth map, in colors, to the video `path`.
 
-        def add(frame: np.ndarray) -> None:
-            if not writer.isOpened():
-                size = (frame.shape[1], frame.shape[0])
-                if not writer.open(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
-                    raise InputError(f"{path}: OpenCV cannot write it; leave out --format color")
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    Every frame has the same range, so that the video does not flicker: `color_range`, or that of
+    the first seconds' depth. These frames wait in memory until it is known.
+    """
+    waiting: list[np.ndarray] = []
+    with videos.write(path, rate) as add_frame:
 
-        try:
-            yield add
-        finally:
-            writer.release()
+        def paint_waiting() -> tuple[float, float]:
+            metres = color_range or colormap.depth_range(np.stack(waiting))
+            for depth in waiting:
+                add_frame(colormap.colorize_with_bar(depth, *metres))
+            waiting.clear()
+            return metres
+
+        def add(depth: np.ndarray) -> None:
+            nonlocal color_range
+            waiting.append(depth)
+            seconds, size = (len(waiting) + 1) / rate, (len(waiting) + 1) * depth.nbytes
+            if color_range or seconds > _FIRST_SECONDS or size > _FIRST_BYTES:
+                color_range = paint_waiting()
+
+        yield add
+        if waiting:  # a video of less than these seconds
+            paint_waiting()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from keras_depth import published, recipes
-from keras_depth.command import load_tensorflow, program, run
+from keras_depth.command import load_tensorflow, program, run, suggest
 from keras_depth.errors import InputError, check_choice
 from keras_depth.reproduce import plan, settings
 from keras_depth.reproduce.run import reproduce
@@ -53,6 +53,7 @@ def main() -> int:
     if failed:
         rows = ", ".join(map(str, failed))
         raise InputError(f"rows that failed (see above): {rows}; the same command tries them again")
+    suggest("train", "--recipe", published.row(paper, chosen[0]).recipe)
     return 0
 
 

@@ -99,6 +99,6 @@ def warn_of_wrong_unit(frames: Reader, scene: str) -> None:
     """Warns if the depth of a few frames does not look like metres; see `DataSet` for `scene`."""
     values = DepthValues.of(np.zeros(0, np.float32))
     for index in spread(len(frames), _UNIT_FRAMES):
-        values += DepthValues.of(frames.stored(index)["depth"])
+        values += DepthValues.of(frames.stored(index)["depth"], frames.units_per_metre)
     for sentence in find_unit_faults(values, scene, frames.units_per_metre):
         warnings.warn(f"training frames: {sentence}", stacklevel=4)

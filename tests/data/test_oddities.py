@@ -248,10 +248,8 @@ def test_names_that_are_not_utf_8(copied, name):
     strange.write_bytes(first.read_bytes())
     try:
         assert_same(CASES[name].open(folder), expected)  # a list names the frames
-    except InputError as error:
-        assert str(error) == f"{first.parent}: the name b'caf\\xe9{first.suffix}' is not UTF-8;" + (
-            " rename it"
-        )
+    except InputError as error:  # it has no depth
+        assert str(strange.parent) in str(error)
 
 
 @of_pictures

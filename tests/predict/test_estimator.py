@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from keras_depth.errors import InputError
 from keras_depth.predict.estimator import DepthEstimator
+from keras_depth.predict.exported import Exported
 from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)
@@ -168,20 +173,125 @@ def test_a_network_of_another_name_needs_its_encoding():
         DepthEstimator(model, encoding="metrik")
 
 
+BLACK = np.zeros((10, 12, 3), np.uint8)
+
+
 @pytest.mark.parametrize(
     "picture, message",
     [
-        (np.zeros((10, 10), np.uint8), r"shape \(10, 10\).*give RGB"),
-        (np.zeros((10, 10, 4), np.uint8), r"shape \(10, 10, 4\).*give RGB"),
+        (BLACK[..., 0], r"shape \(10, 12\).*give RGB.*gray, or a palette: .*convert\('RGB'\)"),
+        (np.zeros((10, 10, 4), np.uint8), r"shape \(10, 10, 4\).*give RGB.*this is RGBA"),
         (np.zeros((0, 10, 3), np.uint8), r"shape \(0, 10, 3\).*give RGB"),
+        (BLACK.transpose(2, 0, 1), r"shape \(3, 10, 12\).*this has channels first: np.moveaxis"),
+        (BLACK.transpose(2, 0, 1)[None], "this has channels first"),
         (np.zeros((10, 10, 3), np.uint16), "type uint16: give uint8"),
+        (BLACK.tolist(), "type int64: give uint8"),
+        (BLACK > 0, "type bool: give uint8"),
         (np.full((10, 10, 3), 200.0), "values from 200 to 200.*divide by 255"),
         (np.full((10, 10, 3), np.nan, np.float32), "values from nan to nan"),
+        ([BLACK, BLACK[:5]], "pictures of different sizes: call once for each"),
+        ([[1, 2], [3]], "pictures of different sizes: call once for each"),
+        (["a.png", "b.png"], "a list of paths: give one path"),
+        ((Path("a.png"),), "a list of paths: give one path"),
+        ([], r"shape \(0,\)"),
+        (5, r"shape \(\)"),
+        (None, "NoneType is no picture: give a path, or an array"),
+        (b"a.png", "bytes is no picture: give a path, or an array"),
+        ({"image": BLACK}, "dict is no picture: give a path, or an array"),
+        (np.array([BLACK, None], dtype=object), "ndarray is no picture"),
+        (Image.fromarray(BLACK).convert("L"), r"convert\('RGB'\)"),
+        (Image.fromarray(BLACK).convert("RGBA"), "this is RGBA"),
+        (Path("gone.png"), "gone.png: no such file"),
     ],
 )
 def test_what_is_no_picture_is_refused(estimator, picture, message):
     with pytest.raises(InputError, match=message):
         estimator(picture)
+
+
+class OnTheGpu:
+    """As PyTorch's tensors, which NumPy cannot read there."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy.\nUse Tensor.cpu()")
+
+
+def test_what_numpy_cannot_read_is_refused(estimator):
+    with pytest.raises(InputError, match=r"OnTheGpu that is no array \(can't convert.*numpy.\): "):
+        estimator(OnTheGpu())
+
+
+class AsFile:
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+def test_pictures_of_other_libraries(estimator, tmp_path):
+    picture = ramp(40, 60)
+    expected = estimator(picture)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    for same in (
+        Image.fromarray(picture),
+        tf.constant(picture),
+        np.asfortranarray(picture),
+        AsFile(tmp_path / "a.png"),
+    ):
+        np.testing.assert_array_equal(estimator(same), expected)
+    np.testing.assert_array_equal(estimator([picture, picture]), [expected, expected])
+    exact = (picture / 255).astype(np.float16)
+    np.testing.assert_array_equal(estimator(exact), estimator(exact.astype(np.float32)))
+    np.testing.assert_array_equal(estimator(exact.astype(">f4")), estimator(exact))
+
+
+def test_pictures_of_opencv_are_bgr(tmp_path):
+    image = keras.Input((*SIZE, 3))
+    estimator = DepthEstimator(keras.Model(image, image[..., :1]), "metric")  # red is far
+    rgb = np.zeros((40, 60, 3), np.uint8)
+    rgb[..., 0] = 255
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    bgr = cv2.imread(str(tmp_path / "a.png"))
+    assert estimator(bgr).max() == 0
+    for picture in (bgr, np.stack([bgr, bgr]), (bgr / 255).astype(np.float32)):
+        assert estimator(picture, channels="bgr").min() == 1
+    assert estimator(tmp_path / "a.png", channels="bgr").min() == 1  # files are read correctly
+    with pytest.raises(InputError, match="unknown channels 'BGR'.*known are bgr, rgb"):
+        estimator(bgr, channels="BGR")
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "384", [384]])
+def test_what_is_no_focal_length_is_refused(estimator, value):
+    for call in (
+        lambda: estimator(BLACK, focal_baseline=value),
+        lambda: DepthEstimator(bright_is_far(), focal_baseline=value),
+    ):
+        with pytest.raises(InputError, match="focal_baseline .*: give a number above 0"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: DepthEstimator(None), "a model of type NoneType: give a Keras model"),
+        (lambda: DepthEstimator("runs/rooms"), "type str: .*DepthEstimator.load takes paths"),
+        (lambda: DepthEstimator(bright_is_far(), ["metric"]), "unknown encoding .*'metric'"),
+        (lambda: DepthEstimator.load(None), "NoneType is no path: give one"),
+        (lambda: DepthEstimator.load("gone"), "gone: no such file"),
+        (lambda: DepthEstimator.from_preset(3), "int is no path: give one"),
+    ],
+)
+def test_what_is_no_network_is_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_an_exported_network_writes_metres():
+    exported = Exported.__new__(Exported)
+    exported.folder = Path("exported/lite/1")
+    with pytest.raises(InputError, match="lite/1: an exported network writes metres; leave out"):
+        DepthEstimator(exported, encoding="inverse")
 
 
 def classifier():

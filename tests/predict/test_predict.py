@@ -17,6 +17,7 @@ from keras_depth.predict import __main__ as predict
 from keras_depth.predict import image_sources
 
 REPOSITORY = Path(__file__).parents[2]
+NO_PICTURE = "not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,9 @@ def test_a_picture_becomes_millimetres_and_colors(run, work):
     depth = read("out/room_depth.png")
     assert depth.dtype == np.uint16 and depth.shape == (40, 60) and (depth == 2000).all()
     assert read("out/room_color.png").shape == (40, 66, 3)
-    assert out.startswith("out: 1 picture, ") and "2.00 / 2.00 / 2.00 m (min / median" in out
+    line, following = out.splitlines()
+    assert line.startswith("out: 1 picture, ") and "2.00 / 2.00 / 2.00 m (min / median" in line
+    assert following.startswith("next: ") and following.endswith("run0 --format saved_model")
 
 
 def test_all_formats(run, work):
@@ -107,10 +110,19 @@ def test_stills_have_their_own_colors_and_a_range_makes_them_equal(run, work):
     assert (own[0] == own[1]).all() and (same[0] != same[1]).any()
 
 
-def test_far_depth_is_said(run, work, run_folder):
+def test_far_depth_is_said():
     summary = predict.Summary(clipped=2)
     summary.add(np.array([[1.0, 80.0]], np.float32), 0.005)
-    assert "2 pixels beyond 65.535 m are 65.535 m" in str(summary) and "5.0 ms" in str(summary)
+    assert "2 pixels beyond 65.535 m are 65.535 m" in str(summary)
+
+
+def test_the_time_of_one_picture_is_that_of_the_set_up_too():
+    summary = predict.Summary()
+    summary.add(np.ones((2, 2), np.float32), 0.51)
+    assert str(summary).startswith("1 picture, 510 ms with the network's set-up, 1.00 / 1.00")
+    summary.add(np.ones((2, 2), np.float32), 0.005)
+    summary.add(np.ones((2, 2), np.float32), 0.007)
+    assert str(summary).startswith("3 pictures, 6.0 ms each (median after the first), 1.00 / 1.00")
 
 
 def test_the_old_spelling_of_color_is_taken_with_a_warning(run, work):
@@ -121,13 +133,32 @@ def test_the_old_spelling_of_color_is_taken_with_a_warning(run, work):
 
 
 def test_a_folder_is_taken_in_order_and_without_other_files(run, work):
-    for name in ("b.JPG", "a.png", "c.bmp", "d.ppm"):
+    for name in ("b.JPG", "a.png", "c.bmp", "d.ppm", "e.tif"):
         picture(f"in/{name}")
-    Path("in/notes.txt").write_text("hello")
-    code, out, _ = run("in", "--output", "out", "--format", "npy")
-    assert code == 0 and out.startswith("out: 4 pictures")
-    assert files("out") == [f"{name}_depth.npy" for name in "abcd"]
-    assert [source.name for source in image_sources.find(["in"])] == list("abcd")
+    cv2.imwrite("in/f.pgm", np.full((40, 60), 51, np.uint8))
+    for name in ("._a.jpg", ".DS_Store", "Thumbs.db"):  # of macOS and Windows
+        Path("in", name).write_text("hello")
+    code, out, err = run("in", "--output", "out", "--format", "npy")
+    assert (code, err) == (0, "") and out.startswith("out: 6 pictures")
+    assert files("out") == [f"{name}_depth.npy" for name in "abcdef"]
+    assert [source.name for source in image_sources.find(["in"])] == list("abcdef")
+    picture("numbered/10.png"), picture("numbered/9.png")
+    assert [source.name for source in image_sources.find(["numbered"])] == ["9", "10"]
+
+
+def test_what_is_passed_over_in_a_folder_is_said(run, work):
+    for name in ("a.png", "sub/b.png", "raw/c.png", "d.jpg/e.png"):
+        picture(f"in/{name}")
+    for name in ("b.HEIC", "c.heic", "d.gif", "README"):
+        Path("in", name).write_text("hello")
+    code, out, err = run("in", "--output", "out", "--format", "npy")
+    assert code == 0 and out.startswith("out: 1 picture")
+    assert err == (
+        "warning: in: passed over 4 files (1 .gif, 2 .heic, 1 without ending) and 3 folders"
+        " (d.jpg, raw, sub); give folders by their names, and pictures as JPEG or PNG\n"
+    )
+    code, _, err = run("in/sub", "in", "--output", "out", "--format", "npy")
+    assert code == 0 and err.count("passed over") == 1  # nothing of sub
 
 
 def test_options_may_stand_between_inputs(run, work):
@@ -141,7 +172,7 @@ def test_one_bad_picture_does_not_stop_the_others(run, work):
     Path("in/b.png").write_text("hello")
     code, out, err = run("in", "--output", "out", "--format", "png")
     assert code == 2 and out.startswith("out: 2 pictures")
-    assert err == "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n"
+    assert err == f"error: in/b.png: {NO_PICTURE}\n"
     assert files("out") == ["a_depth.png", "c_depth.png"]
 
 
@@ -187,9 +218,11 @@ def test_a_video(run, work, name, codec):
         np.testing.assert_allclose(depth, metres, atol=0.15)  # the codec loses a little
     frames = frames_of("out/walk_color.mp4")
     assert len(frames) == 4 and frames[0].shape == (48, 72, 3)
-    # One fixed range, 0 to 10 m: the colors are of depth, and do not change with the scene.
-    for frame, metres in zip(frames[1:], (2, 4, 6), strict=True):
-        expected = colormap.colorize(np.array([[float(metres)]]), 0, 10)[0, 0]
+    # One range for all of its frames: the colors are of depth, and do not change with the scene.
+    depth = np.stack([np.load(f"out/walk_{i:06d}_depth.npy") for i in range(4)])
+    near, far = colormap.depth_range(depth)
+    for frame, metres in zip(frames, depth, strict=True):
+        expected = colormap.colorize(metres, near, far)[24, 32]
         np.testing.assert_allclose(frame[24, 32].astype(int), expected, atol=20)
 
 
@@ -197,6 +230,23 @@ def test_the_first_frames_of_a_video(run, work):
     video("walk.mp4")
     assert run("walk.mp4", "--output", "out", "--format", "png", "--frames", "2")[0] == 0
     assert files("out") == ["walk_000000_depth.png", "walk_000001_depth.png"]
+
+
+def test_a_video_that_was_cut(run, work):
+    video("whole.avi", "MJPG", levels=range(0, 240, 8))
+    content = Path("whole.avi").read_bytes()
+    Path("half.avi").write_bytes(content[: len(content) // 2])
+    code, out, err = run("half.avi", "--output", "out", "--format", "npy,color")
+    assert code == 2 and "next: " not in out
+    read = len(files("out")) - 1
+    assert 2 < read < 25 and len(frames_of("out/half_color.mp4")) == read  # is kept
+    assert out.startswith(f"out: {read} pictures")
+    assert err == (
+        f"error: half.avi: cut short or damaged: {read} of its 30 frames can be read, and are"
+        " kept; copy it again\n"
+    )
+    # Those that are asked for are there.
+    assert run("half.avi", "--output", "out", "--format", "npy", "--frames", "2")[0] == 0
 
 
 class FakeCamera:
@@ -224,12 +274,25 @@ class FakeCamera:
         self.opened.remove(self.opened[-1])
 
 
+@pytest.fixture
+def fake_camera(monkeypatch):
+    """Only what is written is read as it is."""
+    real = cv2.VideoCapture
+
+    def capture(origin):
+        written = isinstance(origin, str) and ".partial" in origin
+        return real(origin) if written else FakeCamera(origin)
+
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+
+
 @pytest.mark.parametrize(
     "arguments, count",
     [(["camera:2"], 3), (["--camera", "2"], 3), (["--camera", "2", "--frames", "2"], 2)],
 )
-def test_a_camera_until_ctrl_c_or_the_number_of_frames(run, work, monkeypatch, arguments, count):
-    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+def test_a_camera_until_ctrl_c_or_the_number_of_frames(
+    run, work, monkeypatch, fake_camera, arguments, count
+):
     code, out, err = run(*arguments, "--output", "out", "--format", "png,color")
     assert (code, err) == (0, "") and out.startswith(f"out: {count} pictures")
     expected = [*(f"camera2_{i:06d}_depth.png" for i in range(count)), "camera2_color.mp4"]
@@ -239,8 +302,30 @@ def test_a_camera_until_ctrl_c_or_the_number_of_frames(run, work, monkeypatch, a
     assert len(frames_of(work / "out" / "camera2_color.mp4")) == count
 
 
-def test_ctrl_c_in_a_video_leaves_nothing_half_written(run, work, monkeypatch):
-    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+def test_ctrl_c_before_a_camera_s_first_frame(run, work, monkeypatch, fake_camera):
+    monkeypatch.setattr(FakeCamera, "__init__", lambda self, _: setattr(self, "count", 3))
+    monkeypatch.setattr(FakeCamera, "release", lambda self: None)
+    code, _, err = run("camera:2", "--output", "out", "--format", "color")
+    assert (code, err) == (130, "interrupted\n") and files("out") == []
+
+
+def test_a_camera_that_stops(run, work, monkeypatch, fake_camera):
+    monkeypatch.setattr(
+        FakeCamera, "read", lambda self: (False, None) if self.count == 3 else read(self)
+    )
+
+    def read(self):
+        self.count += 1
+        return True, np.full((48, 64, 3), 51, np.uint8)
+
+    code, out, err = run("camera:2", "--output", "out", "--format", "color")
+    assert code == 2 and out.startswith("out: 3 pictures")
+    assert err == "error: camera 2: stopped after 3 frames, which are kept; check its cable\n"
+    monkeypatch.undo()
+    assert len(frames_of(work / "out" / "camera2_color.mp4")) == 3
+
+
+def test_ctrl_c_in_a_video_leaves_nothing_half_written(run, work, fake_camera):
     Path("walk.mp4").touch()
     code, _, err = run("walk.mp4", "--output", "out", "--format", "color")
     assert (code, err) == (130, "interrupted\n") and files("out") == []
@@ -292,7 +377,22 @@ BAD_INPUT = {
     "no input": (None, "", "give pictures, folders, videos or --camera 0"),
     "missing": (None, "gone.png", "gone.png: no such file or folder; check its name"),
     "empty folder": (lambda: Path("in").mkdir(), "in", "in: no picture or video in this folder"),
+    "folder of others": (
+        lambda: (picture("in/sub/a.png"), text("in/a.heic", "")()),
+        "in",
+        "in: no picture or video in this folder, but 1 file (1 .heic) and 1 folder (sub); looked",
+    ),
+    "lost link": (
+        lambda: (Path("in").mkdir(), Path("in/a.png").symlink_to("gone.png")),
+        "in",
+        "in/a.png: no such file; check its name",
+    ),
     "no picture": (text("a.txt", "hi"), "a.txt", "a.txt: not a picture; give one of JPEG"),
+    "HEIC": (
+        text("a.HEIC", "\0\0\0\x18ftypheic"),
+        "a.HEIC",
+        "a.HEIC: a HEIC picture, which is not read; convert it to JPEG or PNG",
+    ),
     "empty file": (text("a.jpg", ""), "a.jpg", "a.jpg: not a picture"),
     "truncated jpg": (lambda: truncated("t.jpg", quality=95), "t.jpg", "t.jpg: cannot be read ("),
     "truncated png": (lambda: truncated("t.png"), "t.png", "t.png: cannot be read ("),
@@ -340,6 +440,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(run, work, name):
     assert "error: " in last and message in last
     assert err.startswith("usage: ") or err.count("\n") == 1
     assert not Path("o").exists() or files("o") == []
+
+
+def test_a_folder_with_a_name_that_is_not_utf_8(run, work):
+    picture("in/a.png")
+    Path(os.fsdecode(b"in/caf\xe9.png")).write_bytes(Path("in/a.png").read_bytes())
+    code, out, err = run("in", "--output", "out")
+    assert (code, err) == (0, "") and out.startswith("out: 2 pictures, ")
+    assert Path(os.fsdecode(b"out/caf\xe9_depth.png")).is_file()
 
 
 def test_the_output_folder_must_be_named(run):
@@ -393,7 +501,9 @@ def test_in_a_process_of_its_own(run_folder, work):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert out.startswith("out: 1 picture, ") and "4.00 / 4.00 / 4.00 m" in out
-    assert err.endswith("error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP\n")
+    assert err.endswith(
+        "error: in/b.png: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF\n"
+    )
     assert "Traceback" not in err
     assert (read("out/a_depth.png") == 4000).all()
 

@@ -1,6 +1,7 @@
 """A trained network becomes a preset, and every command takes it by its name."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +107,22 @@ def test_what_cannot_be_a_preset(trained, preset, tmp_path):
     estimator = DepthEstimator.from_preset(preset)
     with pytest.raises(InputError, match="not empty, and no preset; give a new folder"):
         estimator.save_to_preset(tmp_path)
+    with pytest.raises(InputError, match=r"notes.txt: cannot be written \(File exists\)"):
+        estimator.save_to_preset(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match="NoneType is no path"):
+        estimator.save_to_preset(None)
     with pytest.raises(InputError, match="run: this is a run folder .*; give the name of a preset"):
         DepthEstimator.from_preset(trained / "run")
     with pytest.raises(InputError, match=r"gone: no such .*, and no preset \(known: tiny_rooms\)"):
         DepthEstimator.from_preset("gone")
+
+
+def test_a_report_of_another_version(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    (run / "report.json").write_text('{"scores": {}}')
+    with pytest.raises(InputError, match="report.json: a report of another version; evaluate"):
+        DepthEstimator.load(run).save_to_preset(tmp_path / "preset")
 
 
 def test_serve_exports_it_once(preset, monkeypatch, capsys):

@@ -2,8 +2,11 @@
 
 import cv2
 import numpy as np
+import pytest
 
-from keras_depth import depth_png
+from keras_depth import colormap, depth_png
+from keras_depth.errors import InputError
+from keras_depth.predict import writers
 from keras_depth.predict.writers import Writer
 
 IMAGE = np.zeros((1, 4, 3), np.uint8)
@@ -41,3 +44,61 @@ def test_a_video_of_which_nothing_was_written_leaves_no_file(tmp_path):
     except KeyboardInterrupt:
         pass
     assert names(tmp_path) == []
+
+
+def painted(path):
+    """Returns the color in the middle of each frame of a video."""
+    capture = cv2.VideoCapture(str(path))
+    colors = []
+    while (frame := capture.read())[0]:
+        colors.append(frame[1][16, 24, ::-1].astype(int))
+    return colors
+
+
+def walk(folder, metres, rate=10, **options):
+    """Writes a video: walls at these metres, each with a part at half of them."""
+    depth = np.ones((32, 48), np.float32)
+    depth[:8] = 0.5
+    with Writer(folder, ("color",), **options).video("walk", rate=rate) as write:
+        for each in metres:
+            write(np.zeros((32, 48, 3), np.uint8), each * depth)
+    return painted(folder / "walk_color.mp4")
+
+
+def color(metres, near, far):
+    return colormap.colorize(np.full((1, 1), metres, np.float32), near, far)[0, 0].astype(int)
+
+
+def test_a_video_s_range_is_that_of_its_first_seconds(tmp_path):
+    """2 to 4 m for two seconds, then 3 and 8 m: these do not change the colors of the others."""
+    colors = walk(tmp_path, [4.0] * 20 + [3.0] * 20 + [8.0] * 20)
+    assert len(colors) == 60
+    for frame, metres in ((10, 4), (19, 4), (30, 3), (55, 8)):  # 8 m are as dark as 4
+        np.testing.assert_allclose(colors[frame], color(metres, 2, 4), atol=12)
+
+
+def test_a_given_range_is_a_video_s_range(tmp_path):
+    colors = walk(tmp_path, [4.0] * 25, color_range=(0, 10))
+    np.testing.assert_allclose(colors[12], color(4, 0, 10), atol=12)
+
+
+def test_few_frames_wait_for_the_range(tmp_path, monkeypatch):
+    """No more than memory allows, and the first at least."""
+    monkeypatch.setattr(writers, "_FIRST_BYTES", 3 * 4 * 32 * 48)
+    colors = walk(tmp_path, [4.0] * 3 + [1.0] * 7)
+    np.testing.assert_allclose(colors[8], color(1, 2, 4), atol=12)
+    monkeypatch.setattr(writers, "_FIRST_BYTES", 1)
+    colors = walk(tmp_path, [4.0] + [1.0] * 9)
+    np.testing.assert_allclose(colors[8], color(1, 2, 4), atol=12)
+
+
+@pytest.mark.parametrize(
+    "formats, message",
+    [
+        (("png", "pgn"), "unknown format 'pgn': did you mean 'png'"),
+        (("ply",), "needs the intrinsics of the camera"),
+    ],
+)
+def test_what_it_cannot_write_is_refused(tmp_path, formats, message):
+    with pytest.raises(InputError, match=message):
+        Writer(tmp_path, formats)

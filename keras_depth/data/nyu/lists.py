@@ -14,6 +14,7 @@ lacks some draws the same ones.
 """
 
 import hashlib
+import os
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -80,6 +81,6 @@ def _shuffle(layout: DenseDepth) -> list[tuple[Any, str | None]]:
         frame, file = row
         # An image and its depth differ only in their ending.
         name = (file or layout.name(frame)).removeprefix(f"{layout.path}/")
-        return hashlib.sha256(str(PurePosixPath(name).with_suffix("")).encode()).digest()
+        return hashlib.sha256(os.fsencode(PurePosixPath(name).with_suffix(""))).digest()
 
     return sorted(rows, key=place)

@@ -1,0 +1,208 @@
+"""Reads videos and cameras frame by frame, and writes videos; says where frames are missing.
+
+OpenCV itself says nothing of a file that ends early, of damaged frames, or of a full disk.
+"""
+
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from keras_depth import listing
+from keras_depth.errors import InputError
+from keras_depth.files import replacing
+
+SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+_MP4 = (".mp4", ".mov", ".m4v")
+_MATROSKA = (".mkv", ".webm")
+_FEW = 2  # frames; headers count some too many
+_SOUND = 0.5  # seconds by which it may be longer than the pictures
+_DAMAGED = 100  # frames in a row that cannot be decoded: then the video has ended
+
+
+@contextmanager
+def read(origin: Path | int, name: str) -> Iterator[tuple[Iterable[np.ndarray], float]]:
+    """Opens a video by its path, or a camera by its number.
+
+    Yields:
+        Its frames, each uint8 RGB (H, W, 3), and how many of them there are in a second.
+
+    Raises:
+        InputError: it cannot be opened, or gives no frame. At the end of the block: the video is
+            cut short or damaged, or the camera has stopped.
+    """
+    _silence()
+    is_camera = isinstance(origin, int)
+    capture = cv2.VideoCapture(origin if isinstance(origin, int) else _for_opencv(origin))
+    try:
+        if not capture.isOpened():
+            remedy = (
+                "check that it is plugged in and that no other program uses it"
+                if is_camera
+                else "it is damaged or no video that OpenCV knows; convert it to mp4 (H.264)"
+            )
+            raise InputError(f"{name}: cannot be opened; {remedy}")
+        frames = _Frames(capture, name, patience=0 if is_camera else _DAMAGED)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        yield frames, rate if 1 <= rate <= 240 else 30.0
+        if not frames.ended:
+            return
+        if isinstance(origin, int):
+            raise InputError(
+                f"{name}: stopped after {frames.count} frames, which are kept; check its cable"
+            )
+        if frames.are_missing(origin):
+            raise InputError(
+                f"{name}: cut short or damaged: {frames.count} of its {frames.expected} frames can"
+                " be read, and are kept; copy it again"
+            )
+    finally:
+        capture.release()
+
+
+class _Frames:
+    """The frames of an open video or camera, RGB.
+
+    Attributes:
+        count: of those read so far.
+        ended: whether no more came.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, name: str, patience: int):
+        self.count = 0
+        self.ended = False
+        self._capture = capture
+        self._name = name
+        self._patience = patience
+        self._gaps = False  # frames came after some that could not be decoded
+        self._interval = 1000 / max(capture.get(cv2.CAP_PROP_FPS), 1e-3)  # milliseconds
+        self._time = 0.0  # of the last frame
+        self._on_time = 0  # frames that came an interval after the one before
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        failed = 0
+        while failed <= self._patience:
+            came, frame = self._capture.read()
+            if not came:
+                failed += 1
+                continue
+            self._gaps |= failed > 0
+            before, self._time = self._time, self._capture.get(cv2.CAP_PROP_POS_MSEC)
+            late = self._time - before - self._interval
+            self._on_time += abs(late) <= 1 + self._interval / 10
+            failed, self.count = 0, self.count + 1
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        self.ended = True
+        if not self.count:
+            remedy = "copy it again" if self._patience else "check its cable"
+            raise InputError(f"{self._name}: opened, but gave no frame; {remedy}")
+
+    @property
+    def expected(self) -> int:
+        """How many frames the header promises; below 1: it does not say."""
+        return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+    def are_missing(self, path: Path) -> bool:
+        """Returns whether the video, read to its end, lacks more than a few of its frames."""
+        few = max(_FEW, self.expected / 100)
+        if self.expected - self.count <= few:
+            return False
+        if listing.ending(path) in _MP4:
+            # A trimmed video holds, and counts, frames that its edit list hides.
+            return self._gaps or _is_cut(path)
+        if listing.ending(path) not in _MATROSKA:
+            return True
+        # Matroska has no count. OpenCV takes duration times rate, which is wrong where the rate
+        # varies, and too many where the sound is longer.
+        if self._on_time <= self.count / 2:
+            return False
+        due = self._time / self._interval + 1  # frames until the last one
+        sound = max(few, 1000 * _SOUND / self._interval)
+        return due - self.count > few or self.expected - due > sound
+
+
+def _is_cut(path: Path) -> bool:
+    """Returns whether an MP4 file ends before the last of its boxes does."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            length, _, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+            if not length:  # to the end of the file
+                return False
+            place += max(long if length == 1 else length, 8)
+    return place > size
+
+
+@contextmanager
+def write(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds a frame, uint8 RGB (H, W, 3), to a new mp4 file.
+
+    Args:
+        path: the file. It is replaced at the end of the block, if all frames are in the new one.
+        rate: frames a second.
+
+    Raises:
+        InputError: the file cannot be written, or the disk is full.
+    """
+    _silence()
+    _for_opencv(path)
+    writer, count = cv2.VideoWriter(), 0
+    with replacing(path) as partial:
+
+        def add(frame: np.ndarray) -> None:
+            nonlocal count
+            if not writer.isOpened():
+                size = (frame.shape[1], frame.shape[0])
+                codec = cv2.VideoWriter.fourcc(*"mp4v")
+                if not writer.open(str(partial), codec, rate, size):
+                    _fill(partial)
+                    raise InputError(f"{path}: OpenCV cannot write it; leave out --format color")
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            count += 1
+
+        try:
+            yield add
+        finally:
+            writer.release()
+        if _is_cut(partial) or not _holds(partial, count):
+            _fill(partial)
+            raise InputError(f"{path}: OpenCV did not write all of its frames; run it again")
+
+
+def _holds(path: Path, count: int) -> bool:
+    """Returns whether a video has so many frames, of which the first and the last are there."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if capture.get(cv2.CAP_PROP_FRAME_COUNT) != count or not capture.grab():
+            return False
+        return count == 1 or (capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1) and capture.grab())
+    finally:
+        capture.release()
+
+
+def _fill(path: Path) -> None:
+    """Adds to a file that OpenCV could not write: the OSError says why, such as a full disk."""
+    with path.open("ab") as file:
+        file.write(bytes(1 << 16))
+
+
+def _for_opencv(path: Path) -> str:
+    """Returns a path as OpenCV takes it, whose process would end at bytes that are not UTF-8."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{path}: OpenCV opens no video whose path is not UTF-8; rename it"
+        ) from None
+    return str(path)
+
+
+def _silence() -> None:
+    # OpenCV and its FFmpeg would comment on a bad video before we can.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
