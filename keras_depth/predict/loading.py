@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_depth import presets
+from keras_depth.environment import set_keras_defaults
 from keras_depth.errors import InputError
 from keras_depth.predict.exported import Exported, find_version
 
@@ -60,12 +61,16 @@ class Source:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of a run or a preset; None for a network that names none.
+        """The recipe of a run, also of its best.keras, or a preset; None for other networks.
 
         Raises:
             InputError: the run folder has no recipe.
         """
-        return self.run_folder.recipe() if self.kind in ("run", "preset") else None
+        folder = self.run_folder
+        of_run = self.model_file in (folder.model_file, folder.best_file)
+        if self.kind in ("run", "preset") or of_run and folder.recipe_file.is_file():
+            return folder.recipe()
+        return None
 
 
 def resolve(path: str | Path, *kinds: str) -> Source:
@@ -149,6 +154,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     from keras_depth import models  # noqa: F401  (registers the layers that a file may hold)
 
+    set_keras_defaults()  # they may have been changed since the import
     file = resolve(path, "run", "keras", "preset").model_file
     if not zipfile.is_zipfile(file):
         raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")

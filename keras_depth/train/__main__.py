@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_depth.command import count, load_tensorflow, program, run
+from keras_depth.command import count, load_tensorflow, program, run, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
@@ -58,10 +57,14 @@ def main() -> int:
         print(validation.describe(folder.log_rows()))
         print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
     elif report_is_due:
-        report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
+        try:
+            report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
+        except InputError as error:
+            folder.write_unscored(error)
+            raise
         print(report.summary())
         print(f"report: {folder.report_file}\nfigures: {folder.figures}")
-    elif folder.report_file.exists():
+    elif folder.is_scored:
         print(f"nothing left to do: see {folder.report_file}; --output starts another run")
     else:
         print(
@@ -70,16 +73,10 @@ def main() -> int:
         )
     if folder.model_file.exists():
         print(folder.describe_size())
-        print(f"next: {_next_command(folder.path)}")
+        photos = Path("docs/photos/rgb")  # of a checkout
+        pictures = photos if photos.is_dir() else "PICTURE"
+        suggest("predict", folder.path, pictures, "--output", "out")
     return 0
-
-
-def _next_command(run: Path) -> str:
-    """Returns what to type once a run has ended: it shows what the network has learned."""
-    predict = program("train").removesuffix("train") + "predict"
-    photos = Path("docs/photos/rgb")  # of a checkout
-    pictures = photos if photos.is_dir() else "PICTURE"
-    return f"{predict} {shlex.quote(str(run))} {pictures} --output out"
 
 
 def prepare(arguments: argparse.Namespace) -> Start:

@@ -92,6 +92,10 @@ def write(folder: RunFolder, now: RunFrames, step: int) -> None:
                 stacklevel=3,
             )
     if there:
-        for file in (folder.mean_depth_file, folder.camera_file, folder.report_file):
+        report = folder.report_file
+        for file in (
+            *(folder.mean_depth_file, folder.camera_file),
+            *(report, report.with_suffix(".json")),
+        ):
             file.unlink(missing_ok=True)
     folder.write_frames(now)
