@@ -849,7 +849,9 @@ def test_sigterm_lets_a_request_finish_and_leaves_with_0(models):
         first, second = output[0].splitlines()
         url = f"http://127.0.0.1:{server.port}/"
         assert first == f"bytes: {url}, gRPC 127.0.0.1:{server.grpc_port}"
-        assert second.startswith("  curl ") and second.endswith(f" {url}v1/models/bytes:predict")
+        assert second.startswith("next: curl ") and second.endswith(
+            f" {url}v1/models/bytes:predict"
+        )
 
 
 @pytest.mark.slow
