@@ -9,7 +9,7 @@ SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort -r)
 
 train: op
 	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms
-	@echo 'next: source .venv/bin/activate; python -m keras_depth.predict runs/rooms docs/photos/rgb --output out'
+	@echo 'first, in this shell: source .venv/bin/activate'
 
 test: op
 	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"

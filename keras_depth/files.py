@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -94,12 +95,27 @@ def make_folder(path: Path) -> None:
     """Makes a folder and those above it.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be made, or nothing can be written in it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
+    check_writable(path)
+
+
+def check_writable(folder: Path) -> None:
+    """Checks that files can be written in a folder, which may not be there yet; leaves nothing.
+
+    Raises:
+        InputError: the folder, or the nearest above it that is there, cannot be written.
+    """
+    nearest = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def sha256(path: Path) -> str:

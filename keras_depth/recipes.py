@@ -7,6 +7,7 @@ A recipe holds everything that a training run depends on. Its sections `data`, `
 import copy
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,13 @@ from keras_depth.errors import (
     first_line,
     unknown_name,
 )
+
+# Names that other programs have for a key, and what it is called here.
+ALIASES = {
+    "lr": "optimizer.learning_rate",
+    "learning_rate": "optimizer.learning_rate",
+    "optimizer.lr": "optimizer.learning_rate",
+}
 
 FINE_TUNE = "fine_tune"  # the recipe that goes on from a trained network
 
@@ -236,6 +244,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a YAML file ({first_line(error)}); correct it") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe must be `key: value` lines, got {values!r:.40}")
+    return _without_aliases(values)
+
+
+def _without_aliases(values: dict[str, Any]) -> dict[str, Any]:
+    """Moves the values of a recipe's aliases to the keys that they stand for."""
+    for alias in ALIASES:
+        *sections, last = alias.split(".")
+        holder = values.get(sections[0]) if sections else values
+        if isinstance(holder, dict) and last in holder:
+            section, key = _resolve_alias(alias).split(".")
+            values.setdefault(section, {})[key] = holder.pop(last)
     return values
 
 
@@ -244,7 +263,8 @@ def _override(values: dict[str, Any], text: str) -> str:
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text}: write it as key=value, for example loss.alpha2=3")
-    *sections, last = key.strip().split(".")
+    key = _resolve_alias(key.strip())
+    *sections, last = key.split(".")
     if len(sections) > 1:
         raise InputError(f"--set {text}: sections do not nest; write section.key=value")
     changed = (sections or [last])[0]
@@ -263,6 +283,13 @@ def _override(values: dict[str, Any], text: str) -> str:
             f"--set {text}: {value!r} is not a YAML value; check its brackets"
         ) from error
     return changed
+
+
+def _resolve_alias(key: str) -> str:
+    """Returns what a key, "key" or "section.key", is called here; says so where that differs."""
+    if key in ALIASES:
+        warnings.warn(f"recipe key {key!r} is here {ALIASES[key]!r}; use that name", stacklevel=4)
+    return ALIASES.get(key, key)
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}

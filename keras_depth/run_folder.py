@@ -2,6 +2,7 @@
 
 recipe.yaml       the recipe, with all changes
 environment.json  versions, commit, devices
+frames.json       the frames that were trained and validated on
 log.jsonl         training loss every 10 steps, validation scores every epoch
 tensorboard/      the same for TensorBoard
 checkpoints/      all state that training changes, to resume from
@@ -11,9 +12,12 @@ best.keras        the model of the epoch with the lowest validation REL under th
 mean_depth.npy    mean depth of each pixel over the training frames, the baseline of reports
 camera.json       focal length times baseline, of a model trained on stereo pairs
 report.json, report.md, figures/
+.lock             says which process writes the folder
 """
 
+import dataclasses
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,11 @@ import numpy as np
 
 from keras_depth import recipes
 from keras_depth.environment import environment
-from keras_depth.errors import InputError
-from keras_depth.files import make_folder, write_text
+from keras_depth.errors import InputError, cannot_write
+from keras_depth.files import check_writable, make_folder, read_json, write_text
 from keras_depth.recipes import Recipe
+
+LOCK = ".lock"
 
 
 def name_run(recipe: Recipe, asked: str | None = None) -> str:
@@ -40,6 +46,23 @@ def name_run(recipe: Recipe, asked: str | None = None) -> str:
     name = Path(asked).stem
     namesakes = [known for known in recipes.list_recipes() if known.split("/")[1] == name]
     return f"{recipe.architecture}-{name}" if len(namesakes) > 1 else name
+
+
+@dataclass(frozen=True)
+class RunFrames:
+    """The frames of a run, by the names that tell one from another.
+
+    Attributes:
+        train: those that it learns from, in their reader's order.
+        validation: those that it validates on.
+        since: the step after which these are its frames; 0: from the start.
+        earlier: those that it learned from before that step, and does no more.
+    """
+
+    train: list[str]
+    validation: list[str]
+    since: int = 0
+    earlier: list[str] = field(default_factory=list)
 
 
 class RunFolder:
@@ -59,28 +82,49 @@ class RunFolder:
         self.best_file = self.path / "best.keras"
         self.mean_depth_file = self.path / "mean_depth.npy"
         self.camera_file = self.path / "camera.json"
+        self.frames_file = self.path / "frames.json"
         self.report_file = self.path / "report.md"
         self.figures = self.path / "figures"
 
-    def begin(self, recipe: Recipe) -> None:
-        """Makes the folder for a run, or checks that the run in it has the same recipe.
+    @property
+    def events(self) -> Path:
+        """The folder of the log for TensorBoard."""
+        return self.path / "tensorboard"
+
+    def check(self, recipe: Recipe) -> None:
+        """Checks that a run of the recipe can begin here or go on; writes nothing.
 
         Raises:
             InputError: the folder holds something else or a run of another recipe, or it cannot be
-                written; nothing in it is changed.
+                written.
         """
-        if self.recipe_file.exists() and self.checkpoints.exists():
-            self._check_same(recipe)
-            return
         # A run killed before its first checkpoint has both; a recipe alone may be the user's own.
         begun = self.recipe_file.exists() and self._environment_file.exists()
-        if not begun and self.path.exists() and not self._is_empty():
+        if self._has_checkpoints():
+            self._check_same(recipe)
+        elif not begun and self.path.exists() and not self._is_empty():
             raise InputError(
                 f"{self.path}: not a run folder (it has no recipe.yaml); give --output a new folder"
             )
+        if self.report_file.is_file():  # a finished run, which is not written any more
+            return
+        for folder in (self.path, self.checkpoints, self.figures, self.events):
+            check_writable(folder)
+        for file in (self.model_file, self.best_file, self.log_file, self.report_file):
+            if file.is_dir():
+                raise cannot_write(file, IsADirectoryError(0, "it is a folder"))
+
+    def begin(self, recipe: Recipe) -> None:
+        """Makes the folder for a run that begins; leaves one that goes on as it is.
+
+        Raises:
+            InputError: see `check`.
+        """
+        self.check(recipe)
         make_folder(self.figures)
-        write_text(self._environment_file, json.dumps(environment(), indent=2) + "\n")
-        write_text(self.recipe_file, recipe.to_yaml())
+        if not self._has_checkpoints():
+            write_text(self._environment_file, json.dumps(environment(), indent=2) + "\n")
+            write_text(self.recipe_file, recipe.to_yaml())
 
     def recipe(self) -> Recipe:
         """Reads the run's recipe.
@@ -95,9 +139,16 @@ class RunFolder:
         return recipes.load(str(self.recipe_file))
 
     def log(self, **row: Any) -> None:
-        """Appends a row to the log."""
-        with self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        """Appends a row to the log.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise cannot_write(self.log_file, error) from error
 
     def log_rows(self) -> list[dict[str, Any]]:
         """Reads the rows of the log.
@@ -150,6 +201,30 @@ class RunFolder:
                 f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
             ) from error
 
+    def write_frames(self, frames: RunFrames) -> None:
+        """Writes which frames the run trains and validates on."""
+        write_text(self.frames_file, json.dumps(dataclasses.asdict(frames), indent=0) + "\n")
+
+    def frames(self) -> RunFrames | None:
+        """Reads which frames the run trains and validates on, if it is known.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.frames_file.exists():
+            return None
+        try:
+            return RunFrames(**read_json(self.frames_file))
+        except TypeError as error:
+            raise InputError(
+                f"{self.frames_file}: damaged; restore it, or delete it to go on without"
+            ) from error
+
+    def describe_size(self) -> str:
+        """Returns the line that says how much of the disk the folder takes."""
+        whole, checkpoints = _megabytes(self.path), _megabytes(self.checkpoints)
+        return f"{self.path}: {whole:.3g} MB, of which checkpoints {checkpoints:.3g} MB"
+
     def truncate_log(self, step: int) -> None:
         """Removes the rows that a killed run logged after its last checkpoint, at `step`."""
         if self.log_file.exists():
@@ -157,7 +232,14 @@ class RunFolder:
             write_text(self.log_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def _is_empty(self) -> bool:
-        return self.path.is_dir() and not any(self.path.iterdir())
+        """Returns whether the folder holds nothing but what `begin` writes before the recipe."""
+        first = (LOCK, self._environment_file.name, self.figures.name)
+        return self.path.is_dir() and all(
+            file.name in first or file.name.startswith(".partial-") for file in self.path.iterdir()
+        )
+
+    def _has_checkpoints(self) -> bool:
+        return self.recipe_file.exists() and self.checkpoints.exists()
 
     def _check_same(self, recipe: Recipe) -> None:
         there, now = vars(self.recipe()), vars(recipe)
@@ -172,6 +254,10 @@ class RunFolder:
                 f"{self.path}: holds a run of another recipe: {'; '.join(different)};"
                 " give --output another folder, or the same recipe to go on"
             )
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 def _without_folder(value: Any) -> Any:

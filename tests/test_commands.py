@@ -1,7 +1,9 @@
 """The commands as a user calls them: help, and one sentence for everything that is wrong."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -55,7 +57,12 @@ def test_train_and_evaluate(run_folder, capsys, monkeypatch):
     assert (run_folder / "evaluation" / "rooms-ecmr2019" / "report.md").exists()
     stand_in(monkeypatch, "lite_basic_interl_t")
     assert call(train, ["--arch", "lite_basic_interl_t", "--output", run_folder, *SMALL]) == 0
-    assert "nothing left to do" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("nothing left to do") for line in printed)
+    assert re.match(rf"{run_folder}: [\d.]+ MB, of which checkpoints [\d.]+ MB$", printed[-2])
+    photos = "docs/photos/rgb" if Path("docs/photos/rgb").is_dir() else "PICTURE"
+    predict = f"next: python -m keras_depth.predict {run_folder} {photos} --output out"
+    assert printed[-1] == predict
 
 
 def test_the_first_line_says_which_recipe(run_folder, capsys, monkeypatch):

@@ -331,3 +331,20 @@ def test_frames_are_limited_and_spread():
     validation = recipes.open_data(recipe, "validation")
     assert len(validation) == 3
     assert validation[0]["image"].shape == (16, 32, 3)
+
+
+@pytest.mark.parametrize("alias", list(recipes.ALIASES))
+def test_names_of_other_programs(tmp_path, alias):
+    """Each is taken, in a file too, and says what it is called here."""
+    message = f"recipe key '{alias}' is here 'optimizer.learning_rate'; use that name"
+    with pytest.warns(UserWarning, match=message):
+        recipe = recipes.load("jetson_fcnn/rooms", [f"{alias}=2e-4"])
+    assert recipe.optimizer["learning_rate"] == 2e-4 and "lr" not in recipe.optimizer
+    values = yaml.safe_load(recipes.load("jetson_fcnn/rooms").to_yaml())
+    del values["optimizer"]["learning_rate"]
+    *sections, last = alias.split(".")
+    (values["optimizer"] if sections else values)[last] = 3e-4
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(values))
+    with pytest.warns(UserWarning, match=message):
+        assert recipes.load(str(file)).optimizer == {**recipe.optimizer, "learning_rate": 3e-4}

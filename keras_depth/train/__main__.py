@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +47,17 @@ def main() -> int:
     recipe, folder = start.recipe, start.folder
     print(*start.lines, sep="\n")
     print(f"training {recipe.architecture} on {recipe.data['name']} in {folder.path}")
-    if loop.train(recipe, folder, arguments.checkpoint_every):
-        if arguments.no_test:
-            print(validation.describe(folder.log_rows()))
-            print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
-            return 0
+    report_is_due = loop.train(
+        recipe,
+        folder,
+        arguments.checkpoint_every,
+        other_frames=arguments.other_frames,
+        keep_checkpoints=arguments.keep_checkpoints,
+    )
+    if report_is_due and arguments.no_test:
+        print(validation.describe(folder.log_rows()))
+        print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
+    elif report_is_due:
         report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
         print(report.summary())
         print(f"report: {folder.report_file}\nfigures: {folder.figures}")
@@ -61,7 +68,18 @@ def main() -> int:
             f"done: {folder.path}; no report: the first worker writes it, or no depth was measured"
             " to score with"
         )
+    if folder.model_file.exists():
+        print(folder.describe_size())
+        print(f"next: {_next_command(folder.path)}")
     return 0
+
+
+def _next_command(run: Path) -> str:
+    """Returns what to type once a run has ended: it shows what the network has learned."""
+    predict = program("train").removesuffix("train") + "predict"
+    photos = Path("docs/photos/rgb")  # of a checkout
+    pictures = photos if photos.is_dir() else "PICTURE"
+    return f"{predict} {shlex.quote(str(run))} {pictures} --output out"
 
 
 def prepare(arguments: argparse.Namespace) -> Start:
@@ -128,6 +146,16 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=100,
         metavar="N",
         help="steps between checkpoints (100)",
+    )
+    add(
+        "--keep-checkpoints",
+        action="store_true",
+        help="keep both checkpoints of a finished run; without it, the older one is deleted",
+    )
+    add(
+        "--other-frames",
+        action="store_true",
+        help="go on with a stopped run though the frames of its data set have changed",
     )
     return parser.parse_args(argv)
 

@@ -15,8 +15,6 @@ from keras_depth.run_folder import RunFolder
 class Checkpoints:
     """The checkpoints of one run: weights, dropout seeds, optimizer, loss state and step.
 
-    The last two are kept.
-
     Args:
         folder: the run folder.
         chief: whether this worker writes the run folder. All workers together write a checkpoint
@@ -45,7 +43,6 @@ class Checkpoints:
             step=self._step,
         )
         self._own = folder.checkpoints if chief else folder.path / f"worker-{os.getpid()}"
-        self._manager = tf.train.CheckpointManager(self._checkpoint, self._own, max_to_keep=2)
 
     @staticmethod
     def exist(folder: RunFolder) -> bool:
@@ -69,24 +66,33 @@ class Checkpoints:
                 ) from error
         return int(self._step.numpy())
 
-    def save(self, step: int) -> None:
-        """Saves the state after a step.
+    def save(self, step: int, keep: int = 2) -> None:
+        """Saves the state after a step, and deletes all checkpoints but the last `keep`.
 
         Raises:
             InputError: the disk is full.
         """
         self._step.assign(step)
+        self._delete_partial()  # of a process that was killed
         try:
-            self._manager.save(step)
+            manager = tf.train.CheckpointManager(self._checkpoint, self._own, max_to_keep=keep)
+            manager.save(step)
         except tf.errors.OpError as error:
+            self._delete_partial()
+            reason = first_line(error).split("; ")[-1].split(" [Op:")[0]
             raise InputError(
-                f"{self._own}: the checkpoint of step {step} could not be written"
-                f" ({first_line(error)}); make room on the disk and run the command again"
+                f"{self._own}: the checkpoint of step {step} could not be written ({reason}); make"
+                " room on the disk and run the command again"
             ) from error
+
+    def _delete_partial(self) -> None:
+        """Deletes a checkpoint that was not written to its end."""
+        for folder in self._own.glob("*_temp"):
+            shutil.rmtree(folder)
 
     def close(self) -> None:
         """Deletes what a worker that is not the chief has written."""
-        if not self._chief:
+        if not self._chief and self._own.exists():
             shutil.rmtree(self._own)
 
 

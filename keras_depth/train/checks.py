@@ -11,10 +11,13 @@ from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError, check_choice
 from keras_depth.losses import DepthLoss
+from keras_depth.predict.loading import resolve
 from keras_depth.recipes import Recipe
 from keras_depth.train.start import names_network
 
 _UNIT_FRAMES = 16  # evenly spread, whose depth is looked at
+_ENLARGED = 1.1  # by so much a side may be larger without a word
+_OTHER_CAMERA = 1.05  # and so much the disparity of the same view
 
 
 def check_encoding(recipe: Recipe, encoding: Encoding) -> None:
@@ -73,6 +76,40 @@ def warn_of_frozen_noise(recipe: Recipe, model: keras.Model) -> None:
         warnings.warn(
             f"{recipe.architecture}: its encoder is frozen, and its weights are random; give"
             f" --weights, or --set {thaw}",
+            stacklevel=4,
+        )
+
+
+def warn_of_enlarged_frames(recipe: Recipe, frames: Reader) -> None:
+    """Warns if the first frame is smaller than what the network is trained on."""
+    stored, size = frames.stored(0)["image"].shape[:2], recipe.size
+    if any(side > _ENLARGED * own for side, own in zip(size, stored, strict=True)):
+        again = f", or prepare the copy at {size[0]}x{size[1]}"
+        warnings.warn(
+            f"{frames.description}: frames of {stored[0]}x{stored[1]} are enlarged to"
+            f" {size[0]}x{size[1]}, which adds nothing to learn from; --set size=[{stored[0]},"
+            f" {stored[1]}] trains at their own"
+            f" size{again if recipe.data['name'] == 'prepared' else ''}",
+            stacklevel=4,
+        )
+
+
+def warn_of_other_camera(recipe: Recipe, frames: Reader) -> None:
+    """Warns if pairs are of another camera than those that the first weights were trained on."""
+    if not (frames.stereo and names_network(recipe.weights)):
+        return
+    run = resolve(recipe.weights, "run", "keras", "preset").run_folder
+    known = run.focal_baseline()
+    if known is None or not run.recipe_file.is_file():
+        return
+    before = known / run.recipe().size[1]  # a width has this many pixels of disparity at 1 m
+    first = frames.stored(0)
+    ratio = float(first["focal_baseline"]) / first["image"].shape[1] / before
+    if not 1 / _OTHER_CAMERA < ratio < _OTHER_CAMERA:
+        warnings.warn(
+            f"weights {recipe.weights}: trained on pairs of another camera: at the same width and"
+            f" depth, the disparity of {frames.description} is {ratio:.3g} times as large; the"
+            " network must learn this first",
             stacklevel=4,
         )
 

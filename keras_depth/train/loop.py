@@ -8,7 +8,9 @@ is killed at any moment and started again ends with bit-identical weights (teste
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,12 +26,12 @@ from keras_depth.data.pipeline import (
     training_batches,
 )
 from keras_depth.data.targets import target_of
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, cannot_write, first_line
 from keras_depth.evaluate import figures
 from keras_depth.files import replacing
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import checks, setup
+from keras_depth.train import checks, cluster, frame_list, lock, setup
 from keras_depth.train.figures import draw_training_curves
 from keras_depth.train.setup import Training
 from keras_depth.train.step import make_training_step
@@ -38,7 +40,14 @@ LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
 
 
-def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> bool:
+def train(
+    recipe: Recipe,
+    folder: RunFolder,
+    checkpoint_every: int = 100,
+    *,
+    other_frames: bool = False,
+    keep_checkpoints: bool = False,
+) -> bool:
     """Trains a recipe in a run folder, from its last checkpoint if it has one.
 
     Args:
@@ -46,27 +55,48 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
         folder: where to write; `run_folder.py` lists the files.
         checkpoint_every: steps between checkpoints, rounded up to a multiple of 10. Every epoch
             ends with a checkpoint too.
+        other_frames: go on though the frames of the data set are others than when the run began.
+        keep_checkpoints: keep the last checkpoint but one when the run has ended.
 
     Returns:
         Whether a report is due. It is not if the folder holds the finished run and its report, if
         the validation frames have no measured depth, or on a worker that is not the chief.
 
     Raises:
-        InputError: the recipe, its data or the folder cannot work, or the loss is not finite.
+        InputError: the recipe, its data or the folder cannot work, the frames have changed, another
+            process trains in the folder, or the loss is not finite.
     """
+    chief = cluster.is_chief()
+    if chief:
+        folder.check(recipe)
     run = setup.build(recipe, folder)  # writes nothing
-    if run.chief:
-        folder.begin(recipe)
-    start = run.checkpoints.restore()
-    scored = run.chief and run.validation.measured
-    if start == run.steps and folder.model_file.exists():
+    if chief:
+        now = frame_list.name_frames(run.frames, run.validation, recipe.data["name"])
+        changed = frame_list.check(folder, now, other_frames)
+    scored = chief and run.validation.measured
+    if run.checkpoints.restore() >= run.steps and folder.model_file.exists():
         return scored and not folder.report_file.exists()
-    if run.chief:
-        folder.truncate_log(start)
-        tqdm.write(f"learns from {run.frames.description}")
-        tqdm.write(f"validates on {run.validation.description}")
-        _save_reference_statistics(run)
+    with lock.hold(folder.path) if chief else nullcontext():
+        start = run.checkpoints.restore()  # another process may have trained until now
+        if chief:
+            folder.begin(recipe)
+            if changed or not folder.frames_file.exists():
+                frame_list.write(folder, now, start)
+            _prepare(run, start)
+        _train(run, start, checkpoint_every, keep_checkpoints)
+    return scored
 
+
+def _prepare(run: Training, start: int) -> None:
+    """Readies the folder for the steps after `start`, and says what the run learns from."""
+    run.folder.truncate_log(start)
+    tqdm.write(f"learns from {run.frames.description}")
+    tqdm.write(f"validates on {run.validation.description}")
+    _save_reference_statistics(run)
+
+
+def _train(run: Training, start: int, checkpoint_every: int, keep_checkpoints: bool) -> None:
+    """Takes the steps after `start`, until the run has ended."""
     training_step = make_training_step(run.model, run.loss, run.optimizer, run.strategy)
     checkpoint_every = LOG_EVERY * math.ceil(checkpoint_every / LOG_EVERY)
     losses: list[float] = []  # of the steps since the last row of the log
@@ -85,11 +115,14 @@ def train(recipe: Recipe, folder: RunFolder, checkpoint_every: int = 100) -> boo
                     row |= _finish_epoch(run)
                 log.write(step, row)
             if step % checkpoint_every == 0 or epoch_ends:
-                run.checkpoints.save(step)
+                ended = step == run.steps and not keep_checkpoints
+                run.checkpoints.save(step, keep=1 if ended else 2)
     if run.chief:
-        draw_training_curves(folder.log_rows(), folder.figures / "training.png")
+        if start >= run.steps:  # its model was deleted, or its frames have become fewer
+            _finish_epoch(run)
+        with replacing(run.folder.figures / "training.png") as path:
+            draw_training_curves(run.folder.log_rows(), path)
     run.checkpoints.close()
-    return scored
 
 
 def _save_reference_statistics(run: Training) -> None:
@@ -121,13 +154,15 @@ class _Log:
 
     def __init__(self, run: Training):
         self._run = run
-        path = str(run.folder.path / "tensorboard")
-        self._events = tf.summary.create_file_writer(path) if run.chief else None
+        self._events = None
+        if run.chief:
+            with _full_disk(run.folder.events):
+                self._events = tf.summary.create_file_writer(str(run.folder.events))
 
     def write(self, step: int, row: dict[str, float]) -> None:
         if self._events:
             self._run.folder.log(step=step, epoch=step / self._run.steps_per_epoch, **row)
-            with self._events.as_default():
+            with _full_disk(self._run.folder.events), self._events.as_default():
                 for key, value in row.items():
                     tf.summary.write(key, tf.constant(value, tf.float32), step, _SCALAR)
 
@@ -136,7 +171,17 @@ class _Log:
 
     def __exit__(self, *_) -> None:
         if self._events:
-            self._events.close()
+            with _full_disk(self._run.folder.events):
+                self._events.close()
+
+
+@contextmanager
+def _full_disk(path: Path) -> Iterator[None]:
+    """Turns TensorFlow's error about what it writes at `path` into one sentence."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise cannot_write(path, OSError(first_line(error).split("; ")[-1])) from error
 
 
 def _batches(run: Training, start: int) -> Iterator[tuple]:
@@ -204,25 +249,27 @@ def _finish_epoch(run: Training) -> dict[str, float]:
     scores, examples = run.validator.validate(run.validation, run.recipe.batch_size)
     # Without measured depth only the loss tells which epoch is best.
     decisive = "val_abs_rel" if run.validation.measured else "val_loss"
-    best = min((row[decisive] for row in folder.log_rows() if decisive in row), default=math.inf)
+    noted = folder.frames()
+    since = noted.since if noted else 0  # errors on other frames do not compare
+    rows = [row for row in folder.log_rows() if decisive in row and row["step"] > since]
+    best = min((row[decisive] for row in rows), default=math.inf)
     with replacing(folder.model_file) as path:
         model.save(path)
     if scores[decisive] < best:
         with replacing(folder.best_file) as path:
             model.save(path)
     if run.validation.measured:
-        figures.sample_figure(
-            examples["image"],
-            examples["ground_truth"],
-            examples["depth"],
-            folder.figures / "validation.png",
-        )
+        with replacing(folder.figures / "validation.png") as path:
+            figures.sample_figure(
+                examples["image"], examples["ground_truth"], examples["depth"], path
+            )
     if run.loss.target_kind == "pair":
-        figures.stereo_figure(
-            examples["image"],
-            examples["disparity"],
-            examples["depth"],
-            examples["warped"],
-            folder.figures / "stereo.png",
-        )
+        with replacing(folder.figures / "stereo.png") as path:
+            figures.stereo_figure(
+                examples["image"],
+                examples["disparity"],
+                examples["depth"],
+                examples["warped"],
+                path,
+            )
     return scores

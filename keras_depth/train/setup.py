@@ -1,6 +1,5 @@
 """Builds everything that a training run needs from its recipe and its run folder."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from keras_depth.losses import DepthLoss
 from keras_depth.protocols import PROTOCOLS
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import checks
+from keras_depth.train import checks, cluster
 from keras_depth.train.checkpoints import Checkpoints
 from keras_depth.train.optimizers import make_optimizer
 from keras_depth.train.validation import Validator
@@ -75,8 +74,8 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
     Raises:
         InputError: the recipe or its data cannot work.
     """
-    strategy = _choose_strategy()
-    chief = _is_chief(strategy)
+    strategy = cluster.make_strategy()
+    chief = cluster.is_chief()
     frames = recipes.open_data(recipe, "train")
     validation = recipes.open_data(recipe, "validation")
     steps_per_epoch = _count_steps(recipe, frames, strategy.num_replicas_in_sync)
@@ -95,7 +94,8 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         keras.utils.set_random_seed(recipe.seed)
         keras.config.set_dtype_policy(recipe.precision)
         # A checkpoint replaces the first weights, whose file may be gone by then.
-        weights = "none" if Checkpoints.exist(folder) else recipe.weights
+        begins = not Checkpoints.exist(folder)
+        weights = recipe.weights if begins else "none"
         model = make_model(recipe, crop, weights)
         factors = _learning_rate_factors(recipe, model)
         with _section("optimizer"):
@@ -108,6 +108,9 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
     if chief:
         checks.warn_of_frozen_noise(recipe, model)
         checks.warn_of_missing_frames(frames, validation)
+    if chief and begins:
+        checks.warn_of_enlarged_frames(recipe, frames)
+        checks.warn_of_other_camera(recipe, frames)
     return Training(
         recipe=recipe,
         folder=folder,
@@ -126,24 +129,6 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         validator=validator,
         checkpoints=checkpoints,
     )
-
-
-def _choose_strategy() -> tf.distribute.Strategy:
-    """Chooses the distribution: workers if TF_CONFIG is set, all GPUs if several, or one device."""
-    if "TF_CONFIG" in os.environ:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def _is_chief(strategy: tf.distribute.Strategy) -> bool:
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
-        return True
-    if resolver.task_type == "worker":
-        return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
-    return resolver.task_type == "chief"
 
 
 def _count_steps(recipe: Recipe, frames: Reader, replicas: int) -> int:

@@ -6,6 +6,7 @@ training, and comes from the recipe. So does the size, if the recipe has one: `f
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,8 @@ def prepare(
         options=network.options | loaded.options,
         encoding=loaded.encoding or network.encoding,
     )
+    if network.size != loaded.size and not Checkpoints.exist(folder):
+        _warn_of_other_size(network, loaded)
     return Start(loaded, folder, [*lines, _describe(network, loaded, folder)])
 
 
@@ -249,6 +252,16 @@ def _fields_of(network: Network) -> dict[str, Any]:
     if network.training and encoding not in _LENGTHS:
         fields |= {"loss": network.training.loss, "downsample": network.training.downsample}
     return fields
+
+
+def _warn_of_other_size(network: Network, recipe: Recipe) -> None:
+    (height, width), own = recipe.size, network.size
+    warnings.warn(
+        f"weights {network.weights}: trained on pictures of {own[0]}x{own[1]}, and this training's"
+        f" are {height}x{width}, where things are larger or smaller than it has learned; --set"
+        f" size=[{own[0]}, {own[1]}] keeps its size",
+        stacklevel=3,
+    )
 
 
 def _describe(network: Network, recipe: Recipe, folder: RunFolder) -> str:

@@ -1,17 +1,21 @@
 """Recipes whose network, loss and frames do not fit together."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from keras_depth import depth_png, models
+from keras_depth import depth_png, models, recipes
+from keras_depth.data.prepared.builder import prepare
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
 from keras_depth.images import encode_png, to_uint8
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import loop
+from keras_depth.train import checks, loop, setup
 from tests.helpers.architectures import make_architecture
+from tests.helpers.docs_world import write_recording
 from tests.helpers.files import write_file
-from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
+from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny, write_run
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
@@ -100,3 +104,48 @@ def test_pairs_are_asked_of_a_folder_without(tmp_path):
     (tmp_path / "train").symlink_to(".")
     with pytest.raises(InputError, match="a recording of your own has them in left/ and right/"):
         loop.train(stereo_recipe(data, "batch_size=1"), RunFolder(tmp_path / "run"))
+
+
+def test_frames_that_are_enlarged(tmp_path):
+    """A prepared copy of another size, and a recording."""
+    write_recording(tmp_path / "data", Rooms(8, (16, 32)), 1000)
+    copy = prepare(
+        "folder", tmp_path / "data", tmp_path / "copy", (16, 32), {"units_per_metre": 1000}
+    )
+    asked = recipe(f"data={{name: prepared, dir: {copy}}}", "size=[48, 64]")
+    frames = recipes.open_data(asked, "train")
+    message = (
+        r"16x32 are enlarged to 48x64, .*; --set size=\[16, 32\] trains at their own size, or "
+    )
+    with pytest.warns(UserWarning, match=message + "prepare the copy at 48x64"):
+        checks.warn_of_enlarged_frames(asked, frames)
+    folder = f"{{name: folder, dir: {tmp_path / 'data'}, units_per_metre: 1000}}"
+    asked = recipe(f"data={folder}", "size=[16, 48]")
+    with pytest.warns(UserWarning, match="RGB-D folder.* 16x32 are enlarged to 16x48.* own size$"):
+        setup.build(asked, RunFolder(tmp_path / "run"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        checks.warn_of_enlarged_frames(recipe("size=[17, 32]"), frames)  # hardly
+        checks.warn_of_enlarged_frames(recipe("size=[8, 16]"), frames)
+
+
+def test_pairs_of_another_camera(tmp_path, kitti):
+    pairs = f"{{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, stereo: true}}"
+    source = tmp_path / "source"
+    asked = stereo_recipe(pairs, f"weights={source}")
+    write_run(source, stereo_recipe(pairs))
+    frames = recipes.open_data(asked, "train")
+    own = 384.381 * 32 / 1242
+    for known, times in ((own / 2, "2 times"), (own * 4, "0.25 times"), (own, None), (None, None)):
+        if known:
+            RunFolder(source).write_camera(known)
+        else:
+            RunFolder(source).camera_file.unlink()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            checks.warn_of_other_camera(asked, frames)
+        said = [str(each.message) for each in caught if each.category is UserWarning]
+        assert len(said) == bool(times)
+        if times:
+            assert f"weights {source}: trained on pairs of another camera" in said[0]
+            assert f"{times} as large" in said[0]

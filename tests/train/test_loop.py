@@ -14,6 +14,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_depth import data, models, recipes
 from keras_depth.data.prepared.builder import prepare
@@ -58,6 +59,9 @@ def test_what_a_run_leaves(tmp_path):
         assert (folder.figures / name).stat().st_size > 10_000
     assert list((folder.path / "tensorboard").glob("events.out.tfevents.*"))
     assert np.load(folder.mean_depth_file).shape == (16, 32)
+    assert [file.name for file in folder.checkpoints.glob("*.index")] == ["ckpt-24.index"]
+    frames = folder.frames()
+    assert len(frames.train) == 13 and frames.validation[0] == "test/0/00000"
 
 
 def test_a_network_that_writes_centimetres_at_half_the_size(tmp_path, monkeypatch):
@@ -209,7 +213,9 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, monkeypatch, stop_at
     """Dropout, batch norm, Adam, averages and the adaptive threshold resume as if never stopped."""
     undisturbed, stopped = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
     wanted = recipe(*settings)
-    loop.train(wanted, undisturbed, checkpoint_every=10)
+    loop.train(wanted, undisturbed, checkpoint_every=10, keep_checkpoints=True)
+    kept = {file.name for file in undisturbed.checkpoints.glob("*.index")}
+    assert kept == {"ckpt-20.index", "ckpt-24.index"}
 
     def stopping(make):
         def batches(*arguments):
@@ -287,6 +293,39 @@ def test_a_bad_frame_stops_the_run_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "open_data", with_a_bad_frame)
     with pytest.raises(InputError, match="rooms/7.png: cut short"):
         loop.train(recipe(), RunFolder(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_by_the_name_of_the_file(tmp_path, monkeypatch):
+    """Once there is room, the same command goes on."""
+    full = ["model.keras", "best.keras", "figures/validation.png", "figures/training.png"]
+    undisturbed, folder = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
+    loop.train(recipe("epochs=1"), undisturbed)
+    folder.figures.mkdir(parents=True)
+    for name in full:
+        path = folder.path / name
+        partial = path.with_name(f".partial-{path.name}")
+        partial.symlink_to("/dev/full")
+        with pytest.raises(InputError, match=f"{path}: cannot be written .No space left on devi"):
+            loop.train(recipe("epochs=1"), folder)
+        partial.unlink(missing_ok=True)
+
+    def refuse(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "{{node}} /a/b; No space left on device")
+
+    shutil.rmtree(folder.checkpoints)
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.summary, "write", refuse)
+        with pytest.raises(InputError, match="tensorboard: cannot be written .No space left on d"):
+            loop.train(recipe("epochs=1"), folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.CheckpointManager, "save", refuse)
+        (folder.checkpoints / "ckpt-6_temp").mkdir(parents=True)
+        with pytest.raises(InputError, match="checkpoint of step 6 could not be written .No space"):
+            loop.train(recipe("epochs=1"), folder)
+        assert not list(folder.checkpoints.iterdir()), "it makes room itself"
+    loop.train(recipe("epochs=1"), folder)
+    assert_same_weights(folder, undisturbed)
 
 
 # The command itself, for a network that is built in a second; so wide that a step takes longer

@@ -134,7 +134,9 @@ def test_the_network_decides_what_belongs_to_it(work):
 
 
 def test_what_is_asked_for_wins(work):
-    start = tune("size=[32, 32]", "options={width: 6}", epochs=2, seed=5)
+    message = "runs/a: trained on pictures of 16x48, and .* 32x32.*; --set size=.16, 48. keeps"
+    with pytest.warns(UserWarning, match=message):
+        start = tune("size=[32, 32]", "options={width: 6}", epochs=2, seed=5)
     assert (start.recipe.size, start.recipe.epochs, start.recipe.seed) == ((32, 32), 2, 5)
     assert start.lines[1].endswith("all 3 layers; the recipe trains at 32x32")
     other = tune(data="nyu")
