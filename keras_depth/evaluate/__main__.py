@@ -32,6 +32,7 @@ def main() -> int:
     from keras_depth.evaluate import evaluator
     from keras_depth.evaluate.depth_maps import write_ground_truth
     from keras_depth.evaluate.frames import Frames
+    from keras_depth.predict import loading
 
     options, changes = _split(arguments)
     frames = Frames(arguments.data, arguments.data_dir, arguments.split, options)
@@ -57,7 +58,7 @@ def main() -> int:
     if arguments.predictions:
         suggest("data", *_frames(arguments))
     else:
-        suggest("export", arguments.run, "--format", "saved_model")
+        loading.suggest_next(arguments.run)
     return 0
 
 

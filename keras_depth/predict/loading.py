@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_depth import presets
+from keras_depth.command import suggest
 from keras_depth.environment import set_keras_defaults
 from keras_depth.errors import InputError
 from keras_depth.predict.exported import Exported, find_version
@@ -88,6 +90,8 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     Raises:
         InputError: the path is none of them or holds several networks, or the preset is damaged.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{path!r}: no path; give that of {KINDS['run']}, or a preset's name")
     path, kinds = Path(path), kinds or tuple(KINDS)
     found = _find(path)
     networks = {} if found else networks_in(path)
@@ -114,6 +118,14 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     *others, last = (KINDS[kind] for kind in kinds)
     wanted = f"{', '.join(others)} or {last}" if others else last
     raise InputError(f"{path}: {problem}; give {wanted}")
+
+
+def suggest_next(run: str | Path) -> None:
+    """Prints what to type once a network is tried or scored: its export, or an export's server."""
+    if resolve(run).kind == "exported":
+        suggest("serve", run)
+    else:
+        suggest("export", run, "--format", "saved_model")
 
 
 def networks_in(path: Path) -> dict[str, Path]:

@@ -57,7 +57,9 @@ class Validator:
 
         self._predict = predict
 
-    def validate(self, frames: Reader, batch_size: int) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
+    def validate(
+        self, frames: Reader, batch_size: int
+    ) -> tuple[dict[str, float], dict[str, list[np.ndarray]]]:
         """Scores the model on all frames.
 
         Args:
