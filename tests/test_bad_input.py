@@ -59,7 +59,7 @@ BAD = {
     "an unknown key": lambda: recipes.load("jetson_fcnn/rooms", ["lose.k=1"]),
     "a value of another type": lambda: recipes.load("jetson_fcnn/rooms", ["epochs=many"]),
     "an augmentation of two crops": lambda: Augmentation(crop=(1, 2, 3)),
-    "maps of two shapes": lambda: layers.interleave(
+    "maps of two shapes": lambda: layers.interleave.interleave(
         *(np.zeros((1, n, 2, 1)) for n in (1, 1, 1, 2))
     ),
 }
