@@ -40,7 +40,8 @@ def main() -> int:
         reader = frames.open()
         write_ground_truth(reader, arguments.ground_truth)
         print(f"{arguments.ground_truth}: depth of {reader.description}; 16-bit PNG, metres * 256")
-        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments))
+        split = ["--split", arguments.split] if arguments.split else []
+        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments), *split)
         return 0
     how = {
         "protocol": arguments.protocol,
@@ -89,7 +90,8 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.run is None and arguments.data is None:
         raise InputError("nothing says which frames are meant; give --data and its --data-dir")
-    if arguments.ground_truth and (arguments.protocol or arguments.set or arguments.output):
+    changes = _split(arguments)[1]
+    if arguments.ground_truth and (arguments.protocol or changes or arguments.output):
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
     if arguments.png_units is not None and arguments.predictions is None:
         raise InputError("--png-units is the unit of --predictions; give both, or neither")
