@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_depth.command import count, load_tensorflow, program, run
+from keras_depth.command import count, load_tensorflow, program, run, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 
@@ -70,16 +69,10 @@ def main() -> int:
         )
     if folder.model_file.exists():
         print(folder.describe_size())
-        print(f"next: {_next_command(folder.path)}")
+        photos = Path("docs/photos/rgb")  # of a checkout
+        pictures = photos if photos.is_dir() else "room.jpg"
+        suggest("predict", folder.path, pictures, "--output", "out")
     return 0
-
-
-def _next_command(run: Path) -> str:
-    """Returns what to type once a run has ended: it shows what the network has learned."""
-    predict = program("train").removesuffix("train") + "predict"
-    photos = Path("docs/photos/rgb")  # of a checkout
-    pictures = photos if photos.is_dir() else "PICTURE"
-    return f"{predict} {shlex.quote(str(run))} {pictures} --output out"
 
 
 def prepare(arguments: argparse.Namespace) -> Start:

@@ -120,8 +120,7 @@ def _train(run: Training, start: int, checkpoint_every: int, keep_checkpoints: b
     if run.chief:
         if start >= run.steps:  # its model was deleted, or its frames have become fewer
             _finish_epoch(run)
-        with replacing(run.folder.figures / "training.png") as path:
-            draw_training_curves(run.folder.log_rows(), path)
+        draw_training_curves(run.folder.log_rows(), run.folder.figures / "training.png")
     run.checkpoints.close()
 
 
@@ -259,17 +258,18 @@ def _finish_epoch(run: Training) -> dict[str, float]:
         with replacing(folder.best_file) as path:
             model.save(path)
     if run.validation.measured:
-        with replacing(folder.figures / "validation.png") as path:
-            figures.sample_figure(
-                examples["image"], examples["ground_truth"], examples["depth"], path
-            )
+        figures.sample_figure(
+            examples["image"],
+            examples["ground_truth"],
+            examples["depth"],
+            folder.figures / "validation.png",
+        )
     if run.loss.target_kind == "pair":
-        with replacing(folder.figures / "stereo.png") as path:
-            figures.stereo_figure(
-                examples["image"],
-                examples["disparity"],
-                examples["depth"],
-                examples["warped"],
-                path,
-            )
+        figures.stereo_figure(
+            examples["image"],
+            examples["disparity"],
+            examples["depth"],
+            examples["warped"],
+            folder.figures / "stereo.png",
+        )
     return scores
