@@ -77,13 +77,14 @@ def check_units(content: bytes, name: str, asked: float | None, option: str) -> 
         )
 
 
-def decode(content: bytes, name: str, units: float) -> np.ndarray:
+def decode(content: bytes, name: str, units: float, asked: float | None = None) -> np.ndarray:
     """Decodes a 16-bit PNG file: float32 (H, W), metres, 0 = no depth.
 
     Args:
         content: the file's bytes.
         name: the file, for messages.
         units: units in a metre, unless the file names them itself.
+        asked: units in a metre, whatever the file names.
 
     Raises:
         InputError: the file is damaged, or holds no depth of 16 bits.
@@ -94,7 +95,7 @@ def decode(content: bytes, name: str, units: float) -> np.ndarray:
             f"{name}: the depth is stored as {depth.dtype}, where this layout has uint16; "
             "an 8-bit copy has lost the metres: restore the file"
         )
-    return depth.astype(np.float32) / np.float32(stored_units(content) or units)
+    return depth.astype(np.float32) / np.float32(asked or stored_units(content) or units)
 
 
 def decode_units(content: bytes, name: str) -> np.ndarray:

@@ -51,7 +51,10 @@ def read(path: str | Path | BinaryIO) -> np.ndarray:
             of more than 8 bits, which is how depth is stored.
     """
     try:
-        return _read(path).rgb
+        with warnings.catch_warnings():
+            # Pillow takes the size from the header, so it refuses a huge image before decoding it.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _read(path).rgb
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check its name") from error
     except OSError as error:
@@ -60,7 +63,7 @@ def read(path: str | Path | BinaryIO) -> np.ndarray:
 
 
 def decode_picture(content: bytes, name: str) -> Picture:
-    """Decodes the image file of a data set, by the same rules as `read`.
+    """Decodes the image file of a data set, by the same rules as `read`; threads may share it.
 
     Args:
         content: the file's bytes.
@@ -95,14 +98,11 @@ def _read(file: str | Path | BinaryIO) -> Picture:
         OSError: it cannot be read, or is damaged.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow takes the size from the header, so it refuses a huge image before decoding it.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                _check_usable(image, file)
-                # Pillow drops the value where it turns the image.
-                orientation = image.getexif().get(_ORIENTATION, 1)
-                rgb = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        with Image.open(file, formats=FORMATS) as image:
+            _check_usable(image, file)
+            # Pillow drops the value where it turns the image.
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            rgb = np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except InputError:  # which is a ValueError too
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

@@ -120,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         "--png-units",
         type=float,
         metavar="N",
-        help="units per metre of PNGs in --predictions that do not say it themselves, as predict's"
-        " do (256, KITTI's; 1000 for millimetres)",
+        help="units per metre of PNGs in --predictions, 1000 for millimetres (what they say"
+        " themselves, as predict's do; 256, KITTI's, for others)",
     )
     add(
         "--ground-truth",

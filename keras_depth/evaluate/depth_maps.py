@@ -34,12 +34,11 @@ class DepthMaps(Sequence):
             the frame's number i from 0, with any number of leading zeros. .npy: floating metres,
             (h, w) or (h, w, 1). PNG: 16 bit, one channel.
         reader: the frames.
-        png_units: units of a PNG per metre, 256 (KITTI's) or 1000 (millimetres), for files that do
-            not name them, as this package's do. None: 256 for such files.
+        png_units: units of a PNG per metre, such as 256 (KITTI's) or 1000 (millimetres). None: what
+            the file names, as those of this package do, or 256.
 
     Raises:
-        InputError: a frame has no file or two, a file holds no such depth map, or names another
-            unit than `png_units`.
+        InputError: a frame has no file or two, or a file holds no such depth map.
     """
 
     def __init__(self, path: str | Path, reader: Reader, png_units: float | None = None):
@@ -65,9 +64,7 @@ class DepthMaps(Sequence):
         file = self._files[index]
         if ending(file) == ".npy":
             return _checked(_load(file), name)
-        content = read_bytes(file)
-        depth_png.check_units(content, name, self._asked, "--png-units")
-        return depth_png.decode(content, name, self._asked or depth_png.KITTI)
+        return depth_png.decode(read_bytes(file), name, depth_png.KITTI, self._asked)
 
     def name(self, index: int) -> str:
         """Returns the file of a map, for messages."""
@@ -83,11 +80,11 @@ class DepthMaps(Sequence):
         if not pictures:
             return "metres (.npy)" + _doubt_units(ratios, 1)
         stored = depth_png.stored_units(read_bytes(pictures[0]))
-        units = stored or self._asked or depth_png.KITTI
-        if stored:
+        units = self._asked or stored or depth_png.KITTI
+        if stored == units:
             known = "as the files say"
         elif self._asked:
-            known = "as --png-units says"
+            known = "as --png-units says" + (f"; the files say 1/{stored:g} m" if stored else "")
         else:
             known = "KITTI's, because the files do not say; if they are of others, give --png-units"
         return f"1/{units:g} m ({known})" + _doubt_units(ratios, units)

@@ -1,6 +1,7 @@
 """python -m keras_depth.export: writes a trained network as what a server or a board loads."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -58,6 +59,8 @@ def main() -> int:
         return _convert_by_tftrt(written[0].folder, request.precision)
     if request.format == "tensorrt":
         return _build_engine(written, prepared)
+    command = program("export").removesuffix("export") + "serve"
+    print(f"{'next':<12}{command} {shlex.quote(str(written[0].folder.parent))}")
     return 0
 
 

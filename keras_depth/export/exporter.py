@@ -1,5 +1,6 @@
 """Exports a trained network: builds it, writes it, and checks it in a fresh process."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_depth import images
 from keras_depth.encodings import ENCODINGS
@@ -22,7 +24,7 @@ from keras_depth.export.request import Request
 from keras_depth.files import make_folder
 from keras_depth.predict import image_sources, loading
 from keras_depth.predict.estimator import encoding_of
-from keras_depth.predict.exported import DETAILS, read_details
+from keras_depth.predict.exported import DETAILS, find_version, read_details
 
 _COMPARED = 3  # images, where the batch is not fixed
 _CALIBRATION = 200  # images at most that 8-bit scales are taken from
@@ -55,11 +57,13 @@ class Written:
         folder: where it is.
         details: what its export.json says.
         parity: how far it is from the Keras model.
+        before: the version that servers have loaded until now; None: this is the first.
     """
 
     folder: Path
     details: dict[str, Any]
     parity: Parity
+    before: Path | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,12 @@ def write(prepared: Prepared, request: Request) -> list[Written]:
     written = []
     with ExitStack() as stack:  # all of them or none
         for artifact in artifacts:
-            target = artifact.folder / version
+            target, before = artifact.folder / version, find_version(artifact.folder)
             folder = stack.enter_context(_replacing_folder(target))
-            written.append(Written(target, *_write_one(artifact, folder, prepared, request)))
+            with _naming(target):
+                details = _write_files(artifact, folder, prepared, request)
+            compared = _check(folder, details, prepared, request)
+            written.append(Written(target, details, compared, before))
     return written
 
 
@@ -151,6 +158,7 @@ def describe(written: Written) -> str:
     lines = {
         "written": f"{written.folder}: {details['format']}, {details['precision']},"
         f" {size / 1e6:.1f} MB",
+        **_describe_version(written),
         "in": f"{image['name']}: {image['dtype']} {_shape(image)}, {image['units']}",
         "out": f"{depth['name']}: {depth['dtype']} {_shape(depth)}, {depth['units']}",
         "difference": str(written.parity),
@@ -163,6 +171,17 @@ def describe(written: Written) -> str:
             " Transpose"
         )
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
+
+
+def _describe_version(written: Written) -> dict[str, str]:
+    """Says which of several versions counts; nothing of the first."""
+    if not written.before:
+        return {}
+    other = read_details(written.before)["precision"]
+    return {
+        "version": f"{written.folder.name}; a server loads it, the highest, instead of"
+        f" {written.before.name} ({other})"
+    }
 
 
 def _shape(tensor: dict[str, Any]) -> str:
@@ -236,20 +255,26 @@ def _write_kit(prepared: Prepared, folder: Path) -> None:
     np.savez_compressed(folder / "images.npz", **arrays)
 
 
-def _write_one(
+def _write_files(
     artifact: _Artifact, folder: Path, prepared: Prepared, request: Request
-) -> tuple[dict[str, Any], Parity]:
-    """Writes an artifact into a folder and checks it; returns its export.json and its parity."""
+) -> dict[str, Any]:
+    """Writes an artifact into a folder; returns its export.json, which a fresh process reads."""
     details = {"format": request.format, "precision": artifact.precision, **prepared.details}
     details |= artifact.write(folder) or {}
     details["files"] = export_json.describe_files(folder)
-    export_json.write(folder, details)  # the fresh process reads it
+    export_json.write(folder, details)
+    return details
+
+
+def _check(folder: Path, details: dict[str, Any], prepared: Prepared, request: Request) -> Parity:
+    """Compares what was written with the Keras model, and completes its export.json."""
     run = parity.run_alone(folder, prepared.images)
-    compared = parity.compare(prepared.depth, run.depth, artifact.precision, request.limit)
+    compared = parity.compare(prepared.depth, run.depth, details["precision"], request.limit)
     if not compared.passed:
         raise InputError(
-            f"{request.output}: the {request.format} in {artifact.precision} differs from the Keras"
-            f" model and was not kept: {compared}. Give --limit a larger difference to accept it"
+            f"{request.output}: the {request.format} in {details['precision']} differs from the"
+            f" Keras model and was not kept: {compared}. Give --limit a larger difference to accept"
+            " it"
         )
     details["parity"] = asdict(compared)
     details["latency"] = {
@@ -258,7 +283,7 @@ def _write_one(
         "peak_memory": run.peak_memory,
     }
     export_json.write(folder, details)
-    return details, compared
+    return compared
 
 
 def _next_version(format: str, folders: list[Path]) -> int:
@@ -287,13 +312,31 @@ def _next_version(format: str, folders: list[Path]) -> int:
 def _replacing_folder(target: Path) -> Iterator[Path]:
     """Yields an empty folder that is renamed to `target` at the end: a server may be watching."""
     make_folder(target.parent)
-    try:
+    with _naming(target):
         folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
-    except OSError as error:
-        raise cannot_write(target.parent, error) from error
     try:
         folder.chmod(0o755)  # another user may serve it
         yield folder
-        os.rename(folder, target)
+        with _naming(target):
+            os.rename(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Says which folder could not be written, whatever library was writing into it."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    except tf.errors.OpError as error:
+        if reason := _system_error(error):
+            raise cannot_write(target, reason) from error
+        raise
+
+
+def _system_error(error: tf.errors.OpError) -> OSError | None:
+    """Returns the operating system's error; of that, TensorFlow's keeps the words alone."""
+    codes = (code for code in errno.errorcode if os.strerror(code) in error.message)
+    return next((OSError(code, os.strerror(code)) for code in codes), None)

@@ -28,7 +28,7 @@ def write(
     """
     # From a SavedModel, which keeps the names, and keeps the weights out of the graph: with weights
     # in the graph the converter takes 8 GB, without them 3.
-    with tempfile.TemporaryDirectory() as saved:
+    with tempfile.TemporaryDirectory(dir=folder) as saved:
         saved_model.write(model, Path(saved))
         data = _converter(saved, model, precision, calibration).convert()
     (folder / MODEL_FILES["litert"]).write_bytes(data)

@@ -19,6 +19,7 @@ import numpy as np
 from keras_depth.errors import InputError
 from keras_depth.export import parity
 from keras_depth.export.parity import Parity
+from keras_depth.files import write_bytes
 from keras_depth.predict.exported import MODEL_FILES, read_details
 
 ENGINE = "model.engine"
@@ -172,5 +173,5 @@ def _build_by_python(fp32: Path, fp16: Path | None) -> Engine | None:
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise InputError(f"{source}: TensorRT {version} cannot build an engine from it")
-    (fp32 / ENGINE).write_bytes(engine)
+    write_bytes(fp32 / ENGINE, engine)
     return Engine(version, (fp32 / ENGINE).stat().st_size)

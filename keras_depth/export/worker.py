@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from keras_depth import memory
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, cannot_write
 from keras_depth.predict.loading import load_exported
 
 WARM_UP = 3  # calls before those that are timed: tracing, then whatever the first run sets up
@@ -46,12 +46,18 @@ class Worker:
 
         Args:
             images: (N, H, W, 3) of the type the network takes, N a multiple of its batch.
+
+        Raises:
+            InputError: the process has ended, or the disk of the temporary files is full.
         """
-        with tempfile.TemporaryDirectory() as scratch:
-            given, depth = f"{scratch}/images.npy", f"{scratch}/depth.npy"
-            np.save(given, images)
-            self.ask("run", given, depth)
-            return np.load(depth)
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                given, depth = f"{scratch}/images.npy", f"{scratch}/depth.npy"
+                np.save(given, images)
+                self.ask("run", given, depth)
+                return np.load(depth)
+        except OSError as error:
+            raise cannot_write(Path(tempfile.gettempdir()), error) from error
 
     def time(self, count: int) -> list[float]:
         """Calls the network on one batch of noise; returns the seconds of each call."""

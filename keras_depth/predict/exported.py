@@ -31,6 +31,7 @@ class Exported:
         folder: the same.
         details: the content of `export.json`.
         name: the network's name.
+        version: the number of its folder, 1 where that is none.
         input_size: (height, width) of the images it takes.
         batch: how many it takes at once; None: any number.
         dtype: their type, "uint8" or "float32".
@@ -43,6 +44,8 @@ class Exported:
         self.folder = folder
         self.details = read_details(folder)
         self.name: str = self.details["name"]
+        number = folder.resolve().name
+        self.version = int(number) if number.isdecimal() else 1
         picture = self.details["input"]
         self.dtype: str = picture["dtype"]
         shape = list(picture["shape"])

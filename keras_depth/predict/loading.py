@@ -73,22 +73,30 @@ def resolve(path: str | Path, *kinds: str) -> Source:
 
     Every command that takes a trained network asks here. A folder that holds `export.json`, or
     versions of it, is an exported network, and its highest version counts; one that holds
-    `model.keras` is a run folder, or a preset's if it also holds `card.md`. A name that is no path
-    is that of a preset of the package.
+    `model.keras` is a run folder, or a preset's if it also holds `card.md`; one around a single
+    exported network is that network. A name that is no path is that of a preset of the package.
 
     Args:
         path: what the user gave.
         kinds: those of `KINDS` that the command takes; by default all.
 
     Raises:
-        InputError: the path is none of them, or the preset is damaged.
+        InputError: the path is none of them or holds several networks, or the preset is damaged.
     """
     path, kinds = Path(path), kinds or tuple(KINDS)
     found = _find(path)
+    networks = {} if found else networks_in(path)
+    if len(networks) == 1:
+        found = Source("exported", *networks.values())
     if found and found.kind in kinds:
         return found
+    if len(networks) > 1 and "exported" in kinds:
+        folders = ", ".join(str(path / name) for name in networks)
+        raise InputError(f"{path}: holds several exported networks; give one of {folders}")
     if found:
         problem = f"this is {KINDS[found.kind]}"
+    elif networks:
+        problem = "this folder holds several exported networks"
     elif not path.exists():
         known = ", ".join(presets.list_presets())
         problem = f"no such file or folder, and no preset (known: {known})"
@@ -103,7 +111,20 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     raise InputError(f"{path}: {problem}; give {wanted}")
 
 
+def networks_in(path: Path) -> dict[str, Path]:
+    """Finds the exported networks in a folder that is no RUN itself, as `export --output` makes it.
+
+    Returns:
+        The highest version of each, by the name of its folder.
+    """
+    if _find(path):
+        return {}
+    folders = [child for child in sorted(path.glob("*/")) if not child.name.startswith(".")]
+    return {child.name: version for child in folders if (version := find_version(child))}
+
+
 def _find(path: Path) -> Source | None:
+    """Returns what a path itself is; None where it is at most a folder around something."""
     if not path.exists() and (folder := presets.find(path)):
         path = folder
     if version := find_version(path):

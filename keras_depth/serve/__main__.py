@@ -8,8 +8,8 @@ from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.errors import check_installed
 from keras_depth.export.request import Request
 from keras_depth.files import sha256
-from keras_depth.predict.exported import find_version, read_details
-from keras_depth.predict.loading import Source, resolve
+from keras_depth.predict.exported import read_details
+from keras_depth.predict.loading import Source, networks_in, resolve
 
 _EXAMPLES = """\
 examples:
@@ -36,18 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def find(path: Path) -> dict[str, Path]:
-    """Finds the exported networks in a folder: name and version folder of each.
+    """Finds the networks to serve: name and version folder of each.
 
-    In a folder of several networks the name is that of its folder; of a single network it is the
-    name in `export.json`.
+    A network in a folder of networks is called as its own folder is; any other as its `export.json`
+    says.
 
     Raises:
         InputError: there is none.
     """
-    if find_version(path) is None:
-        several = {child.name: find_version(child) for child in sorted(path.glob("*/"))}
-        if found := {name: folder for name, folder in several.items() if folder}:
-            return found
+    if networks := networks_in(path):
+        return networks
     source = resolve(path)
     folder = source.path if source.kind == "exported" else _export(source)
     return {read_details(folder)["name"]: folder}
@@ -56,10 +54,9 @@ def find(path: Path) -> dict[str, Path]:
 def _export(source: Source) -> Path:
     """Returns the SavedModel of a network that is not exported; writes it unless it is there."""
     request = Request(source.path, "saved_model", source.results / "exported" / "saved_model")
-    for folder in request.output.glob("*/"):
-        version = find_version(folder)
+    for version in networks_in(request.output).values():
         # Another network of the run may have been exported since.
-        if version and read_details(version)["model"]["sha256"] == sha256(source.model_file):
+        if read_details(version)["model"]["sha256"] == sha256(source.model_file):
             return version
     load_tensorflow()
     from keras_depth.export import exporter

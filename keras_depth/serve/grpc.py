@@ -10,15 +10,16 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 )
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
+from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
 from keras_depth.serve import v2
 from keras_depth.serve.http import REFUSED
-from keras_depth.serve.model import MAX_WAITING, Busy, ReadOnlyRepository
+from keras_depth.serve.model import MAX_WAITING, Busy, DepthModel, ReadOnlyRepository
 from keras_depth.serve.settings import Settings
-from keras_depth.serve.tensorflow_serving import PredictionService
+from keras_depth.serve.tensorflow_serving import ModelService, PredictionService
 
 
 def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
@@ -37,18 +38,32 @@ def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
         Inference(dataplane, ReadOnlyRepository(dataplane.model_registry)), server
     )
     add_PredictionServiceServicer_to_server(PredictionService(dataplane), server)
+    add_ModelServiceServicer_to_server(ModelService(dataplane), server)
     server.add_insecure_port(settings.grpc_address)
     return server
 
 
 class Inference(InferenceServicer):
-    """KServe's service, with our own decoding, which refuses a bad request with a sentence."""
+    """KServe's service, with our own decoding, which refuses a bad request with a sentence.
+
+    KServe's answers whatever version it is asked for.
+    """
+
+    async def ModelReady(self, request, context):
+        self._find(request.name, request.version)
+        return await super().ModelReady(request, context)
+
+    async def ModelMetadata(self, request, context):
+        self._find(request.name, request.version)
+        return await super().ModelMetadata(request, context)
 
     async def ModelInfer(self, request, context):
-        answer, _ = await self._data_plane.infer(
-            request.model_name, partial(v2.decode_grpc, request)
-        )
+        model = self._find(request.model_name, request.model_version)
+        answer, _ = await self._data_plane.infer(model.name, partial(v2.decode_grpc, request))
         return answer
+
+    def _find(self, name: str, version: str) -> DepthModel:
+        return self._data_plane.model_registry.get_version(name, version)
 
 
 class ErrorToStatus(ExceptionToStatusInterceptor):

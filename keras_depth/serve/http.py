@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from keras_depth.serve import v1, v2
 from keras_depth.serve.model import Busy, ReadOnlyRepository
+from keras_depth.serve.tensorflow_serving import metadata_of, status_of, to_json
 
 REFUSED = Counter("keras_depth_refused", "requests that were refused", ["status"])
 
@@ -35,8 +36,9 @@ def create(dataplane: DataPlane, max_bytes: int) -> FastAPI:
     """
     app = FastAPI(title="keras_depth", docs_url=None, redoc_url=None, openapi_url=None)
     _add_pages(app)
-    _add_inference(app, dataplane, max_bytes)
-    # KServe's health, readiness and metadata. Where two routes have one path, the first counts.
+    _add_v1(app, dataplane, max_bytes)
+    _add_v2(app, dataplane, max_bytes)
+    # KServe's health, readiness and lists. Where two routes have one path, the first counts.
     register_v1_endpoints(app, dataplane, ReadOnlyRepository(dataplane.model_registry))
     register_v2_endpoints(app, dataplane, ReadOnlyRepository(dataplane.model_registry))
     _add_errors(app)
@@ -56,36 +58,74 @@ def _add_pages(app: FastAPI) -> None:
         return Response(write(REGISTRY), headers={"content-type": content_type})
 
 
-def _add_inference(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
+def _add_v1(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
+    models = dataplane.model_registry
+
     @app.post("/v1/models/{name}:predict")
-    async def predict(name: str, request: Request):
-        dataplane.get_model_from_registry(name)  # an unknown one is 404, whatever the body
+    @app.post("/v1/models/{name}/versions/{version}:predict")
+    async def predict(request: Request):
+        model = models.get_version(**request.path_params)  # 404 first, whatever the body
         body = await read_body(request, max_bytes)
-        answer, _ = await dataplane.infer(name, partial(v1.decode, body))
-        return Response(answer, media_type="application/json")
+        as_file = False
+        decode = partial(v1.decode, body)
+        if request.headers.get("content-type", "").lower().startswith("image/"):
+            as_file = "image/png" in request.headers.get("accept", "")
+            decode = partial(v1.decode_file, body, dict(request.query_params), as_file)
+        answer, _ = await dataplane.infer(model.name, decode)
+        return Response(answer, media_type="image/png" if as_file else "application/json")
+
+    # Else KServe takes NAME:predict for a model's name.
+    @app.get("/v1/models/{name}:predict")
+    @app.get("/v1/models/{name}/versions/{version}:predict")
+    async def wrong_method(request: Request):
+        raise HTTPException(405, headers={"Allow": "POST"})
+
+    @app.post("/v1/models/{name}:{verb}")
+    @app.post("/v1/models/{name}/versions/{version}:{verb}")
+    async def other_verb(name: str, verb: str):
+        models.get_model(name)
+        raise HTTPException(
+            404, f"{name} has nothing to {verb[:40]}: it estimates depth; use {name}:predict"
+        )
+
+    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}/versions/{version}")
+    async def status(request: Request):
+        model = models.get_version(**request.path_params)
+        # KServe's answer, and TensorFlow Serving's.
+        return {"name": model.name, "ready": model.ready, **to_json(status_of(model))}
+
+    @app.get("/v1/models/{name}/metadata")
+    @app.get("/v1/models/{name}/versions/{version}/metadata")
+    async def metadata(request: Request):
+        return to_json(metadata_of(models.get_version(**request.path_params)))
+
+
+def _add_v2(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
+    models = dataplane.model_registry
 
     @app.post("/v2/models/{name}/infer")
-    async def infer(name: str, request: Request):
-        dataplane.get_model_from_registry(name)
+    @app.post("/v2/models/{name}/versions/{version}/infer")
+    async def infer(request: Request):
+        model = models.get_version(**request.path_params)
         body = await read_body(request, max_bytes)
-        decode = partial(v2.decode, body, request.headers.get(v2.JSON_SIZE), name)
-        (answer, json_size), _ = await dataplane.infer(name, decode)
+        decode = partial(v2.decode, body, request.headers.get(v2.JSON_SIZE), model.name)
+        (answer, json_size), _ = await dataplane.infer(model.name, decode)
         if json_size is None:
             return Response(answer, media_type="application/json")
         headers = {v2.JSON_SIZE: str(json_size)}
         return Response(answer, media_type="application/octet-stream", headers=headers)
 
-    @app.get("/v1/models/{name}:predict")  # else KServe takes it for a model's name
-    async def wrong_method(name: str):
-        raise HTTPException(405, headers={"Allow": "POST"})
-
-    # KServe answers these with 501.
-    @app.post("/v1/models/{name}:explain")
+    @app.get("/v2/models/{name}")
     @app.get("/v2/models/{name}/versions/{version}")
-    @app.get("/v2/models/{name}/versions/{version}/ready")
-    @app.post("/v2/models/{name}/versions/{version}/infer")
-    async def absent(request: Request):
-        raise HTTPException(404)
+    async def metadata(request: Request):
+        model = models.get_version(**request.path_params)
+        described = await dataplane.model_metadata(model.name)
+        return {**described, "versions": [str(model.version)]}
+
+    @app.get("/v2/models/{name}/versions/{version}/ready")  # KServe's is for no version
+    async def ready(name: str, version: str):
+        return {"name": name, "ready": models.get_version(name, version).ready}
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
@@ -95,7 +135,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     after they have sent everything, and would report a broken connection instead of the sentence.
 
     Raises:
-        HTTPException: 413, the body is longer than `max_bytes`.
+        HTTPException: 413, the body is longer than `max_bytes`; 415, it is compressed.
     """
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -107,6 +147,11 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise HTTPException(
             413, f"{size:,} bytes; a request has at most {max_bytes:,} (the server's --max-bytes)"
+        )
+    encoding = request.headers.get("content-encoding", "")
+    if encoding.lower() not in ("", "identity"):
+        raise HTTPException(
+            415, f"Content-Encoding {encoding[:40]!r} is not taken; send the body as it is, without"
         )
     return b"".join(chunks)
 
@@ -135,14 +180,12 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException):
         path = request.url.path[:80]
-        sentences = {
-            404: f"there is nothing at {path}; see /v1/models, /v2/models and /metrics",
-            405: f"{request.method} is not what {path} takes; use"
+        sentences = {  # for FastAPI's own words
+            "Not Found": f"there is nothing at {path}; see /v1/models, /v2/models and /metrics",
+            "Method Not Allowed": f"{request.method} is not what {path} takes; use"
             f" {(error.headers or {}).get('Allow', 'another method')}",
         }
-        return refuse(
-            error.status_code, sentences.get(error.status_code, error.detail), error.headers
-        )
+        return refuse(error.status_code, sentences.get(error.detail, error.detail), error.headers)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception):  # what went wrong is in the server's log

@@ -50,6 +50,7 @@ class DepthModel(kserve.Model):
         super().__init__(name)
         exported = load_exported(folder)
         self._details = exported.details
+        self.version = exported.version
         self._estimator = DepthEstimator(exported)
         self.spec = Spec(*exported.input_size, exported.dtype)
         self._estimator(np.zeros(self.spec.shape, np.uint8))  # the first call is slow
@@ -113,10 +114,25 @@ class Models(kserve.ModelRepository):
 
     def get_model(self, name: str) -> DepthModel:
         if name not in self.models:
-            error = ModelNotFound(name)
-            error.reason = str(unknown_name("model", name[:80], self.models))
-            raise error
+            raise _not_found(name, str(unknown_name("model", name[:80], self.models)))
         return self.models[name]
+
+    def get_version(self, name: str, version: str | None = None) -> DepthModel:
+        """Returns a model where it is of that version; None, or "", is the one that is served."""
+        model = self.get_model(name)
+        if version and version != str(model.version):
+            raise _not_found(
+                name,
+                f"{name} is served in version {model.version}, not in {version[:40]!r}; ask for"
+                " that version, or for none",
+            )
+        return model
+
+
+def _not_found(name: str, sentence: str) -> ModelNotFound:
+    error = ModelNotFound(name)
+    error.reason = sentence
+    return error
 
 
 class ReadOnlyRepository(ModelRepositoryExtension):

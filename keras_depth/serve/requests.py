@@ -5,7 +5,7 @@ raises InputError.
 """
 
 import base64
-import binascii
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,20 @@ MAX_INSTANCES = 16  # images in one request
 MAX_PIXELS = 1 << 24  # in all images of one request: the 12 megapixels of a phone pass
 UNITS = {"metres": "metres", "png16": "millimetres"}  # of an answer, by its format
 SIZES = ("picture", "network")
+SIGNATURE = "serving_default"  # TensorFlow's name for the only function of a model
+_PICTURE = (
+    "a picture, not JSON; send it to /v1/models/NAME:predict with the header Content-Type:"
+    " image/jpeg, or in base64 within JSON"
+)
+_NO_JSON = {  # what begins so, which JSON does not
+    b"\x1f\x8b": "compressed by gzip, which this server does not take; send it as it is",
+    b"\xff\xd8\xff": _PICTURE,
+    b"\x89PNG": _PICTURE,
+    b"RIFF": _PICTURE,  # WEBP
+    b"BM": _PICTURE,  # BMP
+    b"--": "a form (multipart), not JSON; send the picture alone: curl --data-binary @room.jpg",
+}
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/_=\s-]|=(?=\s*[^=\s])", re.ASCII)
 
 
 class Spec(NamedTuple):
@@ -75,6 +89,9 @@ def read_json(content: bytes, example: str) -> dict[str, Any]:
     Raises:
         InputError: the content is not JSON, or no object.
     """
+    for beginning, what in _NO_JSON.items():
+        if content.startswith(beginning):
+            raise InputError(f"the body is {what}")
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -116,6 +133,34 @@ def check_count(number: int) -> None:
         )
 
 
+def check_signature(name: Any) -> None:
+    """Checks the signature that a client of TensorFlow Serving names; none, or "", is the default.
+
+    Raises:
+        InputError: the model has no such signature.
+    """
+    if name and name != SIGNATURE:
+        raise InputError(f'signature_name: the model has one, "{SIGNATURE}"; leave it out')
+
+
+def check_list(shape: Sequence[int], name: str, spec: Spec) -> None:
+    """Checks that a tensor is a list of pictures, even where there is only one.
+
+    Args:
+        shape: of the tensor.
+        name: the client's name for it.
+        spec: what the model takes.
+
+    Raises:
+        InputError: it is a picture.
+    """
+    if len(shape) == 3:
+        raise InputError(
+            f"{name}: one picture, of shape {list(shape)}; one picture lies in a list of its own,"
+            f" of shape {[1, *spec.shape]}"
+        )
+
+
 def to_array(values: Any, name: str, spec: Spec) -> np.ndarray:
     """Converts nested lists of numbers to an array of any shape.
 
@@ -145,6 +190,7 @@ def check_numbers(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
     Raises:
         InputError: the model takes another shape, type or range.
     """
+    check_list(numbers.shape, name, spec)
     if numbers.ndim != 4 or numbers.shape[1:] != spec.shape:
         raise InputError(
             f"{name}: pictures of shape {numbers.shape[1:]}; the model takes {spec} (or send JPEG"
@@ -163,13 +209,30 @@ def check_numbers(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
 def decode_base64(text: Any, name: str) -> bytes:
     """Decodes the bytes in a JSON string.
 
+    Args:
+        text: base64, also with line breaks, in the alphabet for URLs (- and _), without the = at
+            its end, or as a browser's `data:` URL.
+        name: the client's name for it.
+
     Raises:
         InputError: the text is no base64.
     """
-    try:
-        return base64.b64decode(text, validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
-        raise InputError(f"{name}: not base64; give the file's bytes in base64") from error
+    give = "give the file's bytes in base64"
+    if not isinstance(text, str):
+        raise InputError(f"{name}: not base64, because it is no text; {give}")
+    start = 0
+    if text.startswith("data:"):
+        start = text.find(";base64,") + len(";base64,")
+        if start < len(";base64,"):
+            raise InputError(f"{name}: a data: URL without base64; {give}")
+    if wrong := _NO_BASE64.search(text, start):
+        raise InputError(
+            f"{name}: not base64, because character {wrong.start() + 1} is {wrong[0]!r}; {give}"
+        )
+    digits = "".join(text[start:].split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+    if len(digits) % 4 == 1:
+        raise InputError(f"{name}: base64 of {len(digits)} characters, so some are missing; {give}")
+    return base64.b64decode(digits + "=" * (-len(digits) % 4))
 
 
 def decode_images(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:

@@ -92,9 +92,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets=None) -> None:
         await super().startup(sockets)
         await self._grpc_server.start()
-        names = ", ".join(self._settings.folders)
-        host, port = sockets[0].getsockname()[:2]
-        print(f"{names}: http://{host}:{port}/, gRPC {self._settings.grpc_address}", flush=True)
+        names, url = list(self._settings.folders), self._settings.url
+        print(f"{', '.join(names)}: {url}, gRPC {self._settings.grpc_target}")
+        command = "curl --data-binary @room.jpg -H 'Content-Type: image/jpeg'"
+        into_file = "-H 'Accept: image/png' -o depth.png"
+        print(f"  {command} {into_file} {url}v1/models/{names[0]}:predict", flush=True)
 
     async def shutdown(self, sockets=None) -> None:
         await asyncio.gather(super().shutdown(sockets), self._grpc_server.stop(GRACE))

@@ -26,7 +26,25 @@ class Settings:
     timeout: int
 
     @property
+    def url(self) -> str:
+        """Where a browser on this machine opens the page."""
+        return f"http://{self._reached_at}:{self.port}/"
+
+    @property
+    def grpc_target(self) -> str:
+        """host:port of gRPC for clients on this machine."""
+        return f"{self._reached_at}:{self.grpc_port}"
+
+    @property
     def grpc_address(self) -> str:
-        """host:port of gRPC, an IPv6 host in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.grpc_port}"
+        """host:port at which gRPC listens."""
+        return f"{_bracketed(self.host)}:{self.grpc_port}"
+
+    @property
+    def _reached_at(self) -> str:
+        every = self.host in ("0.0.0.0", "::")  # where one listens, but nobody connects to
+        return "127.0.0.1" if every else _bracketed(self.host)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

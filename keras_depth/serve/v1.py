@@ -15,7 +15,6 @@ from keras_depth.serve.requests import Options, Request, Spec
 
 _EXAMPLE = '{"instances": [{"b64": "..."}]}, a JPEG or PNG file in base64'
 _ANSWERS = {"instances": "predictions", "inputs": "outputs"}  # row by row, and by columns
-_SIGNATURE = "serving_default"
 
 
 def decode(body: bytes, spec: Spec) -> Request:
@@ -33,8 +32,7 @@ def decode(body: bytes, spec: Spec) -> Request:
     for key in document:
         if key not in (*_ANSWERS, "parameters", "signature_name"):
             raise unknown_name("key", key[:40], (*_ANSWERS, "parameters"))
-    if document.get("signature_name", _SIGNATURE) != _SIGNATURE:
-        raise InputError(f'signature_name: the model has one, "{_SIGNATURE}"; leave it out')
+    requests.check_signature(document.get("signature_name"))
     form = [key for key in _ANSWERS if key in document]
     if len(form) != 1:
         raise InputError(f'give one of "instances" and "inputs"; for example {_EXAMPLE}')
@@ -43,13 +41,31 @@ def decode(body: bytes, spec: Spec) -> Request:
     return _to_request(_read_rows(document[form[0]], form[0]), form[0], spec, options, encode)
 
 
+def decode_file(body: bytes, parameters: Any, as_file: bool, spec: Spec) -> Request:
+    """Reads a request whose body is a picture.
+
+    Args:
+        body: a JPEG, PNG, PPM, BMP or WEBP file.
+        parameters: as in JSON, {"size": "network"}.
+        as_file: answer with a 16-bit PNG file of millimetres alone, not with JSON.
+        spec: what the model takes.
+
+    Raises:
+        InputError: the request is not valid.
+    """
+    options = requests.read_options(parameters)
+    encode: Any = partial(_encode, key="predictions", options=options)
+    if as_file:
+        encode = _encode_file
+    return Request(options, encode, images=requests.decode_images([body], ["the body"]))
+
+
 def _read_rows(values: Any, key: str) -> list[Any]:
     """Returns the instances of either form, each a nested list or {"b64": ...}."""
     if key == "inputs":
         values = _unwrap(values, key)
     if not isinstance(values, list):
         raise InputError(f"{key}: give a list of pictures; for example {_EXAMPLE}")
-    requests.check_count(len(values))
     if key == "instances":
         values = [_unwrap(value, f"instances[{index}]") for index, value in enumerate(values)]
     return values
@@ -66,11 +82,12 @@ def _unwrap(value: Any, name: str) -> Any:
 
 def _to_request(rows: list[Any], key: str, spec: Spec, options: Options, encode: Any) -> Request:
     encoded = [isinstance(row, dict) for row in rows]
-    if not any(encoded):
+    if rows and not any(encoded):
         tensor = requests.check_numbers(requests.to_array(rows, key, spec), key, spec)
         return Request(options, encode, tensor=tensor)
     if not all(encoded):
         raise InputError(f"{key}: numbers beside files; send them in two requests")
+    requests.check_count(len(rows))
     names = [f"{key}[{index}]" for index in range(len(rows))]
     files = []
     for row, name in zip(rows, names, strict=True):
@@ -91,3 +108,7 @@ def _encode(depths: Sequence[np.ndarray], key: str, options: Options) -> bytes:
         {key: answers, "parameters": {"format": options.format, "units": options.units}},
         option=orjson.OPT_SERIALIZE_NUMPY,
     )
+
+
+def _encode_file(depths: Sequence[np.ndarray]) -> bytes:
+    return depth_png.encode(depths[0])

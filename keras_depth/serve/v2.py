@@ -159,7 +159,8 @@ def _read_tensor(given: dict[str, Any], rest: bytes) -> Tensor:
     elif not isinstance(tensor.data, list):
         raise InputError('image: "data" is a list')
     elif tensor.datatype == "BYTES":
-        tensor.data = [requests.decode_base64(text, "image") for text in tensor.data]
+        named = [(text, f"image[{index}]") for index, text in enumerate(tensor.data)]
+        tensor.data = [requests.decode_base64(text, name) for text, name in named]
     return tensor
 
 
@@ -179,6 +180,7 @@ def _to_request(tensor: Tensor, spec: Spec, answer: Answer, encode: Any) -> Requ
             " BYTES of JPEG or PNG files"
         )
     # The shape comes first: numbers are read only if the model takes their shape.
+    requests.check_list(tensor.shape, "image", spec)
     if len(tensor.shape) != 4 or tuple(tensor.shape[1:]) != spec.shape:
         raise InputError(f"image: shape {tensor.shape[:8]}; the model takes [N, ...] of {spec}")
     if tensor.raw is not None:
@@ -203,7 +205,10 @@ def _split_files(raw: bytes) -> Iterator[bytes]:
         (size,) = struct.unpack_from("<I", raw, offset)
         offset += 4
         if size > len(raw) - offset:
-            raise InputError(f"image: a file of {size} bytes, of which {len(raw) - offset} came")
+            raise InputError(
+                f"image: a file of {size} bytes, of which {len(raw) - offset} came; before each"
+                " file stands its length, in 4 bytes, little-endian"
+            )
         yield raw[offset : offset + size]
         offset += size
 

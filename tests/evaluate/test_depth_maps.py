@@ -106,8 +106,9 @@ def test_files_that_name_their_unit_are_believed(tmp_path):
         write_bytes(tmp_path / f"{index}.png", depth_png.encode(metres(index)))
     expect_all(DepthMaps(tmp_path, Drive()))
     expect_all(DepthMaps(tmp_path, Drive(), png_units=1000))
-    with pytest.raises(InputError, match=r"0\.png: says .* 1000 units .*; leave --png-units out"):
-        DepthMaps(tmp_path, Drive(), png_units=256)[0]
+    asked = DepthMaps(tmp_path, Drive(), png_units=500)  # who asks for a unit gets it, and is told
+    np.testing.assert_array_equal(asked[0], 2 * metres(0))
+    assert asked.describe_units([1.0]) == "1/500 m (as --png-units says; the files say 1/1000 m)"
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,19 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
         grey = np.full((2, *SIZE, 3), 51, np.uint8)
         np.testing.assert_allclose(load_exported(folder)(grey), 2.0, rtol=1e-5)
     assert "of the depth" in printed and "ms a call here" in printed
+    assert "version " not in printed, "there is one"
+    command = f"next        python -m keras_depth.serve {first.parent}"
+    assert printed.splitlines()[-1] == command
     assert not [path for path in output.rglob(".partial*")]
     assert stat.S_IMODE(os.stat(first).st_mode) == 0o755, "another user may serve it"
+
+
+def test_a_second_precision_says_which_version_counts(run, tmp_path, here, capsys):
+    arguments = [run, "--format", "onnx", "--output", tmp_path / "out"]
+    assert call(*arguments) == 0 and call(*arguments, "--precision", "fp16") == 0
+    printed = capsys.readouterr().out
+    line = "version     2; a server loads it, the highest, instead of 1 (fp32)"
+    assert printed.count("version ") == 1 and line in printed.splitlines()
 
 
 def test_eight_bits_from_images(run, tmp_path, here, capsys):

@@ -1,16 +1,23 @@
 """The exporter: versions, sizes, precisions and cameras, each compared with the Keras model."""
 
+import errno
+import json
+import os
+import re
 import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.evaluate.frames import Frames
-from keras_depth.export import exporter, network, parity, saved_model
-from keras_depth.export.request import Request
+from keras_depth.export import exporter, litert, network, onnx, parity, saved_model
+from keras_depth.export.request import ANY_BATCH, Request
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.loading import load_exported
 from keras_depth.run_folder import RunFolder
@@ -40,6 +47,63 @@ def test_what_is_not_the_keras_model_is_not_kept(run, tmp_path, here, monkeypatc
         exporter.export(request)
     assert not list((tmp_path / "exported").rglob("saved_model.pb")), "its good twin neither"
     exporter.export(Request(run, "saved_model", tmp_path / "exported", limit=0.01))
+
+
+FULL = os.strerror(errno.ENOSPC)
+FULL_DISKS = {
+    "of Python": OSError(errno.ENOSPC, FULL),
+    "of TensorFlow": tf.errors.ResourceExhaustedError(
+        None, None, f"x/model.pb; {FULL} [Op:SaveV2]"
+    ),
+    "of its buffers": tf.errors.UnknownError(None, None, f"x/model.pb; {FULL}"),
+    "of a drive that is gone": tf.errors.UnavailableError(None, None, f"x; {FULL}"),
+}
+
+
+@pytest.mark.parametrize("error", FULL_DISKS.values(), ids=FULL_DISKS)
+@pytest.mark.parametrize(
+    "format, writer",
+    [
+        ("saved_model", saved_model.write),
+        ("saved_model", saved_model.write_frozen),
+        ("onnx", onnx.write),
+        ("tensorrt", onnx.write),
+        ("litert", litert.write),
+        ("tftrt", saved_model.write_frozen),
+    ],
+)
+def test_a_full_disk_leaves_what_stood_there(
+    run, tmp_path, here, monkeypatch, format, writer, error
+):
+    def fail(*arguments, **options):
+        folder = next(each for each in arguments if isinstance(each, Path))
+        folder.mkdir(exist_ok=True)
+        (folder / "half").write_text("half of a file")
+        raise error
+
+    older = tmp_path / "out" / "lite_basic_interl_t" / "1" / "export.json"
+    older.parent.mkdir(parents=True)
+    older.write_text(
+        json.dumps({"format": format, "name": "", "output": 0, "input": {"shape": "NHWC"}})
+    )
+    monkeypatch.setattr(sys.modules[writer.__module__], writer.__name__, fail)
+    batch = None if format in ANY_BATCH else 1
+    with pytest.raises(InputError) as caught:
+        exporter.export(Request(run, format, tmp_path / "out", batch=batch))
+    assert re.match(
+        rf"{tmp_path}/out/.*lite_basic_interl_t/2: cannot be written \({FULL}\);", str(caught.value)
+    )
+    assert [path for path in tmp_path.joinpath("out").rglob("*") if path.is_file()] == [older]
+
+
+def test_what_is_no_full_disk_stays_what_it_is(run, tmp_path, here, monkeypatch):
+    def fail(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(saved_model, "write", fail)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        exporter.export(Request(run, "saved_model", tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob(".partial*"))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -42,9 +42,17 @@ def copy(exported, tmp_path):
 def test_metres(exported, format):
     network = load_exported(exported / format)
     assert (network.name, network.input_size, network.batch) == ("mine", SIZE, 2)
+    assert network.version == 1, "its folder has no number"
     depth = network(np.full((2, *SIZE, 3), 51, np.uint8))
     assert depth.dtype == np.float32 and depth.shape == (2, *SIZE, 1)
     np.testing.assert_allclose(depth, 1.2, rtol=1e-6)
+
+
+def test_the_version_is_the_number_of_the_folder(copy, monkeypatch):
+    (copy / "onnx").rename(copy / "12")
+    assert load_exported(copy / "12").version == 12
+    monkeypatch.chdir(copy / "12")
+    assert load_exported(".").version == 12
 
 
 @pytest.mark.parametrize("format", WRITERS)

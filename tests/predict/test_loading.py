@@ -33,6 +33,13 @@ def work(tmp_path, monkeypatch):
         "exported/2/export.json",
         "exported/10/export.json",
         "exported/11/model.onnx",
+        "output/one/3/export.json",
+        "output/frozen/one/3/export.json",
+        "output/.partial-two/export.json",
+        "runs/model.keras",
+        "runs/one/1/export.json",
+        "several/a/1/export.json",
+        "several/b/export.json",
     ):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
@@ -46,6 +53,8 @@ def work(tmp_path, monkeypatch):
         ("best.keras", "keras", "best.keras"),
         ("exported/2", "exported", "exported/2"),
         ("exported", "exported", "exported/10"),  # the highest that is complete
+        ("output", "exported", "output/one/3"),  # the only one, a folder down
+        ("runs", "run", "runs"),  # what a folder is counts before what it holds
     ],
 )
 def test_what_a_run_is(work, path, kind, found):
@@ -53,7 +62,7 @@ def test_what_a_run_is(work, path, kind, found):
     assert (source.kind, source.path) == (kind, Path(found))
     assert resolve(path, kind) == source
     if kind != "exported":
-        assert source.model_file == Path("run/model.keras" if kind == "run" else "best.keras")
+        assert source.model_file == Path(found, "model.keras" if kind == "run" else "")
         assert source.run_folder.path == source.model_file.parent
 
 
@@ -70,6 +79,13 @@ def test_what_a_run_is(work, path, kind, found):
         ("model.h5", (), "model.h5: not a .keras file; give a run folder"),
         ("run", ("exported",), "run: this is a run folder .*; give an exported network .*export"),
         ("exported", ("run", "keras"), "this is an exported .*; give a run folder .* or a .keras"),
+        ("output", ("run", "keras"), "this is an exported .*; give a run folder .* or a .keras"),
+        (
+            "several",
+            (),
+            "several: holds several exported networks; give one of several/a, several/b",
+        ),
+        ("several", ("run",), "several: this folder holds several exported .*; give a run folder"),
     ],
 )
 def test_what_is_no_run(work, path, kinds, message):

@@ -77,7 +77,7 @@ def test_a_picture_becomes_millimetres_and_colors(run, work):
     assert read("out/room_color.png").shape == (40, 66, 3)
     line, following = out.splitlines()
     assert line.startswith("out: 1 picture, ") and "2.00 / 2.00 / 2.00 m (min / median" in line
-    assert following.startswith("next: ") and following.endswith("run0 --format saved_model")
+    assert following.startswith("next: ") and following.endswith(" --format saved_model")
 
 
 def test_all_formats(run, work):

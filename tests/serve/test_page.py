@@ -1,3 +1,4 @@
+import re
 import shutil
 import time
 
@@ -28,6 +29,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-dev-shm-usage", "--hide-scrollbars"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),  # a camera
 )
 
 
@@ -194,6 +196,82 @@ def test_the_network_can_be_chosen(page, rooms):
     assert (canvas.get_property("width"), canvas.get_property("height")) == (6, 4)
 
 
+def test_depth_is_saved_in_millimetres(page, rooms, tmp_path):
+    behavior = {"behavior": "allow", "downloadPath": str(tmp_path / "saved")}
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
+    choose(page, rooms)
+    result(page)
+    page.find_element(By.ID, "save").click()
+    file = tmp_path / "saved" / "room_depth.png"
+    wait(page, file.exists)
+    depth = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    assert depth.dtype == np.uint16 and depth.shape == (120, 160), "of the picture's size"
+    assert (depth[:, :70] == 2000).all() and (depth[:, 90:] == 8000).all()
+
+
+def test_a_camera_shows_depth_until_it_is_stopped(page, rooms):
+    page.get_log("browser")
+    camera = page.find_element(By.ID, "camera")
+    assert camera.text == "Use the camera"
+    camera.click()
+    result(page)
+    first = page.execute_script("return latest")
+    wait(page, lambda: page.execute_script("return latest") > first + 2)
+    assert re.fullmatch(r"camera.jpg, \d+ × \d+", text(page, "name"))
+    assert text(page, "time").endswith(" ms") and not text(page, "error")
+    point(page, "depth", 0.25, 0.5)
+    pointed = page.execute_script("return latest")
+    wait(page, lambda: page.execute_script("return latest") > pointed + 1)
+    assert text(page, "here").endswith(" m"), "the next frame's depth at the same place"
+    assert camera.text == "Stop the camera"
+    tracks = "return (window.tracks ??= camera.srcObject.getTracks()).map(one => one.readyState)"
+    assert page.execute_script(tracks) == ["live"]
+    camera.click()
+    assert camera.text == "Use the camera"
+    assert page.execute_script(tracks) == ["ended"], "its light goes out"
+    choose(page, rooms)
+    wait(page, lambda: text(page, "name") == "room.png, 160 × 120")
+    assert not page.get_log("browser"), "errors in the console"
+
+
+def test_a_picture_takes_the_place_of_the_camera(page, rooms):
+    page.find_element(By.ID, "camera").click()
+    result(page)
+    choose(page, rooms)
+    wait(page, lambda: text(page, "name") == "room.png, 160 × 120")
+    assert text(page, "camera") == "Use the camera" and text(page, "here") == "–"
+
+
+@pytest.mark.parametrize(
+    "devices, sentence",
+    [
+        (
+            "undefined",
+            "to pages of localhost or https only; on the server's machine, open this page at",
+        ),
+        (
+            "{getUserMedia: async () => { throw new DOMException('', 'NotAllowedError'); }}",
+            "does not let this page use the camera",
+        ),
+        (
+            "{getUserMedia: async () => { throw new DOMException('', 'NotFoundError'); }}",
+            "This machine has no camera.",
+        ),
+        (
+            "{getUserMedia: async () => { throw new DOMException('in use', 'NotReadableError'); }}",
+            "The camera does not start (in use).",
+        ),
+    ],
+)
+def test_why_there_is_no_camera(page, devices, sentence):
+    value = f"Object.defineProperty(navigator, 'mediaDevices', {{value: {devices}}})"
+    page.execute_script(value)
+    camera = page.find_element(By.ID, "camera")
+    camera.click()
+    wait(page, lambda: sentence in text(page, "error"))
+    assert camera.is_enabled() and camera.text == "Use the camera"
+
+
 def test_a_server_that_is_gone_is_said(page, rooms):
     page.execute_script("window.fetch = () => Promise.reject(new TypeError('Failed to fetch'))")
     choose(page, rooms)
@@ -222,6 +300,8 @@ def test_everything_has_a_name_and_a_phone_shows_all_of_it(page, rooms):
     for name, words in (
         ("file", "Choose a picture"),
         ("model", "Network"),
+        ("camera", "Use the camera"),
+        ("save", "Save depth"),
         ("picture", "The picture room.png"),
         ("depth", "Depth of room.png: 2.00 m to 8.00 m"),
         ("result", "Result"),

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gzip
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from keras_depth.errors import InputError
+from keras_depth.predict.loading import resolve
 from keras_depth.serve import __main__ as serve
 from tests.helpers.serving import SIZE, Server, depth_of, export, free_port
 
@@ -29,6 +31,9 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb  # noqa: E402
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
     classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
@@ -37,6 +42,7 @@ from keras_depth.serve import http  # noqa: E402
 from keras_depth.serve import model as serving_model  # noqa: E402
 from keras_depth.serve import server as server_module  # noqa: E402
 from keras_depth.serve.model import DepthModel, Models  # noqa: E402
+from keras_depth.serve.settings import Settings  # noqa: E402
 
 MAX_BYTES = 400_000
 V1, V2 = "/v1/models/bytes:predict", "/v2/models/bytes/infer"
@@ -135,8 +141,9 @@ def test_rows_are_answered_as_tensorflow_serving_does(server):
     assert document["parameters"] == {"format": "metres", "units": "metres"}
     named = answer(server.post(V1, {"instances": [{"image": one} for one in IMAGES.tolist()]}))
     assert named == document
-    signature = {"signature_name": "serving_default", "instances": IMAGES.tolist()}
-    assert answer(server.post(V1, signature)) == document
+    for name in ("serving_default", "", None):
+        signature = {"signature_name": name, "instances": IMAGES.tolist()}
+        assert answer(server.post(V1, signature)) == document
 
 
 @pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"image": value}])
@@ -291,7 +298,8 @@ def test_models_health_and_metadata(server, channel):
     names = ["bytes", "floats", "pairs"]
     assert answer(server.get("/v1/models")) == {"models": names}
     assert answer(server.get("/v2/models")) == {"models": names}
-    assert answer(server.get("/v1/models/bytes")) == {"name": "bytes", "ready": True}
+    document = answer(server.get("/v1/models/bytes"))
+    assert (document["name"], document["ready"]) == ("bytes", True)
     assert answer(server.get("/v2/health/live")) == {"live": True}
     assert answer(server.get("/v2/health/ready")) == {"ready": True}
     assert answer(server.get("/v2/models/floats/ready"))["ready"] is True
@@ -301,6 +309,158 @@ def test_models_health_and_metadata(server, channel):
     stub = GRPCInferenceServiceStub(channel)
     assert stub.ServerReady(pb.ServerReadyRequest()).ready
     assert stub.ModelMetadata(pb.ModelMetadataRequest(name="bytes")).inputs[0].datatype == "UINT8"
+
+
+STATUS = {
+    "model_version_status": [
+        {"version": "10", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    ]
+}
+
+
+def test_versions_are_those_of_the_folders(server, channel):
+    """By TensorFlow Serving's paths, the Open Inference Protocol's, and both over gRPC."""
+    body = {"instances": IMAGES.tolist()}
+    v1 = answer(server.post("/v1/models/bytes/versions/10:predict", body))
+    assert v1 == answer(server.post(V1, body))
+    v2 = answer(server.post("/v2/models/bytes/versions/10/infer", {"inputs": [TENSOR]}))
+    assert v2["outputs"] == answer(server.post(V2, {"inputs": [TENSOR]}))["outputs"]
+    assert answer(server.get("/v2/models/bytes/versions/10/ready"))["ready"] is True
+    for path in ("/v2/models/bytes", "/v2/models/bytes/versions/10"):
+        assert answer(server.get(path))["versions"] == ["10"]
+
+    sentence = "bytes is served in version 10, not in '2'; ask for that version, or for none"
+    for path in ("", "/metadata"):
+        assert refusal(server.get(f"/v1/models/bytes/versions/2{path}"), 404) == sentence
+    for path in ("v1/models/bytes/versions/2:predict", "v2/models/bytes/versions/2/infer"):
+        assert refusal(server.post(f"/{path}", b""), 404) == sentence
+    for path in ("", "/ready"):
+        assert refusal(server.get(f"/v2/models/bytes/versions/2{path}"), 404) == sentence
+    unknown = refusal(server.post("/v1/models/bites/versions/10:predict", b""), 404)
+    assert "did you mean 'bytes'" in unknown
+
+    missing = grpc.StatusCode.NOT_FOUND
+    request = predict_pb2.PredictRequest(inputs={"image": tf.make_tensor_proto(IMAGES)})
+    request.model_spec.name = "bytes"
+    request.model_spec.version.value = 10
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    spec = stub.Predict(request, timeout=20).model_spec
+    assert (spec.name, spec.version.value) == ("bytes", 10)
+    assert spec.signature_name == "serving_default"
+    request.model_spec.signature_name = "x"
+    assert "signature_name" in grpc_refusal(lambda: stub.Predict(request, timeout=20))
+    request.model_spec.version.value = 2
+    assert grpc_refusal(lambda: stub.Predict(request, timeout=20), missing) == sentence
+    request.model_spec.version_label = "stable"
+    assert "'stable'" in grpc_refusal(lambda: stub.Predict(request, timeout=20), missing)
+    stub = GRPCInferenceServiceStub(channel)
+    for call, message in (
+        (stub.ModelInfer, pb.ModelInferRequest(model_name="bytes", model_version="2")),
+        (stub.ModelMetadata, pb.ModelMetadataRequest(name="bytes", version="2")),
+        (stub.ModelReady, pb.ModelReadyRequest(name="bytes", version="2")),
+    ):
+        assert grpc_refusal(lambda: call(message, timeout=20), missing) == sentence  # noqa: B023
+    assert stub.ModelReady(pb.ModelReadyRequest(name="bytes", version="10"), timeout=20).ready
+
+
+def test_tensorflow_servings_status_and_metadata(server, channel):
+    for path in ("/v1/models/bytes", "/v1/models/bytes/versions/10"):
+        assert answer(server.get(path)) == {"name": "bytes", "ready": True, **STATUS}
+    document = answer(server.get("/v1/models/bytes/metadata"))
+    assert document == answer(server.get("/v1/models/bytes/versions/10/metadata"))
+    assert document["model_spec"] == {"name": "bytes", "signature_name": "", "version": "10"}
+    assert list(document["metadata"]) == ["signature_def"]
+    signature = document["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["method_name"] == "tensorflow/serving/predict"
+    (image,), (depth,) = signature["inputs"].values(), signature["outputs"].values()
+    assert list(signature["inputs"]) == ["image"] and list(signature["outputs"]) == ["depth"]
+    for tensor, dtype, sides in (
+        (image, "DT_UINT8", (-1, 8, 12, 3)),
+        (depth, "DT_FLOAT", (-1, 4, 6, 1)),
+    ):
+        assert tensor["dtype"] == dtype
+        dimensions = [{"size": str(side), "name": ""} for side in sides]
+        assert tensor["tensor_shape"] == {"dim": dimensions, "unknown_rank": False}
+
+    spec = {"name": "bytes"}
+    status = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
+    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    (version,) = stub.GetModelStatus(status, timeout=20).model_version_status
+    assert (version.version, version.state) == (10, version.AVAILABLE)
+    wanted = get_model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=spec, metadata_field=["signature_def"]
+    )
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    stub.GetModelMetadata(wanted, timeout=20).metadata["signature_def"].Unpack(signatures)
+    assert signatures.signature_def["serving_default"].inputs["image"].dtype == tf.uint8
+
+
+# A picture as the body.
+
+PICTURE_BODY = {"Content-Type": "image/png"}
+
+
+def test_a_picture_is_a_body_of_its_own(server):
+    wanted = answer(server.post(V1, {"instances": [{"b64": B64}]}))
+    for kind in ("image/png", "image/jpeg", "image/*", "Image/PNG; q=1"):  # its bytes decide
+        assert answer(server.post(V1, PNG, {"Content-Type": kind})) == wanted
+    path = "/v1/models/bytes/versions/10:predict"
+    assert answer(server.post(path, PNG, PICTURE_BODY)) == wanted
+    small = answer(server.post(f"{V1}?size=network", PNG, PICTURE_BODY))
+    assert np.shape(small["predictions"]) == (1, 4, 6, 1)
+    asked = {"instances": [{"b64": B64}], "parameters": {"format": "png16"}}
+    assert answer(server.post(f"{V1}?format=png16", PNG, PICTURE_BODY)) == answer(
+        server.post(V1, asked)
+    )
+
+
+def test_a_picture_is_answered_with_a_picture_where_that_is_accepted(server):
+    metres = np.float32(answer(server.post(V1, {"instances": [{"b64": B64}]}))["predictions"])[0]
+    headers = {**PICTURE_BODY, "Accept": "image/png"}
+    status, body, answered = server.post(V1, PNG, headers)
+    assert (status, answered["content-type"]) == (200, "image/png")
+    depth = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(depth, np.rint(1000 * metres[..., 0]).astype(np.uint16))
+    _, body, _ = server.post(f"{V1}?size=network", PNG, headers)
+    assert cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED).shape == (4, 6)
+
+
+def test_a_bad_picture_as_a_body_gets_a_sentence(server):
+    def refused(body, path=V1):
+        return refusal(server.post(path, body, PICTURE_BODY))
+
+    assert refused(b"hello") == "the body: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP"
+    assert "the body: cannot be read" in refused(PNG[:100])
+    assert "did you mean 'size'" in refused(PNG, f"{V1}?sise=network")
+    assert "unknown format 'jpeg'" in refused(PNG, f"{V1}?format=jpeg")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.encodebytes(PNG).decode(),
+        B64.replace("+", "-").replace("/", "_").rstrip("="),
+        f"data:image/png;base64,{B64}",
+        f"  data:image/png;charset=x;base64,\r\n{B64}\t"[2:],
+    ],
+    ids=["lines", "for URLs", "data: URL", "data: URL with lines"],
+)
+def test_base64_as_programs_write_it(server, text):
+    v1 = answer(server.post(V1, {"instances": [{"b64": text}]}))
+    assert v1 == answer(server.post(V1, {"instances": [{"b64": B64}]}))
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [text]}
+    output = answer(server.post(V2, {"inputs": [tensor]}))["outputs"][0]
+    np.testing.assert_array_equal(output["data"], np.ravel(v1["predictions"]))
+
+
+@pytest.mark.parametrize("path", [V1, V2])
+def test_a_compressed_body_is_415(server, path):
+    for encoding in ("gzip", "deflate", "br"):
+        result = server.post(path, gzip.compress(b"{}"), {"Content-Encoding": encoding})
+        assert f"Content-Encoding '{encoding}' is not taken; send" in refusal(result, 415)
+    body = json.dumps({"instances": IMAGES.tolist()}).encode()
+    answer(server.post(V1, body, {"Content-Encoding": "identity"}))
 
 
 def test_the_page(server):
@@ -340,7 +500,12 @@ BAD_V1 = {
     "a picture where a list belongs": ({"instances": {"b64": B64}}, "give a list of pictures"),
     "too many": ({"instances": [ROW] * 17}, "17 pictures in one request; give at most 16"),
     "another shape": ({"instances": [[[[1, 2, 3]]]]}, r"shape \(1, 1, 3\); .*\(8, 12, 3\)"),
-    "no batch": ({"inputs": ROW}, r"shape \(12, 3\); .*\(8, 12, 3\)"),
+    "one picture, by columns": ({"inputs": ROW}, r"inputs: one picture.* \[8, 12, 3\]; .* of its"),
+    "one picture": ({"instances": ROW}, r"a list of its own, of shape \[1, 8, 12, 3\]"),
+    "one picture of many rows": (
+        {"instances": np.zeros((40, 60, 3), int).tolist()},
+        r"instances: one picture, of shape \[40, 60, 3\]; .* of its own, of shape \[1, 8, 12, 3\]",
+    ),
     "ragged": ({"instances": [[[1, 2, 3]], [[1, 2]]]}, "rows of different lengths"),
     "text": ({"instances": [[["a"]]]}, "other things than numbers"),
     "true": ({"instances": [np.full((*SIZE, 3), True).tolist()]}, "other things than numbers"),
@@ -352,7 +517,20 @@ BAD_V1 = {
     "another input": ({"instances": [{"picture": ROW}]}, 'give the input "image"'),
     "two inputs": ({"instances": [{"image": ROW, "key": 1}]}, 'give the input "image"'),
     "numbers and files": ({"instances": [ROW, {"b64": B64}]}, "numbers beside files"),
-    "no base64": ({"instances": [{"b64": "*"}]}, r"instances\[0\]: not base64"),
+    "no base64": ({"instances": [{"b64": "*"}]}, r"instances\[0\]: not base64, .* 1 is '\*'"),
+    "base64 with a comma": (
+        {"instances": [{"b64": f"{B64[:40]},{B64[40:]}"}]},
+        r"instances\[0\]: not base64, because character 41 is ','",
+    ),
+    "base64 with an end within": ({"instances": [{"b64": "aGVs=bG8="}]}, "character 5 is '='"),
+    "base64 without an end": ({"instances": [{"b64": B64.rstrip("=")[:41]}]}, "some are missing"),
+    "a data: URL without base64": (
+        {"instances": [{"b64": "data:image/svg+xml,<svg/>"}]},
+        "a data: URL without base64",
+    ),
+    "gzip": (gzip.compress(b'{"instances": []}'), "the body is compressed by gzip"),
+    "a picture": (JPEG, "a picture, not JSON; .* Content-Type: image/jpeg"),
+    "a form": (b'--x\r\nContent-Disposition: form-data; name="image"', "a form .* --data-binary"),
     "no text": ({"instances": [{"b64": 5}]}, r"instances\[0\]: not base64"),
     "more than b64": ({"instances": [{"b64": B64, "x": 1}]}, 'give {"b64": "..."} alone'),
     "no picture": ({"instances": [{"b64": "aGVsbG8="}]}, r"instances\[0\]: not a picture"),
@@ -424,6 +602,15 @@ BAD_V2 = {
         {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["aGVsbG8="]}]},
         r"image\[0\]: not a picture",
     ),
+    "one picture": (
+        {"inputs": [v2_tensor(IMAGES[0], data=IMAGES[0].ravel().tolist())]},
+        r"image: one picture, of shape \[8, 12, 3\]; .* of its own, of shape \[1, 8, 12, 3\]",
+    ),
+    "no base64": (
+        {"inputs": [{"name": "image", "shape": [2], "datatype": "BYTES", "data": [B64, "a*"]}]},
+        r"image\[1\]: not base64, because character 2 is '\*'",
+    ),
+    "gzip": (gzip.compress(b"{}"), "the body is compressed by gzip"),
     "fewer files": (
         {"inputs": [{"name": "image", "shape": [2], "datatype": "BYTES", "data": [B64]}]},
         "1 files, but shape",
@@ -441,6 +628,8 @@ def test_a_bad_binary_body_gets_a_sentence(server):
     files = {"name": "image", "shape": [1], "datatype": "BYTES"}
     short = v2_binary(server, IMAGES.tobytes()[:-1], v2_tensor(IMAGES))
     assert "575 numbers, but shape" in refusal(short)
+    one = v2_binary(server, IMAGES[0].tobytes(), v2_tensor(IMAGES[0]))
+    assert "image: one picture, of shape [8, 12, 3]" in refusal(one)
     assert "length of 4 bytes" in refusal(v2_binary(server, b"\1\0", files))
     assert "of which 3 came" in refusal(v2_binary(server, b"\xff\xff\xff\xffabc", files))
     for size in ("x", "-1", "99999999"):
@@ -457,6 +646,7 @@ def test_a_bad_grpc_request_gets_a_sentence(server, channel):
     bad("'x'", raw=raw, datatype="x")
     bad('named "image"', raw=raw, name="x")
     bad(r"shape \[2\]", raw=raw, shape=[2])
+    bad("one picture lies in a list of its own", raw=[IMAGES[0].tobytes()], shape=[*SIZE, 3])
     bad("0 numbers, but", raw=[])
     bad("575 numbers, but", raw=[raw[0][:-1]])
     bad("numbers, but", raw=raw, shape=[2**62, *SIZE, 3])
@@ -484,6 +674,7 @@ def test_a_bad_request_of_tensorflow_servings_client_gets_a_sentence(server, cha
     assert "unknown model" in refused(proto, model="x", code=grpc.StatusCode.NOT_FOUND)
     assert "takes uint8" in refused(tf.make_tensor_proto(IMAGES / 255))
     assert "shape [2, 8]" in refused(tf.make_tensor_proto(IMAGES[:, :, 0, 0]))
+    assert "lies in a list of its own" in refused(tf.make_tensor_proto(IMAGES[0]))
     assert "not a picture" in refused(tf.make_tensor_proto([b"x"]))
     huge = tf.make_tensor_proto(IMAGES)
     huge.tensor_shape.dim[0].size = 10**9  # TensorFlow would fill it up with the last number
@@ -502,8 +693,10 @@ def test_unknown_models_paths_and_methods(server):
     assert refusal(server.get("/v1/models/bites"), 404) == sentence
     assert refusal(server.get("/v2/models/bites"), 404) == sentence
     assert "nothing at /v3" in refusal(server.get("/v3"), 404)
-    assert "nothing at" in refusal(server.post("/v1/models/bytes:explain", {}), 404)
-    assert "nothing at" in refusal(server.post("/v2/models/bytes/versions/1/infer", {}), 404)
+    for verb in ("explain", "classify", "regress"):
+        sentence = f"bytes has nothing to {verb}: it estimates depth; use bytes:predict"
+        assert refusal(server.post(f"/v1/models/bytes:{verb}", {}), 404) == sentence
+        assert refusal(server.post(f"/v1/models/bytes/versions/10:{verb}", {}), 404) == sentence
     assert "use POST" in refusal(server.get(V1), 405)
     assert "use GET" in refusal(server.post("/v1/models", {}), 405)
 
@@ -653,7 +846,10 @@ def test_sigterm_lets_a_request_finish_and_leaves_with_0(models):
         assert received.startswith(b"HTTP/1.1 200 ")
         output = server.process.communicate(timeout=10)
         assert server.process.returncode == 0 and "Traceback" not in output[1]
-        assert output[0].startswith("bytes: http://127.0.0.1:")
+        first, second = output[0].splitlines()
+        url = f"http://127.0.0.1:{server.port}/"
+        assert first == f"bytes: {url}, gRPC 127.0.0.1:{server.grpc_port}"
+        assert second.startswith("  curl ") and second.endswith(f" {url}v1/models/bytes:predict")
 
 
 @pytest.mark.slow
@@ -676,11 +872,34 @@ def test_a_version_folder_and_ctrl_c(models):
 # The command.
 
 
+@pytest.mark.parametrize(
+    "host, reached_at",
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "127.0.0.1"),
+        ("::1", "[::1]"),
+        ("robot", "robot"),
+    ],
+)
+def test_the_addresses_that_it_prints_can_be_opened(host, reached_at):
+    settings = Settings({}, host, 8080, 8081, MAX_BYTES, 65)
+    assert settings.url == f"http://{reached_at}:8080/"
+    assert settings.grpc_target == f"{reached_at}:8081"
+
+
 def test_find_takes_one_network_its_versions_or_several(models):
     highest = models / "bytes" / "10"
     assert serve.find(highest) == serve.find(models / "bytes") == {"bytes": highest}
     assert list(serve.find(models)) == ["bytes", "floats", "pairs"]
     assert serve.find(models)["bytes"] == highest
+
+
+def test_a_folder_around_one_network_is_the_same_for_every_command(models, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").symlink_to(models / "bytes")
+    assert serve.find(tmp_path / "out") == {"mine": tmp_path / "out" / "mine" / "10"}
+    assert resolve(tmp_path / "out").path == tmp_path / "out" / "mine" / "10"
 
 
 def test_a_folder_without_networks_is_said(tmp_path):

@@ -65,8 +65,8 @@ _LIMIT = 10.0  # metres; one step of the disparity is 29 cm there, and the toolb
 _NOT_MEASURED = 2047  # the largest of 11 bits
 _APART = 0.1  # seconds; at 30 pictures a second, three of them were lost
 
-COLOR_FILE = re.compile(r"r-(\d+\.\d+)-\d+\.(?i:ppm)", re.ASCII)
-DEPTH_FILE = re.compile(r"d-(\d+\.\d+)-\d+\.(?i:pgm)", re.ASCII)
+_COLOR_FILE = re.compile(r"r-(\d+\.\d+)-\d+\.(?i:ppm)", re.ASCII)
+_DEPTH_FILE = re.compile(r"d-(\d+\.\d+)-\d+\.(?i:pgm)", re.ASCII)
 
 
 def pair(names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
@@ -81,9 +81,9 @@ def pair(names: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """
     pictures, depths = [], []
     for name in sorted(names):
-        if match := COLOR_FILE.fullmatch(name):
+        if match := _COLOR_FILE.fullmatch(name):
             pictures.append((float(match[1]), name))
-        elif match := DEPTH_FILE.fullmatch(name):
+        elif match := _DEPTH_FILE.fullmatch(name):
             depths.append((float(match[1]), name))
     if not pictures or not depths:
         return [], [name for _, name in depths]

@@ -384,7 +384,7 @@ class Bts(Layout):
 
     @staticmethod
     def find(path: Path) -> Path | None:
-        return path if _holds(path, _SYNC_DEPTH) else None
+        return path if _holds(path, "sync_depth_*.[pP][nN][gG]") else None
 
     def load(self, frame: tuple[Path, Path]) -> tuple[Picture, np.ndarray]:
         rgb, depth = frame
@@ -419,7 +419,7 @@ class Raw(Layout):
 
     @staticmethod
     def find(path: Path) -> Path | None:
-        held = _holds(path, kinect.DEPTH_FILE) and _holds(path, kinect.COLOR_FILE)
+        held = _holds(path, "d-*.[pP][gG][mM]") and _holds(path, "r-*.[pP][pP][mM]")
         return path if held else None
 
     def load(self, frame: tuple[str, str, str]) -> tuple[Picture, np.ndarray]:
@@ -444,11 +444,10 @@ _SYNC_DEPTH = re.compile(r"sync_depth_([0-9]+)\.(?i:png)")
 LAYOUTS: tuple[type[Layout], ...] = (Labelled, DenseDepth, FastDepth, Tfds, Bts, Raw)
 
 
-def _holds(path: Path, pattern: re.Pattern) -> bool:
-    """Tells whether a file of this name is in the folder, or up to three levels below."""
-    if not path.is_dir():
-        return False
-    return any(pattern.fullmatch(f.name) for _, each in walk(path, levels=3) for f in each.files)
+def _holds(path: Path, pattern: str) -> bool:
+    """Tells whether files of this name are in the folder, or up to three levels below."""
+    # What else is there is no concern of ours: folders that may not be read are passed over.
+    return any(next(path.glob(f"{'*/' * level}{pattern}"), None) for level in range(4))
 
 
 def _folders(path: Path) -> list[tuple[Path, list[Path]]]:

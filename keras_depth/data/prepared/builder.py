@@ -149,21 +149,22 @@ class _Shard:
     frames: range
     file: str
 
-    def __call__(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def __call__(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
         reader, keep = self.config.reader(self.split), self.config.keep
         if keep and Path(keep, self.file).exists():
             # tfds counts these, and reads none.
-            yield from ((reader.key(index), None) for index in self.frames)
+            yield from ((index, None) for index in self.frames)
             return
         with ThreadPoolExecutor(_THREADS) as pool:
             # In parts: one by one, threads would idle; all at once, memory holds the shard twice.
             for start in range(0, len(self.frames), _READING):
                 yield from pool.map(self._example, self.frames[start : start + _READING])
 
-    def _example(self, index: int) -> tuple[str, dict[str, Any]]:
+    def _example(self, index: int) -> tuple[int, dict[str, Any]]:
         reader = self.config.reader(self.split)
         sample = resize(reader.stored(index), self.config.size)
-        return reader.key(index), {"key": reader.key(index), **sample_to_bytes(sample)}
+        # Names of files need not be UTF-8, so bytes are stored.
+        return index, {"key": os.fsencode(reader.key(index)), **sample_to_bytes(sample)}
 
 
 def _shards(config: PreparedConfig, split: str, bytes_per_frame: int) -> list[_Shard]:

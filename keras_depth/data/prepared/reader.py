@@ -1,6 +1,7 @@
 """Reads a prepared copy of a data set (see `prepared.builder`), frame by frame."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ class Prepared(Reader):
         return f"{record.file}@{record.start}"
 
     def key(self, index: int) -> str:
-        return self._features(index)["key"].bytes_list.value[0].decode()
+        return os.fsdecode(self._features(index)["key"].bytes_list.value[0])
 
     def stored(self, index: int) -> Sample:
         features = self._features(index)

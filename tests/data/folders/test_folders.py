@@ -334,7 +334,7 @@ def test_depth_of_another_size(tmp_path):
     assert folder_error(tmp_path, units_per_metre=1) == (
         f"{tmp_path}/color/1.jpg: the picture is (97, 130) but its depth (48, 64) (rows, columns);"
         " align (register) the depth map to the color camera or, if both show the same view, give"
-        " data.resize_depth=nearest"
+        " --set data.resize_depth=nearest"
     )
     reader = open_folder(tmp_path, units_per_metre=1, resize_depth="nearest")
     read = reader[0]["depth"]
@@ -370,7 +370,7 @@ def test_depth_of_pairs_of_another_size(rig):
     file = rig / "0" / "depth" / "1.png"
     small = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[::2, ::2]
     write(file, small)
-    assert "give data.resize_depth=nearest" in folder_error(rig, **UNITS)
+    assert "give --set data.resize_depth=nearest" in folder_error(rig, **UNITS)
     sample = open_folder(rig, resize_depth="nearest", **UNITS)[1]
     assert sample["depth"].shape == (32, 104)
     np.testing.assert_allclose(sample["depth"][::2, ::2], small / np.float32(256))

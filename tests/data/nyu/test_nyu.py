@@ -670,8 +670,8 @@ def test_too_many_rows_without_their_files(tmp_path, packed):
     path, data = densedepth_without(tmp_path, packed, gone)
     assert layout_error(path) == (
         f"{path}: NYU Depth v2, DenseDepth, test: 2 of 50 frames (4.0 %) are missing, first "
-        f"{data / 'nyu2_test' / '00007_colors.png'}; download them, or go without with "
-        "max_missing=0.04"
+        f"{data / 'nyu2_test' / '00007_colors.png'}; download them, or go without: "
+        "--set data.max_missing=0.04"
     )
     assert [Path(file).name for file in open_nyu(path, max_missing=0.04).missing] == [
         "00007_colors.png",
