@@ -92,6 +92,8 @@ def _prepare(run: Training, start: int) -> None:
     run.folder.truncate_log(start)
     tqdm.write(f"learns from {run.frames.description}")
     tqdm.write(f"validates on {run.validation.description}")
+    if noted := run.folder.frames():
+        frame_list.warn_of_learned_frames(noted)
     _save_reference_statistics(run)
 
 
