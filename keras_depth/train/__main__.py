@@ -74,7 +74,7 @@ def main() -> int:
     if folder.model_file.exists():
         print(folder.describe_size())
         photos = Path("docs/photos/rgb")  # of a checkout
-        pictures = photos if photos.is_dir() else "PICTURE"
+        pictures = photos if photos.is_dir() else "room.jpg"
         suggest("predict", folder.path, pictures, "--output", "out")
     return 0
 

@@ -84,13 +84,6 @@ def write(folder: RunFolder, now: RunFrames, step: int) -> None:
     if step and there:
         earlier = sorted({*there.train, *there.earlier} - set(now.train))
         now = dataclasses.replace(now, since=step, earlier=earlier)
-        learned = sorted(set(now.validation) & set(earlier))
-        if learned:
-            warnings.warn(
-                f"{len(learned)} of {len(now.validation)} validation frames were trained on before"
-                f" the frames changed, first {learned[0]}: scores on them are too good",
-                stacklevel=3,
-            )
     if there:
         report = folder.report_file
         for file in (
@@ -99,3 +92,14 @@ def write(folder: RunFolder, now: RunFrames, step: int) -> None:
         ):
             file.unlink(missing_ok=True)
     folder.write_frames(now)
+
+
+def warn_of_learned_frames(frames: RunFrames) -> None:
+    """Warns if a run validates on frames that it learned from before they were changed."""
+    learned = sorted(set(frames.validation) & set(frames.earlier))
+    if learned:
+        warnings.warn(
+            f"{len(learned)} of {len(frames.validation)} validation frames were trained on before"
+            f" the frames changed, first {learned[0]}: scores on them are too good",
+            stacklevel=4,
+        )

@@ -93,6 +93,8 @@ def _prepare(run: Training, start: int) -> None:
     run.folder.truncate_log(start)
     tqdm.write(f"learns from {run.frames.description}")
     tqdm.write(f"validates on {run.validation.description}")
+    if noted := run.folder.frames():
+        frame_list.warn_of_learned_frames(noted)
     _save_reference_statistics(run)
 
 
@@ -217,9 +219,7 @@ def _take_step(training_step: Callable[..., tf.Tensor], image, y_true) -> float:
     try:
         return float(training_step(image, y_true))
     except tf.errors.ResourceExhaustedError as error:
-        raise InputError(
-            "a training step does not fit into memory; give a smaller --batch-size"
-        ) from error
+        raise InputError("a training step does not fit into memory; lower --batch-size") from error
 
 
 def _not_finite(run: Training, step: int, loss: float) -> InputError:
@@ -228,8 +228,8 @@ def _not_finite(run: Training, step: int, loss: float) -> InputError:
     names = ", ".join(frames.name(index) for index in indices)
     return InputError(
         f"the loss is {loss} at step {step} (epoch {(step - 1) // run.steps_per_epoch + 1}; frames"
-        f" {names}); check these frames, or lower optimizer.learning_rate; the last checkpoint was"
-        " saved before this step"
+        f" {names}); check these frames, or lower --set optimizer.learning_rate; the last"
+        " checkpoint was saved before this step"
     )
 
 

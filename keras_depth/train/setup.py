@@ -1,5 +1,6 @@
 """Builds everything that a training run needs from its recipe and its run folder."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,11 +142,12 @@ def _count_steps(recipe: Recipe, frames: Reader, replicas: int) -> int:
     if len(frames) < recipe.batch_size:
         raise InputError(
             f"{frames.description}: {len(frames)} frames do not fill a batch of"
-            f" {recipe.batch_size}; give --batch-size {len(frames)}, or less"
+            f" {recipe.batch_size}; give --batch-size {len(frames)} or less"
         )
     if recipe.batch_size % replicas:
         raise InputError(
-            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; choose a"
+            f"batch_size {recipe.batch_size} does not divide over {replicas} devices; give"
+            f" --batch-size {math.ceil(recipe.batch_size / replicas) * replicas}, or another"
             " multiple of their number"
         )
     return len(frames) // recipe.batch_size
