@@ -194,15 +194,20 @@ def evaluate(
         distances=scorers[MODEL].by_distance(),
         published=row,
     )
+    _write(report, examples, folder)
+    return report
+
+
+def _write(report: Report, examples: list[tuple], folder: Path) -> None:
+    """Writes the figure and the report."""
+    names, images, targets, predictions = zip(*examples, strict=True)
+    sheet = folder / "figures" / "samples.png"
     try:
-        names, images, targets, predictions = zip(*examples, strict=True)
-        sheet = folder / "figures" / "samples.png"
         figures.sample_figure(images, targets, predictions, sheet, names)
         report.write(folder)
     except InputError:
         print(report.summary())  # a full disk should not cost the scores
         raise
-    return report
 
 
 def _check_measured(reader: Reader) -> None:
