@@ -27,9 +27,11 @@ from keras_depth import recipes
 from keras_depth.environment import environment
 from keras_depth.errors import InputError, cannot_write
 from keras_depth.files import check_writable, make_folder, read_json, write_text
+from keras_depth.markdown import table
 from keras_depth.recipes import Recipe
 
 LOCK = ".lock"
+_UNSCORED = "# Not scored"
 
 
 def name_run(recipe: Recipe, asked: str | None = None) -> str:
@@ -87,6 +89,13 @@ class RunFolder:
         self.figures = self.path / "figures"
 
     @property
+    def is_scored(self) -> bool:
+        """Whether the report of the finished run is there, with scores."""
+        if not self.report_file.is_file():
+            return False
+        return not self.report_file.read_text(encoding="utf-8").startswith(_UNSCORED)
+
+    @property
     def events(self) -> Path:
         """The folder of the log for TensorBoard."""
         return self.path / "tensorboard"
@@ -106,7 +115,7 @@ class RunFolder:
             raise InputError(
                 f"{self.path}: not a run folder (it has no recipe.yaml); give --output a new folder"
             )
-        if self.report_file.is_file():  # a finished run, which is not written any more
+        if self.is_scored:  # a finished run, which is not written any more
             return
         for folder in (self.path, self.checkpoints, self.figures, self.events):
             check_writable(folder)
@@ -219,6 +228,12 @@ class RunFolder:
             raise InputError(
                 f"{self.frames_file}: damaged; restore it, or delete it to go on without"
             ) from error
+
+    def write_unscored(self, error: InputError) -> None:
+        """Writes into the report why the finished run has no scores."""
+        facts = table(["", ""], [["model", str(self.model_file)], ["data", str(error)]], "ll")
+        remedy = f"The same train command scores it, or `evaluate {self.path}` other frames."
+        write_text(self.report_file, "\n".join([_UNSCORED, "", *facts, "", remedy]) + "\n")
 
     def describe_size(self) -> str:
         """Returns the line that says how much of the disk the folder takes."""

@@ -1,6 +1,7 @@
 """The commands as a user calls them: help, and one sentence for everything that is wrong."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_depth import images
 from keras_depth.evaluate import __main__ as evaluate
 from keras_depth.train import __main__ as train
 from tests.helpers.commands import call
+from tests.helpers.files import write_file
 from tests.helpers.tiny import stand_in
 
 SMALL = [
@@ -60,7 +63,7 @@ def test_train_and_evaluate(run_folder, capsys, monkeypatch):
     printed = capsys.readouterr().out.splitlines()
     assert any(line.startswith("nothing left to do") for line in printed)
     assert re.match(rf"{run_folder}: [\d.]+ MB, of which checkpoints [\d.]+ MB$", printed[-2])
-    photos = "docs/photos/rgb" if Path("docs/photos/rgb").is_dir() else "room.jpg"
+    photos = "docs/photos/rgb" if Path("docs/photos/rgb").is_dir() else "PICTURE"
     predict = f"next: python -m keras_depth.predict {run_folder} {photos} --output out"
     assert printed[-1] == predict
 
@@ -249,6 +252,52 @@ def test_ground_truth_scored_as_predictions(tmp_path, capsys):
     assert "delta1 1.000" in printed
     assert call(evaluate, ["--predictions", tmp_path / "truth", *rooms, "--png-units", 128]) == 0
     assert "abs_rel 1.00" in capsys.readouterr().out, "twice as far is 100 % too far"
+
+
+def test_the_next_command_is_said(run_folder, capsys):
+    rooms = ["--data", "rooms", "--data-option", "count=2", "--data-option", "size=[24, 32]"]
+    assert call(evaluate, [run_folder, *rooms]) == 0
+    assert f"next: python -m keras_depth.export {run_folder} --format" in capsys.readouterr().out
+    truth = run_folder / "the truth"
+    assert call(evaluate, ["--ground-truth", truth, *rooms]) == 0
+    last = capsys.readouterr().out.splitlines()[-1].removeprefix("next: python -m ")
+    words = shlex.split(last.removeprefix("keras_depth.evaluate "))
+    assert call(evaluate, words) == 0, "it is a command as it stands"
+    assert "abs_rel 0.000 " in capsys.readouterr().out
+
+
+def test_the_best_model_of_a_run_knows_its_frames(run_folder, capsys):
+    assert call(evaluate, [run_folder / "best.keras"]) == 0
+    printed = capsys.readouterr().out
+    assert "frames: rooms" in printed or "frames: rendered rooms" in printed
+    assert (run_folder / "best" / "evaluation" / "rooms-full" / "report.md").exists()
+
+
+def test_a_run_whose_test_frames_cannot_be_read(tmp_path, monkeypatch, capsys):
+    """It is warned of before the training, which is not lost, and scored once they are mended."""
+    stand_in(monkeypatch, "lite_basic_interl_t")
+    for name in ("train/a", "train/b", "test/c"):
+        for index in range(4):
+            for kind, pixels in (("rgb", (32, 48, 3)), ("depth", (32, 48))):
+                content = images.encode_png(
+                    np.full(pixels, 200, np.uint8 if kind == "rgb" else "u2")
+                )
+                write_file(tmp_path / name / kind / f"{index}.png", content)
+    (tmp_path / "test/c/depth").rename(tmp_path / "test/c/elsewhere")
+    arguments = [
+        *("--arch", "lite_basic_interl_t", "--weights", "none", "--data", "folder"),
+        *("--data-dir", tmp_path, "--output", tmp_path / "run", "--epochs", "1"),
+        *("--batch-size", "2", "--set", "size=[32, 48]", "--set", "augmentation={}"),
+        *("--set", "data.units_per_metre=100"),
+    ]
+    with pytest.warns(UserWarning, match="the test frames cannot be read, so mend them before"):
+        assert call(train, arguments) == 2
+    assert f"{tmp_path}/test: no recording found" in capsys.readouterr().err
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert report.startswith("# Not scored") and "no recording found" in report
+    (tmp_path / "test/c/elsewhere").rename(tmp_path / "test/c/depth")
+    assert call(train, arguments) == 0
+    assert "test: 4 frames" in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_another_backend_is_refused():

@@ -8,6 +8,7 @@ A new data set is a reader (see `reader.py`), a function that opens it, and an e
 """
 
 import inspect
+import os
 import pkgutil
 import warnings
 from collections.abc import Mapping
@@ -90,6 +91,8 @@ class DataSet:
             raise InputError(
                 f"{self.name}: give the folder that holds the data set with --data-dir"
             )
+        if not isinstance(data_dir, str | os.PathLike):
+            raise InputError(f"{self.name}: {data_dir!r} is no folder; give its path")
         return opener(data_dir, split, **options)
 
     def usual_protocol(self, frames: str | None = None) -> str:

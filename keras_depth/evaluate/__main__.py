@@ -32,6 +32,7 @@ def main() -> int:
     from keras_depth.evaluate import evaluator
     from keras_depth.evaluate.depth_maps import write_ground_truth
     from keras_depth.evaluate.frames import Frames
+    from keras_depth.predict import loading
 
     options, changes = _split(arguments)
     frames = Frames(arguments.data, arguments.data_dir, arguments.split, options)
@@ -39,7 +40,8 @@ def main() -> int:
         reader = frames.open()
         write_ground_truth(reader, arguments.ground_truth)
         print(f"{arguments.ground_truth}: depth of {reader.description}; 16-bit PNG, metres * 256")
-        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments))
+        split = ["--split", arguments.split] if arguments.split else []
+        suggest("evaluate", "--predictions", arguments.ground_truth, *_frames(arguments), *split)
         return 0
     how = {
         "protocol": arguments.protocol,
@@ -57,7 +59,7 @@ def main() -> int:
     if arguments.predictions:
         suggest("data", *_frames(arguments))
     else:
-        suggest("export", arguments.run, "--format", "saved_model")
+        loading.suggest_next(arguments.run)
     return 0
 
 
@@ -88,7 +90,8 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.run is None and arguments.data is None:
         raise InputError("nothing says which frames are meant; give --data and its --data-dir")
-    if arguments.ground_truth and (arguments.protocol or arguments.set or arguments.output):
+    changes = _split(arguments)[1]
+    if arguments.ground_truth and (arguments.protocol or changes or arguments.output):
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
     if arguments.png_units is not None and arguments.predictions is None:
         raise InputError("--png-units is the unit of --predictions; give both, or neither")

@@ -81,11 +81,16 @@ class Report:
 
     def summary(self) -> str:
         """Returns the main numbers in a few lines of text."""
+        rows = {
+            f"{name}, {self.protocol.reduction_text(reduction)}": values
+            for name, by_reduction in self.scores.items()
+            for reduction, values in by_reduction.items()
+        }
+        width = max(map(len, rows))  # so that the numbers are in columns
         lines = [self.line]
-        for name, by_reduction in self.scores.items():
-            for reduction, values in by_reduction.items():
-                numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
-                lines.append(f"  {name}, {self.protocol.reduction_text(reduction)}: {numbers}")
+        for title, values in rows.items():
+            numbers = "  ".join(f"{key} {values[key]:.3f}" for key in _SUMMARY if key in values)
+            lines.append(f"  {title:>{width}}: {numbers}")
         facts = {"frames": self.data, **self._facts()}
         lines += [f"  {key}: {text}" for key, text in facts.items()]
         if self.published:

@@ -1,14 +1,13 @@
 """python -m keras_depth.export: writes a trained network as what a server or a board loads."""
 
 import argparse
-import shlex
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_depth.command import count, load_tensorflow, program, run, size
+from keras_depth.command import count, load_tensorflow, program, run, size, suggest
 from keras_depth.errors import InputError
 from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
 from keras_depth.predict.loading import resolve
@@ -59,8 +58,7 @@ def main() -> int:
         return _convert_by_tftrt(written[0].folder, request.precision)
     if request.format == "tensorrt":
         return _build_engine(written, prepared)
-    command = program("export").removesuffix("export") + "serve"
-    print(f"{'next':<12}{command} {shlex.quote(str(written[0].folder.parent))}")
+    suggest("serve", written[0].folder.parent)
     return 0
 
 

@@ -114,10 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {message}", file=sys.stderr)
     if errors:
         return 2
-    if loading.resolve(arguments.run).kind == "exported":
-        command.suggest("serve", arguments.run)
-    else:
-        command.suggest("export", arguments.run, "--format", "saved_model")
+    loading.suggest_next(arguments.run)
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_depth import presets
+from keras_depth.command import suggest
+from keras_depth.environment import set_keras_defaults
 from keras_depth.errors import InputError
 from keras_depth.predict.exported import Exported, find_version
 
@@ -60,12 +63,16 @@ class Source:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of a run or a preset; None for a network that names none.
+        """The recipe of a run, also of its best.keras, or a preset; None for other networks.
 
         Raises:
             InputError: the run folder has no recipe.
         """
-        return self.run_folder.recipe() if self.kind in ("run", "preset") else None
+        folder = self.run_folder
+        of_run = self.model_file in (folder.model_file, folder.best_file)
+        if self.kind in ("run", "preset") or of_run and folder.recipe_file.is_file():
+            return folder.recipe()
+        return None
 
 
 def resolve(path: str | Path, *kinds: str) -> Source:
@@ -83,6 +90,8 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     Raises:
         InputError: the path is none of them or holds several networks, or the preset is damaged.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{path!r}: no path; give that of {KINDS['run']}, or a preset's name")
     path, kinds = Path(path), kinds or tuple(KINDS)
     found = _find(path)
     networks = {} if found else networks_in(path)
@@ -109,6 +118,14 @@ def resolve(path: str | Path, *kinds: str) -> Source:
     *others, last = (KINDS[kind] for kind in kinds)
     wanted = f"{', '.join(others)} or {last}" if others else last
     raise InputError(f"{path}: {problem}; give {wanted}")
+
+
+def suggest_next(run: str | Path) -> None:
+    """Prints what to type once a network is tried or scored: its export, or an export's server."""
+    if resolve(run).kind == "exported":
+        suggest("serve", run)
+    else:
+        suggest("export", run, "--format", "saved_model")
 
 
 def networks_in(path: Path) -> dict[str, Path]:
@@ -149,6 +166,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     from keras_depth import models  # noqa: F401  (registers the layers that a file may hold)
 
+    set_keras_defaults()  # they may have been changed since the import
     file = resolve(path, "run", "keras", "preset").model_file
     if not zipfile.is_zipfile(file):
         raise InputError(f"{file}: damaged, or no Keras model; copy it again from its source")

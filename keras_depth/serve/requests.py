@@ -34,6 +34,8 @@ _NO_JSON = {  # what begins so, which JSON does not
     b"\x89PNG": _PICTURE,
     b"RIFF": _PICTURE,  # WEBP
     b"BM": _PICTURE,  # BMP
+    b"II*\0": _PICTURE,  # TIFF
+    b"MM\0*": _PICTURE,
     b"--": "a form (multipart), not JSON; send the picture alone: curl --data-binary @room.jpg",
 }
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/_=\s-]|=(?=\s*[^=\s])", re.ASCII)
@@ -239,7 +241,7 @@ def decode_images(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarr
     """Decodes images: uint8 RGB (H, W, 3) each, of any size, rotated as their EXIF data say.
 
     Args:
-        files: the contents of JPEG, PNG, PPM, BMP or WEBP files.
+        files: the contents of JPEG, PNG, PPM, BMP, WEBP or TIFF files.
         names: the client's names for them.
 
     Raises:

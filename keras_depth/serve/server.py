@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
         print(f"{', '.join(names)}: {url}, gRPC {self._settings.grpc_target}")
         command = "curl --data-binary @room.jpg -H 'Content-Type: image/jpeg'"
         into_file = "-H 'Accept: image/png' -o depth.png"
-        print(f"  {command} {into_file} {url}v1/models/{names[0]}:predict", flush=True)
+        print(f"next: {command} {into_file} {url}v1/models/{names[0]}:predict", flush=True)
 
     async def shutdown(self, sockets=None) -> None:
         await asyncio.gather(super().shutdown(sockets), self._grpc_server.stop(GRACE))

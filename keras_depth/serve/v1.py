@@ -45,7 +45,7 @@ def decode_file(body: bytes, parameters: Any, as_file: bool, spec: Spec) -> Requ
     """Reads a request whose body is a picture.
 
     Args:
-        body: a JPEG, PNG, PPM, BMP or WEBP file.
+        body: a JPEG, PNG, PPM, BMP, WEBP or TIFF file.
         parameters: as in JSON, {"size": "network"}.
         as_file: answer with a 16-bit PNG file of millimetres alone, not with JSON.
         spec: what the model takes.

@@ -57,10 +57,14 @@ def main() -> int:
         print(validation.describe(folder.log_rows()))
         print(f"test frames are not scored; python -m keras_depth.evaluate {folder.path} does")
     elif report_is_due:
-        report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
+        try:
+            report, _ = evaluator.evaluate_run(folder.path, output=folder.path)
+        except InputError as error:
+            folder.write_unscored(error)
+            raise
         print(report.summary())
         print(f"report: {folder.report_file}\nfigures: {folder.figures}")
-    elif folder.report_file.exists():
+    elif folder.is_scored:
         print(f"nothing left to do: see {folder.report_file}; --output starts another run")
     else:
         print(
@@ -70,7 +74,7 @@ def main() -> int:
     if folder.model_file.exists():
         print(folder.describe_size())
         photos = Path("docs/photos/rgb")  # of a checkout
-        pictures = photos if photos.is_dir() else "room.jpg"
+        pictures = photos if photos.is_dir() else "PICTURE"
         suggest("predict", folder.path, pictures, "--output", "out")
     return 0
 

@@ -10,6 +10,7 @@ from keras_depth.data.checks.depth_values import DepthValues, find_unit_faults
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError, check_choice
+from keras_depth.evaluate.frames import Frames
 from keras_depth.losses import DepthLoss
 from keras_depth.predict.loading import resolve
 from keras_depth.recipes import Recipe
@@ -130,6 +131,18 @@ def warn_of_missing_frames(*readers: Reader) -> None:
     for reader in readers:
         if reader.missing:
             warnings.warn(reader.description, stacklevel=4)
+
+
+def warn_of_test_frames(recipe: Recipe) -> None:
+    """Warns if the test frames cannot be read: it costs no training, but the scores at its end."""
+    try:
+        Frames().open_own(recipe)
+    except InputError as error:
+        warnings.warn(
+            f"the test frames cannot be read, so mend them before the training ends, or it will"
+            f" not be scored: {error}",
+            stacklevel=4,
+        )
 
 
 def warn_of_wrong_unit(frames: Reader, scene: str) -> None:

@@ -85,7 +85,11 @@ def write(folder: RunFolder, now: RunFrames, step: int) -> None:
         earlier = sorted({*there.train, *there.earlier} - set(now.train))
         now = dataclasses.replace(now, since=step, earlier=earlier)
     if there:
-        for file in (folder.mean_depth_file, folder.camera_file, folder.report_file):
+        report = folder.report_file
+        for file in (
+            *(folder.mean_depth_file, folder.camera_file),
+            *(report, report.with_suffix(".json")),
+        ):
             file.unlink(missing_ok=True)
     folder.write_frames(now)
 

@@ -35,6 +35,7 @@ from keras_depth.train import checks, cluster, frame_list, lock, setup
 from keras_depth.train.figures import draw_training_curves
 from keras_depth.train.setup import Training
 from keras_depth.train.step import make_training_step
+from keras_depth.train.validation import example_indices
 
 LOG_EVERY = 10  # steps
 _MEAN_FRAMES = 1000  # training frames in the mean depth map, at most
@@ -75,7 +76,7 @@ def train(
         changed = frame_list.check(folder, now, other_frames)
     scored = chief and run.validation.measured
     if run.checkpoints.restore() >= run.steps and folder.model_file.exists():
-        return scored and not folder.report_file.exists()
+        return scored and not folder.is_scored
     with lock.hold(folder.path) if chief else nullcontext():
         start = run.checkpoints.restore()  # another process may have trained until now
         if chief:
@@ -218,7 +219,9 @@ def _take_step(training_step: Callable[..., tf.Tensor], image, y_true) -> float:
     try:
         return float(training_step(image, y_true))
     except tf.errors.ResourceExhaustedError as error:
-        raise InputError("a training step does not fit into memory; lower --batch-size") from error
+        raise InputError(
+            "a training step does not fit into memory; give a smaller --batch-size"
+        ) from error
 
 
 def _not_finite(run: Training, step: int, loss: float) -> InputError:
@@ -259,12 +262,14 @@ def _finish_epoch(run: Training) -> dict[str, float]:
     if scores[decisive] < best:
         with replacing(folder.best_file) as path:
             model.save(path)
+    names = [run.validation.key(index) for index in example_indices(run.validation)]
     if run.validation.measured:
         figures.sample_figure(
             examples["image"],
             examples["ground_truth"],
             examples["depth"],
             folder.figures / "validation.png",
+            names,
         )
     if run.loss.target_kind == "pair":
         figures.stereo_figure(
@@ -273,5 +278,6 @@ def _finish_epoch(run: Training) -> dict[str, float]:
             examples["depth"],
             examples["warped"],
             folder.figures / "stereo.png",
+            names,
         )
     return scores

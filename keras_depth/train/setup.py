@@ -110,6 +110,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         checks.warn_of_frozen_noise(recipe, model)
         checks.warn_of_missing_frames(frames, validation)
     if chief and begins:
+        checks.warn_of_test_frames(recipe)
         checks.warn_of_enlarged_frames(recipe, frames)
         checks.warn_of_other_camera(recipe, frames)
     return Training(
@@ -141,7 +142,7 @@ def _count_steps(recipe: Recipe, frames: Reader, replicas: int) -> int:
     if len(frames) < recipe.batch_size:
         raise InputError(
             f"{frames.description}: {len(frames)} frames do not fill a batch of"
-            f" {recipe.batch_size}; give --batch-size {len(frames)} or less"
+            f" {recipe.batch_size}; give --batch-size {len(frames)}, or less"
         )
     if recipe.batch_size % replicas:
         raise InputError(

@@ -68,14 +68,15 @@ class Validator:
 
         Returns:
             scores: the mean loss and, if depth was measured, `METRICS`, named `val_<name>`.
-            examples: `image`, `ground_truth` and `depth` of a few frames, each (h, w, channels);
+            examples: `image`, `ground_truth` and `depth` of the frames of `example_indices`, each
+                (h, w, channels);
                 of stereo pairs also `disparity`, in pixels, and `warped`, the right image moved to
                 the left camera by that disparity.
         """
         loss = keras.metrics.Mean("loss")
         scorer = Scorer(self._protocol)
         examples: dict[str, list[np.ndarray]] = defaultdict(list)
-        chosen = spread(len(frames), _EXAMPLES)
+        chosen = example_indices(frames)
         done = 0
         batches = evaluation_batches(
             frames,
@@ -89,11 +90,11 @@ class Validator:
             if frames.measured:
                 for truth, prediction in zip(batch["depth"].numpy(), depth.numpy(), strict=True):
                     scorer.add({"depth": truth}, prediction)
-            rows = [index - done for index in chosen if done <= index < done + len(image)]
-            done += len(image)
-            if rows:
+            here = [index for index in chosen if done <= index < done + len(image)]
+            if here:
                 for key, maps in self._maps(batch, output, depth).items():
-                    examples[key] += [maps[row].numpy() for row in rows]
+                    examples[key] += [maps[index - done].numpy() for index in here]
+            done += len(image)
         scores = {"val_loss": float(loss.result())}
         if frames.measured:
             metrics = scorer.scores()[self._protocol.reduction]
@@ -108,6 +109,11 @@ class Validator:
             maps["disparity"] = left * left.shape[2]
             maps["warped"] = losses.warp(batch["right"], -left)
         return maps
+
+
+def example_indices(frames: Reader) -> list[int]:
+    """Returns which validation frames the figures show."""
+    return spread(len(frames), _EXAMPLES)
 
 
 def describe(rows: Sequence[dict[str, float]]) -> str:

@@ -43,11 +43,11 @@ def write_tum(folder: Path) -> None:
 
 
 def write_raw(folder: Path) -> None:
-    scene, disparity = folder / "living_room_0004a", np.full((480, 640), 917, "<u2").tobytes()
-    for time in ("10.000000", "10.500000"):
-        picture = cv2.imencode(".ppm", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
-        write_file(scene / f"r-{time}-77.ppm", picture)
-        write_file(scene / f"d-{time}-99.pgm", b"P5 640 480 65535\n" + disparity)
+    picture = cv2.imencode(".ppm", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
+    disparity = np.full((480, 640), 917, "<u2").tobytes()
+    for scene in (folder / "bedroom_0004", folder / "living_room_0004a"):
+        write_file(scene / "r-10.000000-77.ppm", picture)
+        write_file(scene / "d-10.000000-99.pgm", b"P5 640 480 65535\n" + disparity)
 
 
 def write_mine(folder: Path) -> None:
@@ -56,7 +56,7 @@ def write_mine(folder: Path) -> None:
 
 
 def nyu(layout: str, size: tuple[int, int] = SIZE) -> Callable[[Path], object]:
-    return lambda folder: write_layout(Rooms(3, size), folder, layout)
+    return lambda folder: write_layout(Rooms(3, size), folder, layout, scenes=2)
 
 
 class Case(NamedTuple):

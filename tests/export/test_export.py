@@ -51,7 +51,7 @@ def test_a_saved_model_from_the_command(run, tmp_path, capsys):
         np.testing.assert_allclose(load_exported(folder)(grey), 2.0, rtol=1e-5)
     assert "of the depth" in printed and "ms a call here" in printed
     assert "version " not in printed, "there is one"
-    command = f"next        python -m keras_depth.serve {first.parent}"
+    command = f"next: python -m keras_depth.serve {first.parent}"
     assert printed.splitlines()[-1] == command
     assert not [path for path in output.rglob(".partial*")]
     assert stat.S_IMODE(os.stat(first).st_mode) == 0o755, "another user may serve it"

@@ -172,7 +172,7 @@ def test_a_text_file_gives_the_servers_sentence(page, rooms):
     drop(page, b"no picture", "notes.txt", "text/plain")
     error = page.find_element(By.ID, "error")
     wait(page, error.is_displayed)
-    assert error.text == "image[0]: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP"
+    assert error.text == "image[0]: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF"
     assert error.get_attribute("role") == "alert"
     assert not page.find_element(By.ID, "result").is_displayed()
     choose(page, rooms)

@@ -430,7 +430,9 @@ def test_a_bad_picture_as_a_body_gets_a_sentence(server):
     def refused(body, path=V1):
         return refusal(server.post(path, body, PICTURE_BODY))
 
-    assert refused(b"hello") == "the body: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP"
+    assert (
+        refused(b"hello") == "the body: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF"
+    )
     assert "the body: cannot be read" in refused(PNG[:100])
     assert "did you mean 'size'" in refused(PNG, f"{V1}?sise=network")
     assert "unknown format 'jpeg'" in refused(PNG, f"{V1}?format=jpeg")
@@ -849,7 +851,9 @@ def test_sigterm_lets_a_request_finish_and_leaves_with_0(models):
         first, second = output[0].splitlines()
         url = f"http://127.0.0.1:{server.port}/"
         assert first == f"bytes: {url}, gRPC 127.0.0.1:{server.grpc_port}"
-        assert second.startswith("  curl ") and second.endswith(f" {url}v1/models/bytes:predict")
+        assert second.startswith("next: curl ") and second.endswith(
+            f" {url}v1/models/bytes:predict"
+        )
 
 
 @pytest.mark.slow

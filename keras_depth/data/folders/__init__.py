@@ -114,6 +114,7 @@ def open_folder(
         kept, rest, how = _hold_out(recordings, hold_out, path)
         recordings = kept if split == "validation" else rest
         title = f"{split} ({how} held out)"
+        lack = _lack(path, title, recordings, max_missing=1)  # of the whole it was checked above
     count = sum(len(each.frames) for each in recordings)
     description = f"{recordings[0].kind}, {title}: {count} frames from {path}{lack}"
     return FolderReader(path, recordings, units_per_metre, resize_depth, description)
@@ -228,9 +229,9 @@ def _hold_out(
         elif first == 0:
             kept.append(each)
         else:  # the last ones are
-            early = [one for one in each.missing if one.after <= first]
+            # Nobody knows how many there would be of each if none were missing.
             late = [one for one in each.missing if one.after > first]
-            rest.append(each._replace(frames=each.frames[:first], missing=early))
+            rest.append(each._replace(frames=each.frames[:first]))
             kept.append(each._replace(frames=each.frames[first:], missing=late))
     return kept, rest, how
 

@@ -145,7 +145,7 @@ def _part(
     if not hold_out:
         raise NoSplit(
             f"{path}: a csv file and list=all have no split of their own; keep some drives for"
-            " validation with the option hold_out=0.1 of the data set"
+            " validation: --set data.hold_out=0.1"
         )
     drives = [f"{frame.date}/{frame.drive:04d}" for frame in frames]
     held, how = choose_held_out(drives, hold_out, path, "drives")

@@ -150,7 +150,7 @@ class _Shard:
     file: str
 
     def __call__(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        reader, keep = self.config.reader(self.split), self.config.keep
+        keep = self.config.keep
         if keep and Path(keep, self.file).exists():
             # tfds counts these, and reads none.
             yield from ((index, None) for index in self.frames)
