@@ -90,7 +90,7 @@ def test_missing_frames_and_a_wrong_unit_are_said(tmp_path):
     )
     assert len(missing) == len(unit) == 1
     assert missing[0].endswith(
-        f"; 1 of 8 frames are without all their files, first {tmp_path}/rgb/5.png"
+        f"; 1 of 7 frames are without all their files, first {tmp_path}/rgb/5.png"
     )
     assert unit[0].startswith("training frames: hint: median depth 0.")
     assert "give units_per_metre=1000 (median" in unit[0]
