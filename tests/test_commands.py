@@ -63,7 +63,7 @@ def test_train_and_evaluate(run_folder, capsys, monkeypatch):
     printed = capsys.readouterr().out.splitlines()
     assert any(line.startswith("nothing left to do") for line in printed)
     assert re.match(rf"{run_folder}: [\d.]+ MB, of which checkpoints [\d.]+ MB$", printed[-2])
-    photos = "docs/photos/rgb" if Path("docs/photos/rgb").is_dir() else "room.jpg"
+    photos = "docs/photos/rgb" if Path("docs/photos/rgb").is_dir() else "PICTURE"
     predict = f"next: python -m keras_depth.predict {run_folder} {photos} --output out"
     assert printed[-1] == predict
 
