@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
@@ -33,6 +34,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """
     keep_freed_memory()
     ignore_settings_of_other_programs()
+    warnings.formatwarning = _format_warning
     try:
         choose_backend()
         code = main() or 0
@@ -59,6 +61,16 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print(f"error: {first_line(error)}", file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+_format_by_python = warnings.formatwarning
+
+
+def _format_warning(message, category, filename, lineno, line=None) -> str:
+    """Formats a warning to the user as a sentence; others tell a programmer where they arose."""
+    if issubclass(category, UserWarning):
+        return f"warning: {message}\n"
+    return _format_by_python(message, category, filename, lineno, line)
 
 
 def _is_of_tensorflows_files(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import warnings
 
 import pytest
 import tensorflow as tf
@@ -68,6 +69,16 @@ def test_our_own_faults_keep_their_traceback(error):
 
     with pytest.raises(type(error)):
         command.run(main)
+
+
+def test_a_warning_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", None)
+    with pytest.raises(SystemExit):
+        command.run(lambda: None)
+    said = warnings.formatwarning("frames are missing", UserWarning, "reader.py", 3)
+    assert said == "warning: frames are missing\n"
+    said = warnings.formatwarning("old", DeprecationWarning, "keras.py", 5)
+    assert said.startswith("keras.py:5: DeprecationWarning: old")
 
 
 def test_what_is_printed_survives_any_terminal(capsys):
