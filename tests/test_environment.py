@@ -92,17 +92,18 @@ KERAS_JSON = json.dumps(
         "backend": "jax",
     }
 )
+# Several together, because each case starts two commands.
 INHERITED = {
-    "Matplotlib's window": {"MPLBACKEND": "Qt4Agg"},
-    "Matplotlib's style": {"MATPLOTLIBRC": "HOME/matplotlibrc"},
-    "Keras's settings": {"KERAS_HOME": "HOME/.keras"},
-    "an empty backend": {"KERAS_BACKEND": ""},
-    "a terminal without δ": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
-    "decimal commas": {"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"},
-    "threads": {"OMP_NUM_THREADS": "abc", "KMP_AFFINITY": "x", "MKL_NUM_THREADS": "0"},
-    "a scheduler": {"TF_CONFIG": "{"},
-    "no home": {"HOME": None},
-    "a home that is not there": {"HOME": "/nowhere"},
+    "of Matplotlib, the locale and threads": {
+        **{"MPLBACKEND": "Qt4Agg", "MATPLOTLIBRC": "HOME/matplotlibrc"},
+        **{"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"},
+        **{"OMP_NUM_THREADS": "abc", "KMP_AFFINITY": "x", "MKL_NUM_THREADS": "0"},
+    },
+    "of Keras and a scheduler": {"KERAS_HOME": "HOME/.keras", "TF_CONFIG": "{"},
+    "of a terminal without δ and a user without home": {
+        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "HOME": None, "KERAS_BACKEND": ""},
+    },
+    "of a home that is not there": {"HOME": "/nowhere"},
 }
 
 
