@@ -59,12 +59,15 @@ class RunFrames:
         validation: those that it validates on.
         since: the step after which these are its frames; 0: from the start.
         earlier: those that it learned from before that step, and does no more.
+        looks: a few of the frames -> height, width, mean of the image (0 to 255) and of the depth
+            (metres), by which another recording under the same names is noticed.
     """
 
     train: list[str]
     validation: list[str]
     since: int = 0
     earlier: list[str] = field(default_factory=list)
+    looks: dict[str, list[float]] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -209,6 +212,14 @@ class RunFolder:
             raise InputError(
                 f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
             ) from error
+
+    def note_data_dir(self, recipe: Recipe) -> None:
+        """Writes into the run's recipe where the data set is now, if it was moved."""
+        if not self.recipe_file.is_file():
+            return
+        there = self.recipe()
+        if there.data.get("dir") != recipe.data.get("dir"):
+            write_text(self.recipe_file, dataclasses.replace(there, data=recipe.data).to_yaml())
 
     def write_frames(self, frames: RunFrames) -> None:
         """Writes which frames the run trains and validates on."""

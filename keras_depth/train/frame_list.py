@@ -11,27 +11,42 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from keras_depth.data.reader import Reader, spread
+from keras_depth.data.reader import Reader, sample_to_bytes, spread
 from keras_depth.errors import InputError
 from keras_depth.run_folder import RunFolder, RunFrames
 from keras_depth.train.checkpoints import Checkpoints
 
-_KEYS = 16  # records of a prepared copy that are read for their key
+_LOOKED_AT = 4  # frames of each split, evenly spread
+_SAME = (0.5, 0.5, 2.0, 0.05)  # how far two looks may differ, where a picture is decoded otherwise
 
 
-def name_frames(train: Reader, validation: Reader, data: str) -> RunFrames:
-    """Names the frames of a run on a data set `data`, by their place in it."""
-    return RunFrames(_names(train, data), _names(validation, data))
+def note_frames(train: Reader, validation: Reader, data: str) -> RunFrames:
+    """Names the frames of a run on a data set `data`, and looks at a few.
+
+    Raises:
+        InputError: a frame cannot be read.
+    """
+    named = [(reader, _names(reader, data)) for reader in (train, validation)]
+    looks = {
+        names[index]: _look(reader, index)
+        for reader, names in named
+        for index in spread(len(reader), _LOOKED_AT)
+    }
+    return RunFrames(named[0][1], named[1][1], looks=looks)
 
 
 def _names(reader: Reader, data: str) -> list[str]:
     if data != "prepared":
         return [reader.key(index) for index in range(len(reader))]
     # There a key is in its record, with the pictures, and all of them take minutes to read.
-    names = [Path(reader.name(index)).name for index in range(len(reader))]
-    for index in spread(len(reader), _KEYS):
-        names[index] += f" {reader.key(index)}"
-    return names
+    return [Path(reader.name(index)).name for index in range(len(reader))]
+
+
+def _look(reader: Reader, index: int) -> list[float]:
+    """Returns height, width, mean of the image (0 to 255) and mean depth of a frame."""
+    sample = sample_to_bytes(reader.stored(index))
+    image = sample["image"]
+    return [*image.shape[:2], float(image.mean()), float(sample["depth"].mean())]
 
 
 def check(folder: RunFolder, now: RunFrames, other_frames: bool) -> bool:
@@ -47,6 +62,7 @@ def check(folder: RunFolder, now: RunFrames, other_frames: bool) -> bool:
     changes = [
         *_describe("training", there.train, now.train),
         *_describe("validation", there.validation, now.validation),
+        *_describe_looks(there.looks, now.looks),
     ]
     if changes and Checkpoints.exist(folder) and not other_frames:
         raise InputError(
@@ -68,6 +84,19 @@ def _describe(what: str, there: list[str], now: list[str]) -> list[str]:
     if not changes and there != now:
         changes.append(f"the {what} frames are in another order")
     return changes
+
+
+def _describe_looks(there: dict[str, list[float]], now: dict[str, list[float]]) -> list[str]:
+    """Returns which of the frames that both have looked at are not the same any more, in words."""
+    both = sorted(there.keys() & now.keys())
+    other = [
+        name
+        for name in both
+        if any(abs(a - b) > e for a, b, e in zip(there[name], now[name], _SAME, strict=True))
+    ]
+    if not other:
+        return []
+    return [f"{len(other)} of {len(both)} frames that were looked at are others, first {other[0]}"]
 
 
 def write(folder: RunFolder, now: RunFrames, step: int) -> None:

@@ -72,8 +72,9 @@ def train(
         folder.check(recipe)
     run = setup.build(recipe, folder)  # writes nothing
     if chief:
-        now = frame_list.name_frames(run.frames, run.validation, recipe.data["name"])
+        now = frame_list.note_frames(run.frames, run.validation, recipe.data["name"])
         changed = frame_list.check(folder, now, other_frames)
+        folder.note_data_dir(recipe)
     scored = chief and run.validation.measured
     if run.checkpoints.restore() >= run.steps and folder.model_file.exists():
         return scored and not folder.is_scored

@@ -160,6 +160,21 @@ def test_what_has_changed(tmp_path, monkeypatch, train, validation, message):
     assert frame_list.check(folder, now, True)
 
 
+def test_another_recording_under_the_same_names(tmp_path):
+    record(tmp_path / "data", 12)
+    folder, wanted = RunFolder(tmp_path / "run"), asked(tmp_path / "data")
+    train_until(5, wanted, folder)
+    shutil.move(tmp_path / "data", tmp_path / "moved")
+    moved = asked(tmp_path / "moved")
+    write_recording(tmp_path / "other", Rooms(12, (16, 32), seed=9), 1000)
+    for path in [*(tmp_path / "other").rglob("*.png")]:
+        path.rename(path.with_name(f"{int(path.stem):02}.png"))
+    with pytest.raises(InputError, match="of 7 frames that were looked at are others, first"):
+        loop.train(asked(tmp_path / "other"), folder)
+    assert loop.train(moved, folder), "the same frames elsewhere"
+    assert folder.recipe().data["dir"] == str(tmp_path / "moved"), "where they are scored now"
+
+
 def test_a_damaged_list(tmp_path):
     folder = RunFolder(tmp_path)
     for text in ("{", '{"train": [], "valid": []}'):
@@ -175,7 +190,6 @@ def test_a_prepared_copy_is_named_by_its_records(tmp_path):
     )
     section = {"name": "prepared", "dir": str(copy)}
     reader = recipes.open_data(recipe(f"data={json.dumps(section)}"), "train")
-    names = frame_list.name_frames(reader, reader, "prepared").train
+    names = frame_list.note_frames(reader, reader, "prepared").train
     assert len(set(names)) == len(reader) > 16
-    first, key = names[0].split()
-    assert first.startswith("prepared_depth-train.tfrecord-00000") and key == reader.key(0)
+    assert names[0].startswith("prepared_depth-train.tfrecord-00000")
