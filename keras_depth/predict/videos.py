@@ -77,8 +77,8 @@ def _rate(capture: cv2.VideoCapture, name: str) -> float:
     if _RATES[0] <= rate < _RATES[1]:
         return rate
     warnings.warn(
-        f"{name}: does not say how many frames it has in a second ({rate:g});"
-        f" {_USUAL_RATE:g} are taken",
+        f"{name}: gives no plausible number of frames a second ({rate:g}); {_USUAL_RATE:g}"
+        " is taken",
         stacklevel=2,
     )
     return _USUAL_RATE
