@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -211,6 +212,8 @@ def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
     paths = [source.origin for source in stills if isinstance(source.origin, Path)]
     if not paths:
         raise InputError(f"{folder}: no still image; give a folder of images for calibration")
+    if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
+        warnings.warn(sentence, stacklevel=2)
     step = -(-len(paths) // _CALIBRATION)
     return np.stack([images.resize(images.read(path), size) for path in paths[::step]])
 

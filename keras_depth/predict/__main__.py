@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -104,12 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if summary.milliseconds:
         print(f"{arguments.output}: {summary}")
     for folder in filter(os.path.isdir, arguments.inputs):
-        if others := image_sources.passed_over(Path(folder)):
-            print(
-                f"warning: {folder}: passed over {others}; give folders by their names, and"
-                " pictures as JPEG or PNG",
-                file=sys.stderr,
-            )
+        if sentence := image_sources.say_passed_over(Path(folder)):
+            print(f"warning: {sentence}", file=sys.stderr)
     for message in errors:
         print(f"error: {message}", file=sys.stderr)
     if errors:
@@ -164,6 +161,14 @@ def check_outputs(found: Sequence[ImageSource], arguments: argparse.Namespace) -
                 " rename one, or run them with an --output each"
             )
         by_name[source.name] = source
+    for source in found:
+        # The name of a film's frame: walk_000000.
+        film = by_name.get(re.sub("_[0-9]{6,}$", "", source.name))
+        if film and film.is_video and not source.is_video:
+            raise InputError(
+                f"{film} and {source}: both would be written as {source.name}_*; rename one, or run"
+                " them with an --output each"
+            )
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"--output {folder}: cannot be written; give another folder")

@@ -12,7 +12,8 @@ from keras_depth import images, listing
 from keras_depth.errors import InputError
 from keras_depth.predict import videos
 
-_KNOWN = (*images.ENDINGS, ".pgm", *videos.SUFFIXES)  # pgm: gray; data sets store depth so
+STILLS = (*images.ENDINGS, ".pgm")  # pgm: gray; data sets store depth so
+_KNOWN = (*STILLS, *videos.SUFFIXES)
 _NOTES = ("thumbs.db", "desktop.ini")  # what Windows leaves in a folder of pictures
 
 
@@ -68,7 +69,7 @@ def _look(folder: Path) -> list[ImageSource]:
     # A link that leads nowhere is said when it is read.
     files = [file for file in (*found.files, *found.lost) if listing.ending(file) in _KNOWN]
     if not files:
-        others = passed_over(folder)
+        others = _passed_over(folder)
         raise InputError(
             f"{folder}: no picture or video in this folder{others and f', but {others}'}; looked"
             f" for files that end in {', '.join(_KNOWN)}"
@@ -76,13 +77,26 @@ def _look(folder: Path) -> list[ImageSource]:
     return [ImageSource(file) for file in files]
 
 
-def passed_over(folder: Path) -> str:
-    """Says what `find` does not take from a folder, "" for nothing; hidden files do not count."""
+def say_passed_over(folder: Path, known: Sequence[str] = _KNOWN) -> str:
+    """Returns a warning that says what is not taken from a folder; "": all is.
+
+    Args:
+        folder: where pictures were looked for.
+        known: the endings of files that were taken.
+    """
+    others = _passed_over(folder, known)
+    return others and (
+        f"{folder}: passed over {others}; give folders by their names, and pictures as JPEG or PNG"
+    )
+
+
+def _passed_over(folder: Path, known: Sequence[str] = _KNOWN) -> str:
+    """Says what is in a folder beside the known files; hidden ones do not count."""
     found = listing.look(folder)
     endings = Counter(
         listing.ending(file) or "without ending"
         for file in found.files
-        if listing.ending(file) not in _KNOWN and file.name.lower() not in _NOTES
+        if listing.ending(file) not in known and file.name.lower() not in _NOTES
     )
     said = []
     if count := endings.total():
@@ -107,6 +121,11 @@ def frames(source: ImageSource) -> Iterator[tuple[Iterable[np.ndarray], float]]:
             short or damaged, or a camera has stopped.
     """
     if isinstance(source.origin, Path) and not source.is_video:
+        if listing.ending(source.origin) in videos.OTHERS:
+            raise InputError(
+                f"{source}: a video that is not read; convert it to mp4 (H.264), or give one of"
+                f" {', '.join(videos.SUFFIXES)}"
+            )
         yield [images.read(source.origin)], 1.0
         return
     with videos.read(source.origin, str(source)) as (pictures, rate):

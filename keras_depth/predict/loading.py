@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_depth import presets
+from keras_depth import listing, presets
 from keras_depth.command import suggest
 from keras_depth.environment import set_keras_defaults
 from keras_depth.errors import InputError
@@ -151,7 +151,7 @@ def _find(path: Path) -> Source | None:
         return Source("preset", path)
     if (path / "model.keras").is_file():
         return Source("run", path)
-    if path.suffix == ".keras" and path.is_file():
+    if listing.ending(path) == ".keras" and path.is_file():
         return Source("keras", path)
     return None
 
@@ -173,6 +173,8 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         model = keras.saving.load_model(file, compile=False)
     except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if own := _own_error(error):
+            raise own from error
         # Keras wraps the reason in pages of configuration.
         reason = str(error).split("Exception encountered: ")[-1].split(". ")[0].split("\n")[0]
         raise InputError(
@@ -184,6 +186,16 @@ def load_model(path: str | Path) -> keras.Model:
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     return model
+
+
+def _own_error(error: BaseException | None) -> InputError | None:
+    """Returns the error of a layer of this suite that Keras has wrapped in its own."""
+    found = None
+    while error:
+        if isinstance(error, InputError):
+            found = error
+        error = error.__context__
+    return found
 
 
 def load_exported(path: str | Path) -> Exported:

@@ -4,7 +4,7 @@ OpenCV itself says nothing of a file that ends early, of damaged frames, or of a
 """
 
 import os
-import struct
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_depth import listing
 from keras_depth.errors import InputError
 from keras_depth.files import replacing
+from keras_depth.predict import containers
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-_MP4 = (".mp4", ".mov", ".m4v")
-_MATROSKA = (".mkv", ".webm")
+SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".3gp", ".wmv")
+# Videos that are not read: most do not say how many frames there are, or where their file ends.
+OTHERS = (".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".flv", ".ogv", ".asf", ".3g2")
+_RATES = (0.1, 1000)  # frames a second; at 1000, milliseconds stand for an unknown rate
+_USUAL_RATE = 30.0
 _FEW = 2  # frames; headers count some too many
 _SOUND = 0.5  # seconds by which it may be longer than the pictures
 _DAMAGED = 100  # frames in a row that cannot be decoded: then the video has ended
@@ -32,8 +34,8 @@ def read(origin: Path | int, name: str) -> Iterator[tuple[Iterable[np.ndarray], 
         Its frames, each uint8 RGB (H, W, 3), and how many of them there are in a second.
 
     Raises:
-        InputError: it cannot be opened, or gives no frame. At the end of the block: the video is
-            cut short or damaged, or the camera has stopped.
+        InputError: it cannot be opened, has lost its start, or gives no frame. At the end of the
+            block: the video is cut short or damaged, or the camera has stopped.
     """
     _silence()
     is_camera = isinstance(origin, int)
@@ -46,9 +48,13 @@ def read(origin: Path | int, name: str) -> Iterator[tuple[Iterable[np.ndarray], 
                 else "it is damaged or no video that OpenCV knows; convert it to mp4 (H.264)"
             )
             raise InputError(f"{name}: cannot be opened; {remedy}")
+        if not isinstance(origin, int) and not containers.recognize(origin):
+            raise InputError(
+                f"{name}: does not begin as a video does: its start is missing or damaged; copy it"
+                " again"
+            )
         frames = _Frames(capture, name, patience=0 if is_camera else _DAMAGED)
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        yield frames, rate if 1 <= rate <= 240 else 30.0
+        yield frames, _rate(capture, name)
         if not frames.ended:
             return
         if isinstance(origin, int):
@@ -56,12 +62,26 @@ def read(origin: Path | int, name: str) -> Iterator[tuple[Iterable[np.ndarray], 
                 f"{name}: stopped after {frames.count} frames, which are kept; check its cable"
             )
         if frames.are_missing(origin):
+            of_all = f" of its {frames.expected}" if frames.count < frames.expected else ""
             raise InputError(
-                f"{name}: cut short or damaged: {frames.count} of its {frames.expected} frames can"
-                " be read, and are kept; copy it again"
+                f"{name}: cut short or damaged: {frames.count}{of_all} frames can be read, and are"
+                " kept; copy it again"
             )
     finally:
         capture.release()
+
+
+def _rate(capture: cv2.VideoCapture, name: str) -> float:
+    """Returns how many frames a video or camera has in a second."""
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    if _RATES[0] <= rate < _RATES[1]:
+        return rate
+    warnings.warn(
+        f"{name}: gives no plausible number of frames a second ({rate:g}); {_USUAL_RATE:g}"
+        " is taken",
+        stacklevel=2,
+    )
+    return _USUAL_RATE
 
 
 class _Frames:
@@ -107,35 +127,25 @@ class _Frames:
         return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def are_missing(self, path: Path) -> bool:
-        """Returns whether the video, read to its end, lacks more than a few of its frames."""
-        few = max(_FEW, self.expected / 100)
-        if self.expected - self.count <= few:
-            return False
-        if listing.ending(path) in _MP4:
-            # A trimmed video holds, and counts, frames that its edit list hides.
-            return self._gaps or _is_cut(path)
-        if listing.ending(path) not in _MATROSKA:
+        """Returns whether the video, read to its end, lacks its end or more than a few frames."""
+        if containers.is_cut(path):
             return True
-        # Matroska has no count. OpenCV takes duration times rate, which is wrong where the rate
+        few, missing = max(_FEW, self.expected / 100), self.expected - self.count
+        if missing <= few:
+            return False
+        container = containers.recognize(path)
+        if container == "mp4":
+            # A trimmed video holds, and counts, frames that its edit list hides.
+            return self._gaps or containers.has_hole(path, missing / self.expected)
+        if container == "avi":
+            return True
+        # Others have no count. OpenCV takes duration times rate, which is wrong where the rate
         # varies, and too many where the sound is longer.
         if self._on_time <= self.count / 2:
             return False
         due = self._time / self._interval + 1  # frames until the last one
         sound = max(few, 1000 * _SOUND / self._interval)
         return due - self.count > few or self.expected - due > sound
-
-
-def _is_cut(path: Path) -> bool:
-    """Returns whether an MP4 file ends before the last of its boxes does."""
-    size, place = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while place < size:
-            file.seek(place)
-            length, _, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
-            if not length:  # to the end of the file
-                return False
-            place += max(long if length == 1 else length, 8)
-    return place > size
 
 
 @contextmanager
@@ -169,7 +179,7 @@ def write(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
             yield add
         finally:
             writer.release()
-        if _is_cut(partial) or not _holds(partial, count):
+        if containers.is_cut(partial) or not _holds(partial, count):
             _fill(partial)
             raise InputError(f"{path}: OpenCV did not write all of its frames; run it again")
 

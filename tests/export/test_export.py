@@ -73,7 +73,13 @@ def test_eight_bits_from_images(run, tmp_path, here, capsys):
     arguments = [run, "--format", "litert", "--precision", "int8", "--output", tmp_path / "out"]
     assert call(*arguments) == 2
     assert "give --calibration a folder" in capsys.readouterr().err
-    assert call(*arguments, "--calibration", photos) == 0
+    (photos / "film.mp4").touch(), (photos / "phone.heic").touch(), (photos / "more").mkdir()
+    with pytest.warns(UserWarning) as said:
+        assert call(*arguments, "--calibration", photos) == 0
+    assert [str(each.message) for each in said if "passed over" in str(each.message)] == [
+        f"{photos}: passed over 2 files (1 .heic, 1 .mp4) and 1 folder (more); give folders by"
+        " their names, and pictures as JPEG or PNG"
+    ]
     exported = load_exported(tmp_path / "out" / "lite_basic_interl_t")
     assert exported.batch == 1
     assert 1e-4 < exported.details["parity"]["mean_rel"] < 0.05, "8 bits, scaled well"

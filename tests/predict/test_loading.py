@@ -30,6 +30,7 @@ def work(tmp_path, monkeypatch):
         "other/notes.txt",
         "model.h5",
         "best.keras",
+        "CAPITALS.KERAS",
         "exported/2/export.json",
         "exported/10/export.json",
         "exported/11/model.onnx",
@@ -51,6 +52,7 @@ def work(tmp_path, monkeypatch):
     [
         ("run", "run", "run"),
         ("best.keras", "keras", "best.keras"),
+        ("CAPITALS.KERAS", "keras", "CAPITALS.KERAS"),
         ("exported/2", "exported", "exported/2"),
         ("exported", "exported", "exported/10"),  # the highest that is complete
         ("output", "exported", "output/one/3"),  # the only one, a folder down
@@ -147,6 +149,37 @@ def test_a_layer_nobody_registered(tmp_path):
     image = keras.Input((*SIZE, 3))
     keras.Model(image, Mystery()(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match=r"cannot load it \(Could not locate class 'Mystery'\)"):
+        load_model(tmp_path)
+
+
+@keras.saving.register_keras_serializable("test_loading")
+class Refusing(keras.layers.Layer):
+    """Stands in for a layer of this suite whose settings do not fit."""
+
+    refused = ""  # the method that raises
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        self.check("init")
+
+    def build(self, shape):
+        self.check("build")
+
+    def call(self, x):
+        self.check("call")
+        return x
+
+    def check(self, method):
+        if method == self.refused:
+            raise InputError("a layer's own sentence; do this")
+
+
+@pytest.mark.parametrize("method", ["init", "build", "call"])
+def test_a_layer_s_own_sentence_is_the_message(tmp_path, monkeypatch, method):
+    image = keras.Input((*SIZE, 3))
+    keras.Model(image, Refusing()(image)).save(tmp_path / "model.keras")
+    monkeypatch.setattr(Refusing, "refused", method)
+    with pytest.raises(InputError, match="^a layer's own sentence; do this$"):
         load_model(tmp_path)
 
 

@@ -326,7 +326,7 @@ def test_a_camera_that_stops(run, work, monkeypatch, fake_camera):
 
 
 def test_ctrl_c_in_a_video_leaves_nothing_half_written(run, work, fake_camera):
-    Path("walk.mp4").touch()
+    Path("walk.mp4").write_bytes(b"\0\0\0\x08ftyp")
     code, _, err = run("walk.mp4", "--output", "out", "--format", "color")
     assert (code, err) == (130, "interrupted\n") and files("out") == []
 
@@ -358,6 +358,15 @@ def depth_16_bit():
 def broken_video():
     video("broken.mp4")
     Path("broken.mp4").write_bytes(Path("broken.mp4").read_bytes()[:600])
+
+
+def headless():
+    video("walk.avi", "MJPG", range(100))
+    Path("walk.avi").write_bytes(Path("walk.avi").read_bytes()[4096:])
+
+
+def film_and_frame():
+    video("walk.mp4"), picture("walk_000000.png")
 
 
 def twins():
@@ -401,6 +410,17 @@ BAD_INPUT = {
     "huge": (huge, "huge.png", "huge.png: more than 89,478,485 pixels; shrink it first"),
     "depth": (depth_16_bit, "depth.png", "depth.png: a picture of one channel with more than 8"),
     "broken video": (broken_video, "broken.mp4", "broken.mp4: cannot be opened; it is damaged"),
+    "no start": (headless, "walk.avi", "walk.avi: does not begin as a video does: its start is"),
+    "MPEG": (
+        text("a.MPG", ""),
+        "a.MPG",
+        "a.MPG: a video that is not read; convert it to mp4 (H.264), or give one of .mp4, .avi,",
+    ),
+    "film and frame": (
+        film_and_frame,
+        "walk_000000.png walk.mp4",
+        "walk.mp4 and walk_000000.png: both would be written as walk_000000_*; rename one",
+    ),
     "no camera": (None, "camera:77", "camera 77: cannot be opened; check that it is plugged in"),
     "no camera -1": (None, "--camera -1", "a whole number"),
     "same names": (twins, "a b", "a/room.png and b/room.jpg: both would be written as room_*"),

@@ -13,7 +13,8 @@ from keras_depth.errors import InputError
 from keras_depth.predict import videos
 
 COUNT = 30
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".webm": "VP80"}
+CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".3gp": "mp4v", ".avi": "MJPG", ".mkv": "mp4v",
+          ".webm": "VP80", ".wmv": "WMV2"}  # fmt: skip
 
 
 def frame(index, size=(48, 64)):
@@ -29,6 +30,7 @@ def whole(tmp_path_factory):
     for suffix, codec in CODECS.items():
         path = str(folder / f"a{suffix}")
         writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
+        assert writer.isOpened()
         for index in range(COUNT):
             writer.write(frame(index))
         writer.release()
@@ -111,6 +113,79 @@ def test_videos_with_missing_frames(whole, tmp_path, suffix, harm):
     )
 
 
+def without_its_last(promille):
+    return lambda content: content[: len(content) * (1000 - promille) // 1000]
+
+
+def without_its_tail(content):
+    """As a download leaves it that takes the room for the whole file first."""
+    length = int(0.7 * len(content))
+    return content[:length] + bytes(len(content) - length)
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, "for the web"])
+@pytest.mark.parametrize("harm", [without_its_last(7), without_its_last(15), without_its_tail])
+def test_videos_without_their_end(whole, tmp_path, suffix, harm):
+    """They may lack fewer frames than headers count too many, or only an index behind them."""
+    web = suffix == "for the web"
+    suffix = ".mp4" if web else suffix
+    content = (whole / f"a{suffix}").read_bytes()
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(harm(for_the_web(content) if web else content))
+    count, said = read(path)
+    if suffix in (".mp4", ".mov", ".3gp") and not web:  # their index is lost
+        assert count == 0 and said.startswith("film: cannot be opened; it is damaged")
+    else:
+        assert 15 <= count <= COUNT
+        of_all = f" of its {COUNT}" if count < COUNT else ""
+        assert said == (
+            f"film: cut short or damaged: {count}{of_all} frames can be read, and are kept; copy it"
+            " again"
+        )
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("harm", [lambda all: all[4096:], lambda all: bytes(999) + all[999:]])
+def test_videos_without_their_start(whole, tmp_path, suffix, harm):
+    """OpenCV may find frames in them, but not their rate."""
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(harm((whole / f"a{suffix}").read_bytes()))
+    count, said = read(path)
+    assert count == 0 and said.startswith("film: ")
+    if suffix == ".avi":
+        assert said == (
+            "film: does not begin as a video does: its start is missing or damaged; copy it again"
+        )
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_wrong_ending_does_no_harm(whole, tmp_path, suffix):
+    path = tmp_path / ("b.mp4" if suffix == ".avi" else "b.avi")
+    path.write_bytes((whole / f"a{suffix}").read_bytes())
+    assert read(path) == (COUNT, "")
+
+
+def test_what_a_camera_appends_does_no_harm(whole, tmp_path):
+    (tmp_path / "b.mp4").write_bytes((whole / "a.mp4").read_bytes() + b"\x7f\xff\xff\xffGPS 1234")
+    assert read(tmp_path / "b.mp4") == (COUNT, "")
+
+
+@pytest.mark.parametrize("suffix, place, length", [
+    (".avi", 4, 4), (".mkv", b"\x18S\x80g", 8), (".webm", b"\x18S\x80g", 8),
+])  # fmt: skip
+def test_recordings_that_do_not_say_how_long_they_are(whole, tmp_path, suffix, place, length):
+    """What is written to a pipe cannot say it."""
+    content = bytearray((whole / f"a{suffix}").read_bytes())
+    if isinstance(place, bytes):
+        place = content.find(place) + 4
+        assert content[place] == 1  # of eight bytes
+        content[place : place + 8] = b"\x01" + 7 * b"\xff"
+    else:
+        content[place : place + length] = length * b"\xff"
+    (tmp_path / f"b{suffix}").write_bytes(content)
+    assert read(tmp_path / f"b{suffix}") == (COUNT, "")
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
 def test_half_a_video_without_its_index(whole, tmp_path, suffix):
     path = tmp_path / f"b{suffix}"
@@ -129,6 +204,9 @@ def test_frames_that_were_not_asked_for_are_not_missed(whole, tmp_path):
     (tmp_path / "b.avi").write_bytes(half((whole / "a.avi").read_bytes()))
     with videos.read(tmp_path / "b.avi", "film") as (frames, _):
         next(iter(frames))
+
+
+MATROSKA = b"\x1aE\xdf\xa3\x80"  # how such a file begins
 
 
 class Screencast:
@@ -157,11 +235,13 @@ class Screencast:
         pass
 
 
+@pytest.mark.filterwarnings("ignore:film. gives no plausible number")
 @pytest.mark.parametrize("rate, expected", [(60, 600), (1000, 10_000), (60, -(2**63)), (0, 0)])
 def test_an_estimated_count_is_not_believed(monkeypatch, tmp_path, rate, expected):
     values = {cv2.CAP_PROP_FPS: rate, cv2.CAP_PROP_FRAME_COUNT: expected}
     monkeypatch.setattr(Screencast, "values", values)
     monkeypatch.setattr(cv2, "VideoCapture", Screencast)
+    (tmp_path / "film.webm").write_bytes(MATROSKA)
     assert read(tmp_path / "film.webm") == (10, "")
 
 
@@ -172,8 +252,33 @@ def test_sound_may_be_longer_than_the_pictures(monkeypatch, tmp_path, expected, 
     values = {cv2.CAP_PROP_FPS: 30, cv2.CAP_PROP_FRAME_COUNT: expected}
     monkeypatch.setattr(Screencast, "values", values)
     monkeypatch.setattr(cv2, "VideoCapture", Screencast)
+    (tmp_path / "film.mkv").write_bytes(MATROSKA)
     count, error = read(tmp_path / "film.mkv")
     assert count == 300 and (said in error if said else not error)
+
+
+# Rates
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 12.5, 30, 300, 999])
+def test_slow_and_fast_videos_keep_their_rate(tmp_path, rate):
+    write(tmp_path / "film.mp4", 5, rate)
+    with videos.read(tmp_path / "film.mp4", "film") as (_, found):
+        assert found == pytest.approx(rate, rel=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0, 0.01, 1000, 90_000, float("nan")])
+def test_a_rate_that_cannot_be_is_said(monkeypatch, tmp_path, rate):
+    values = {cv2.CAP_PROP_FPS: rate, cv2.CAP_PROP_FRAME_COUNT: 0}
+    monkeypatch.setattr(Screencast, "values", values)
+    monkeypatch.setattr(cv2, "VideoCapture", Screencast)
+    (tmp_path / "film.webm").write_bytes(MATROSKA)
+    said = rf"^film: gives no plausible number of frames a second \({rate:g}\); 30 is taken$"
+    with (
+        pytest.warns(UserWarning, match=said),
+        videos.read(tmp_path / "film.webm", "film") as (_, found),
+    ):
+        assert found == 30
 
 
 # Writing
