@@ -9,7 +9,7 @@ from keras_depth.command import load_tensorflow, program, run, setting, size, su
 from keras_depth.data import DATA_SETS
 from keras_depth.data.checks.report import Report, find_folder
 from keras_depth.errors import check_installed
-from keras_depth.files import make_folder
+from keras_depth.files import check_utf8, make_folder
 
 _EXAMPLES = """\
 examples:
@@ -36,9 +36,10 @@ def main() -> int:
         _open_both(arguments, options)
     from keras_depth.data.checks.check import check
 
+    folder = find_folder(arguments.data, arguments.data_dir, options, arguments.output)
+    make_folder(folder)  # before the work
     report = check(arguments.data, arguments.data_dir, options, arguments.frames)
     print(report.to_markdown())
-    folder = arguments.output or find_folder(report, Path("data_check"))
     _write(report, folder)
     if arguments.prepare:
         from keras_depth.data.prepared.builder import prepare
@@ -56,6 +57,7 @@ def main() -> int:
 
 def _open_both(arguments: argparse.Namespace, options: dict) -> None:
     """Fails now, and not after the check, if a copy cannot be written."""
+    check_utf8(arguments.prepare)
     make_folder(arguments.prepare)
     for split in ("train", "validation"):
         DATA_SETS[arguments.data].open(arguments.data_dir, split, **options)
@@ -64,7 +66,6 @@ def _open_both(arguments: argparse.Namespace, options: dict) -> None:
 def _write(report: Report, folder: Path) -> None:
     from keras_depth.data.checks.contact_sheet import contact_sheet
 
-    make_folder(folder)
     report.write(folder)
     if report.sheet:
         samples = [reader.stored(index) for _, reader, index in report.sheet]

@@ -165,6 +165,18 @@ def test_reports_of_two_data_sets_never_share_a_folder(tmp_path, recording, monk
     assert (tmp_path / "data_check" / "folder-robot" / "report.json").read_text() == "[1"
 
 
+def test_the_report_of_another_data_set_is_not_replaced(tmp_path, recording, capsys):
+    other = shutil.copytree(recording, tmp_path / "other")
+    where = ["--set", "units_per_metre=1000", "--output", tmp_path / "report"]
+    for _ in range(2):
+        assert call("--data", "folder", "--data-dir", recording, *where) == 0
+    before = (tmp_path / "report" / "report.json").read_bytes()
+    capsys.readouterr()
+    assert call("--data", "folder", "--data-dir", other, *where) == 2
+    assert "report: holds the report of other frames; give --output" in capsys.readouterr().err
+    assert (tmp_path / "report" / "report.json").read_bytes() == before
+
+
 def test_nothing_readable_has_no_sheet(tmp_path, recording, capsys):
     for picture in (recording / "rgb").iterdir():
         picture.write_bytes(b"")

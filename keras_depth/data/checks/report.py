@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from keras_depth.data.checks.depth_values import number
 from keras_depth.data.reader import Reader
+from keras_depth.errors import InputError
 from keras_depth.files import write_text
 from keras_depth.markdown import table
 
@@ -87,17 +89,35 @@ class Report:
         write_text(folder / "report.json", json.dumps(values, indent=2, default=str) + "\n")
 
 
-def find_folder(report: Report, parent: Path) -> Path:
-    """Returns the folder for a report, named after its data set; another one's is left alone.
+def find_folder(
+    data: str,
+    data_dir: str | Path | None,
+    options: dict[str, Any],
+    asked: Path | None,
+    parent: Path = Path("data_check"),
+) -> Path:
+    """Returns the folder for a report; that of another data set is left alone.
 
     Args:
-        report: the report.
+        data, data_dir, options: the data set, see `data.open_reader`.
+        asked: the folder that the user names; None: one named after the data set.
         parent: the folder of all reports.
+
+    Raises:
+        InputError: the folder that the user names holds the report of another data set.
     """
-    own = _frames_of(report.data, report.data_dir, report.options)
-    name = "-".join([report.data, *filter(None, [Path(report.data_dir or "").name])])
+    place = None if data_dir is None else os.path.abspath(Path(data_dir).expanduser())
+    own = _frames_of(data, place, options)
+    if asked:
+        if _stored_frames(asked) not in (None, own):
+            raise InputError(
+                f"{asked}: holds the report of other frames; give --output another folder"
+            )
+        return asked
+    name = "-".join([data, *filter(None, [Path(place or "").name])])
     plain = parent / re.sub(r"[^\w.=]+", "-", name)
-    distinct = plain.with_name(f"{plain.name}-{hashlib.sha256(own.encode()).hexdigest()[:8]}")
+    digest = hashlib.sha256(own.encode()).hexdigest()
+    distinct = plain.with_name(f"{plain.name}-{digest[:8]}")
     for folder in (plain, distinct):
         if _stored_frames(folder) == own:
             return folder
