@@ -48,6 +48,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for known
         """Imports a public name on its first use: TensorFlow takes seconds to import."""
         if name not in __all__:
             raise AttributeError(f"module 'keras_depth' has no attribute {name!r}")
+        import_module("keras_depth.environment").choose_backend()
         if name in _MODULES:
             return getattr(import_module(f"keras_depth.{_MODULES[name]}"), name)
         return import_module(f"keras_depth.{name}")

@@ -20,6 +20,9 @@ from keras_depth.files import make_folder
 # Jetson (Nano/TX1, TX2, Xavier, Orin), then desktop and server, Volta to Blackwell.
 CUDA_ARCHITECTURES = ("53", "62", "72", "87", "70", "75", "80", "86", "89", "90", "100", "120")
 
+# In a process of its own: an op cannot be registered twice in one.
+_LOAD = "import sys, tensorflow; tensorflow.load_op_library(sys.argv[1])"
+
 
 def build(
     force: bool = False,
@@ -128,13 +131,15 @@ def _compile_kernels(gcc: str, nvcc: str | None, asked: Sequence[str] | None, fo
     if nvcc is None:
         return _compile(gcc, folder)
     try:
-        return _compile_with_cuda(gcc, nvcc, _code_flags(nvcc, asked), folder)
+        built = _compile_with_cuda(gcc, nvcc, _code_flags(nvcc, asked), folder)
+        _run([sys.executable, "-c", _LOAD, built])
+        return built
     except InputError as error:
         if asked:
             raise
-        reason = str(error).partition("\n")[2] or str(error)
+        reason = str(error).splitlines()[1]
         print(
-            f"warning: {nvcc} failed ({reason.splitlines()[0]}), so the op gets CPU kernels only;"
+            f"warning: {nvcc} failed ({reason}), so the op gets CPU kernels only;"
             " for CUDA kernels install a CUDA toolkit that takes this g++, or leave nvcc out with"
             " --cpu-only",
             file=sys.stderr,
@@ -188,33 +193,46 @@ def _code_flags(nvcc: str, asked: Sequence[str] | None) -> list[str]:
     Raises:
         InputError: nvcc does not know an architecture that was asked for.
     """
-    listed = _run([nvcc, "--list-gpu-arch"]).split()
+    listed = _run([nvcc, "--list-gpu-arch"], minutes=1).split()
     known = [name.removeprefix("compute_") for name in listed]
     for name in asked or ():
         check_choice("CUDA architecture", name, known)
     wanted = asked or set(CUDA_ARCHITECTURES).intersection(known)
     if not wanted:
-        raise InputError(f"{nvcc} --list-gpu-arch names none of {', '.join(CUDA_ARCHITECTURES)}")
+        names = ", ".join(CUDA_ARCHITECTURES)
+        raise InputError(f"failed: {nvcc} --list-gpu-arch\nit names none of {names}")
     chosen = sorted(wanted, key=lambda name: int(re.sub(r"\D", "", name)))  # 90a is nvcc's too
     flags = [f"-gencode=arch=compute_{name},code=sm_{name}" for name in chosen]
     return [*flags, f"-gencode=arch=compute_{chosen[-1]},code=compute_{chosen[-1]}"]
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], minutes: float = 30) -> str:
     """Runs a compiler and returns its output.
 
     Raises:
-        InputError: it fails; the message has the command and the first errors.
+        InputError: it fails, or takes longer; the message has the command and the first errors, in
+            lines.
     """
     called = "failed: " + " ".join(command)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,  # a program that asks for something is no compiler
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60 * minutes,
+        )
     except OSError as error:  # it is no program of this machine
         raise InputError(f"{called}\n{command[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{called}\nit did not end within {minutes:g} minutes") from error
     if done.returncode:
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if "error" in line.lower()] or lines
-        raise InputError("\n".join([called, *errors[:5]]))
+        code = done.returncode
+        ended = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+        raise InputError("\n".join([called, *(errors[:5] or [ended])]))
     return done.stdout
 
 

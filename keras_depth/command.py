@@ -17,8 +17,9 @@ from typing import Any, NoReturn, TextIO
 
 import yaml
 
-from keras_depth.environment import ignore_settings_of_other_programs
+from keras_depth.environment import choose_backend, ignore_settings_of_other_programs
 from keras_depth.errors import InputError, first_line
+from keras_depth.files import printable
 from keras_depth.memory import keep_freed_memory
 
 
@@ -38,6 +39,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     try:
         choose_backend()
         code = main() or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # `head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
@@ -111,7 +116,17 @@ def suggest(name: str, *arguments: object, file: TextIO | None = None) -> None:
     # "keras-depth train" or "python -m keras_depth train", where keras_depth.__main__ runs it.
     first, space, _ = sys.argv[0].rpartition(" ")
     typed = f"{first} {name}" if space else f"python -m keras_depth.{name}"
-    print("next:", typed, shlex.join(map(str, arguments)), file=file)
+    print("next:", typed, *(_quote(str(argument)) for argument in arguments), file=file)
+
+
+def _quote(text: str) -> str:
+    """Quotes an argument for a shell; one that is not UTF-8 by its bytes, as bash and zsh do."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    signs = (
+        chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\{b:03o}" for b in os.fsencode(text)
+    )
+    return f"$'{''.join(signs)}'"
 
 
 def end_with_parent() -> None:
@@ -147,24 +162,6 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-
-
-def choose_backend() -> None:
-    """Sets the environment so that Keras uses TensorFlow, and TensorFlow logs errors only.
-
-    Both read the environment on import, so call this first.
-
-    Raises:
-        InputError: KERAS_BACKEND is set to another backend.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
-    # Keras takes an empty one for none, too.
-    backend = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if backend != "tensorflow":
-        raise InputError(
-            f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"
-            " TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
-        )
 
 
 class _Loader(yaml.SafeLoader):

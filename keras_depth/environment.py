@@ -1,6 +1,7 @@
 """The versions, commit and devices that a number depends on; and the settings it must not."""
 
 import io
+import json
 import os
 import platform
 import subprocess
@@ -14,12 +15,49 @@ from typing import Any
 
 import wrapt
 
+from keras_depth.errors import InputError
+
 # What a user may have set for other programs, in ~/.keras/keras.json or from Python. Networks,
 # layers and losses of this package are written for these values.
+_FLOATX = ("float16", "float32", "float64")  # which TensorFlow's own Keras knows
 _KERAS = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
 
 # The same code; the first lacks the window toolkit.
 _OPENCV = ("opencv-python-headless", "opencv-python")
+
+
+def choose_backend() -> None:
+    """Sets the environment so that Keras uses TensorFlow, and TensorFlow logs errors only.
+
+    Both read the environment on import, so call this first.
+
+    Raises:
+        InputError: KERAS_BACKEND is set to another backend, or Keras could not be imported with
+            the settings in its keras.json.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+    # Keras takes an empty one for none, too.
+    backend = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND={backend}: this suite's data pipeline, training loop and export need"
+            " TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
+        )
+    _check_keras_json()
+
+
+def _check_keras_json() -> None:
+    folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    file = Path(folder, "keras.json")
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # Keras takes its defaults, too
+        return
+    if not isinstance(settings, dict) or settings.get("floatx", "float32") not in _FLOATX:
+        raise InputError(
+            f"{file}: TensorFlow cannot be imported with these settings; write"
+            ' {"floatx": "float32"}, or delete the file'
+        )
 
 
 def set_keras_defaults() -> None:

@@ -76,6 +76,15 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def check_utf8(path: Path) -> None:
+    """Raises InputError if TensorFlow could not open a path, because it is not UTF-8."""
+    if printable(str(path)) != str(path):
+        raise InputError(
+            f"{path}: a name that is not UTF-8, which TensorFlow cannot open; rename the file or"
+            " folder"
+        )
+
+
 def write_figure(figure: Figure, path: str | Path) -> None:
     """Draws a figure into a picture file, whole or not at all; this needs no display.
 

@@ -26,7 +26,7 @@ import numpy as np
 from keras_depth import recipes
 from keras_depth.environment import environment
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.files import check_writable, make_folder, read_json, write_text
+from keras_depth.files import check_utf8, check_writable, make_folder, read_json, write_text
 from keras_depth.markdown import table
 from keras_depth.recipes import Recipe
 
@@ -112,6 +112,7 @@ class RunFolder:
         """
         # A run killed before its first checkpoint has both; a recipe alone may be the user's own.
         begun = self.recipe_file.exists() and self._environment_file.exists()
+        check_utf8(self.path)
         if self._has_checkpoints():
             self._check_same(recipe)
         elif not begun and self.path.exists() and not self._is_empty():

@@ -83,7 +83,12 @@ NVCC = {
     ),
     "before 11": ("echo 'nvcc fatal : Unknown option' >&2; exit 1", "nvcc fatal : Unknown option"),
     "of other GPUs": ("echo compute_20", "names none of 53, 62"),
-    "silent": ("exit 139", "failed: "),
+    "silent": ("exit 139", "exit code 139"),
+    "killed": ("kill -9 $$", "ended by signal 9"),
+    "waiting for an answer": (
+        "read answer || { echo 'error: no answer' >&2; exit 1; }",
+        "no answer",
+    ),
 }
 
 
@@ -103,6 +108,26 @@ def test_where_nvcc_fails_the_op_is_built_for_cpus(
     assert "--cpu-only" in printed.err and "with CPU kernels only" in printed.out
     with pytest.raises(InputError, match="failed|known|none"):  # they were asked for
         build_ops.build(cuda_architectures=["70"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("written", ["", "echo junk > $last"], ids=["nothing", "junk"])
+def test_a_library_that_does_not_load_is_not_kept(cache, monkeypatch, tmp_path, capsys, written):
+    nvcc = tmp_path / "nvcc"
+    listed = "case $1 in --list-gpu-arch) echo compute_75; exit 0;; esac"
+    nvcc.write_text(f"#!/bin/sh\n{listed}\nfor last; do :; done\n{written}\n")
+    nvcc.chmod(0o755)
+    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
+    monkeypatch.setattr(build_ops, "_compile_op", lambda gcc, folder, *defines: f"{folder}/op.o")
+    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    assert build_ops.build().read_bytes() == b"CPU kernels"
+    assert "interleave.so" in capsys.readouterr().err
+
+
+def test_a_relative_cache_is_not_taken(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert library_path().parent == tmp_path / ".cache" / "keras_depth"
 
 
 def compile_at_once(gcc, folder):

@@ -1,6 +1,8 @@
 """How a command ends: one sentence for what a user can mend, a traceback for our own faults."""
 
 import errno
+import shlex
+import subprocess
 import sys
 import warnings
 
@@ -54,6 +56,26 @@ SENTENCES = {
 def test_one_sentence(error, sentence, capsys):
     code, said = end(error, capsys)
     assert code == 2 and said.startswith(sentence) and said.count("\n") == 1
+
+
+def test_a_reader_that_has_enough():
+    """As `head` ends."""
+    code = "import sys; from keras_depth import command; command.run(lambda: print('a\\n' * 99999))"
+    done = subprocess.run(
+        f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("a\n", "")
+
+
+def test_the_next_command_can_be_typed(capsys):
+    command.suggest("predict", "my run", "caf\udce9", "it's")
+    line = capsys.readouterr().out.removeprefix("next: ")
+    words = ["python", "-m", "keras_depth.predict", "my run", b"caf\xe9", "it's"]
+    typed = subprocess.run(["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True).stdout
+    assert typed.splitlines() == [w if isinstance(w, bytes) else w.encode() for w in words]
 
 
 def test_ctrl_c(capsys):

@@ -14,7 +14,14 @@ import pytest
 
 from keras_depth import create_model
 from keras_depth import environment as module
-from keras_depth.environment import describe, devices, environment, set_keras_defaults
+from keras_depth.environment import (
+    choose_backend,
+    describe,
+    devices,
+    environment,
+    set_keras_defaults,
+)
+from keras_depth.errors import InputError
 
 PHOTOS = Path(__file__).parents[1] / "docs" / "photos" / "rgb"
 
@@ -71,6 +78,28 @@ def test_keras_settings_change_no_network(keras_settings, name, value, needed):
         model = create_model("lite_basic_interl_t", input_shape=(32, 64, 3))
     assert model.output_shape == (None, 32, 64, 1) and model.output.dtype == "float32"
     assert getattr(keras_settings, name)() == needed
+
+
+@pytest.mark.parametrize("text", ['{"floatx": "bfloat16"}', "[]", '{"floatx": 16}'])
+def test_settings_that_tensorflow_cannot_be_imported_with(tmp_path, monkeypatch, text):
+    (tmp_path / "keras.json").write_text(text)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(InputError, match="keras.json: TensorFlow cannot be imported with"):
+        choose_backend()
+    for good in ("{", "{}", '{"floatx": "float64"}'):
+        (tmp_path / "keras.json").write_text(good)
+        choose_backend()
+
+
+def test_another_backend_is_refused_from_python_too():
+    for variables in ({"KERAS_BACKEND": "jax"}, {"KERAS_BACKEND": "torch"}):
+        done = subprocess.run(
+            [sys.executable, "-c", "import keras_depth; keras_depth.create_model"],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+        )
+        assert "InputError: KERAS_BACKEND=" in done.stderr
 
 
 def test_mixed_precision_is_the_users_to_choose():

@@ -49,8 +49,10 @@ class DepthMaps(Sequence):
             raise InputError(f"{png_units:g} units per metre: give a number above 0, such as 256")
         if not self.path.exists():
             raise InputError(f"{path}: no such file or folder; give depth maps, .npy or 16-bit PNG")
+        self._units: set[float | None] = set()  # that the PNGs name; None: that they do not
         if self.path.is_dir():
             self._files = _find(self.path, reader)
+            self._units = _read_units([f for f in self._files if ending(f) == ".png"], png_units)
         else:
             self._stack = _open_stack(self.path, reader)
 
@@ -76,18 +78,40 @@ class DepthMaps(Sequence):
         Args:
             ratios: `median_ratio` of each frame.
         """
-        pictures = [file for file in self._files if ending(file) == ".png"]
-        if not pictures:
+        if not self._units:
             return "metres (.npy)" + _doubt_units(ratios, 1)
-        stored = depth_png.stored_units(read_bytes(pictures[0]))
-        units = self._asked or stored or depth_png.KITTI
-        if stored == units:
-            known = "as the files say"
-        elif self._asked:
-            known = "as --png-units says" + (f"; the files say 1/{stored:g} m" if stored else "")
-        else:
-            known = "KITTI's, because the files do not say; if they are of others, give --png-units"
-        return f"1/{units:g} m ({known})" + _doubt_units(ratios, units)
+        named = " and ".join(f"1/{units:g} m" for units in sorted(filter(None, self._units)))
+        if self._asked:
+            contradicts = named and self._units != {self._asked}
+            known = "as --png-units says" + (f"; the files say {named}" if contradicts else "")
+            return f"1/{self._asked:g} m ({known})" + _doubt_units(ratios, self._asked)
+        if named:
+            return f"{named} (as the files say)" + _doubt_units(
+                ratios, max(filter(None, self._units))
+            )
+        known = "KITTI's, because the files do not say; if they are of others, give --png-units"
+        return f"1/{depth_png.KITTI} m ({known})" + _doubt_units(ratios, depth_png.KITTI)
+
+
+_HEAD = 4096  # bytes, in which the unit stands
+
+
+def _read_units(files: Sequence[Path], asked: float | None) -> set[float | None]:
+    """Returns the units that PNG files name, None for those that name none.
+
+    Raises:
+        InputError: some name one and others do not, so that nobody knows what these are.
+    """
+    units: dict[float | None, Path] = {}
+    for file in files:
+        with file.open("rb") as content:
+            units.setdefault(depth_png.stored_units(content.read(_HEAD)), file)
+    if None in units and len(units) > 1 and not asked:
+        raise InputError(
+            f"{units[None]}: does not name its unit, where other maps beside it do; write them all"
+            " by one program, or give --png-units for all of them"
+        )
+    return set(units)
 
 
 def median_ratio(depth: np.ndarray, truth: np.ndarray) -> float:

@@ -36,9 +36,9 @@ class Frames:
 
     @property
     def source(self) -> str:
-        """The data set and its folder; without a folder, the run's own or rendered frames."""
+        """The data set, its folder and split; without a folder, the run's own or rendered ones."""
         folder = f" in {os.path.abspath(self.data_dir)}" if self.data_dir else ""
-        return f"{self.data}{folder}"
+        return f"{self.data}{folder}{f', {self.split}' if self.split else ''}"
 
     def open(self, estimator: DepthEstimator | None = None) -> Reader:
         """Opens the frames, with defaults that suit the model.

@@ -112,8 +112,9 @@ def library_path() -> Path:
 
 
 def _cache_folder() -> Path:
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named)
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if named.is_absolute():  # others are to be ignored, says the XDG Base Directory specification
+        return named
     try:
         return Path.home() / ".cache"
     except RuntimeError as error:  # a container's user without an entry in passwd

@@ -15,7 +15,8 @@ from keras_depth.errors import InputError, first_line
 _EXAMPLE = (
     '{"cluster": {"worker": ["one:2222", "two:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
-_TRAINING = ("chief", "worker")  # the jobs whose machines train; other jobs take no part
+_TRAINING = ("chief", "worker")  # the jobs whose machines train
+_OTHERS = ("evaluator", "ps")  # which take no part, and need not stand in the cluster
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,17 @@ def find() -> Cluster | None:
     except json.JSONDecodeError as error:
         raise _refuse(f"is not JSON ({error})") from error
     cluster, task = _section(config, "cluster"), _section(config, "task")
+    if "master" in cluster:  # TensorFlow 1's word
+        cluster = {"chief": cluster["master"], **cluster}
+        task = {**task, "type": "chief"} if task.get("type") == "master" else task
     jobs = {name: addresses for name in _TRAINING if (addresses := _addresses(cluster, name))}
     if len(jobs.get("chief", [])) > 1:
         raise _refuse("names several machines as chief")
     machines = sum(map(len, jobs.values()))
     if machines > 1 and not task:
         raise _refuse("names several machines, but no task, which says which of them this one is")
-    job, index = _place(task, jobs, cluster) if task else ("", 0)
+    alone = machines < 2 and task.get("type") is None
+    job, index = ("", 0) if alone else _place(task, jobs, cluster)
     return Cluster(jobs, job, index) if machines > 1 else None
 
 
@@ -79,7 +84,7 @@ def _place(
     job, index = str(task.get("type")), str(task.get("index", 0))
     if not cluster:
         return job, 0
-    if job not in jobs and job in cluster:  # an evaluator, a parameter server
+    if job not in jobs and job in (*cluster, *_OTHERS):
         raise InputError(
             f"TF_CONFIG gives this machine the task {job!r}, which has no part in this training:"
             " the workers share the batch, and the first of them validates; start train on the"

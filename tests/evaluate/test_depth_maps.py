@@ -162,6 +162,19 @@ def test_the_unit_is_said_and_doubted(tmp_path, files, said):
     assert ("as if" in text) == ("as if" in said)
 
 
+def test_maps_of_two_units(tmp_path):
+    """Each is believed; but what names none may be of any."""
+    for index, units in enumerate((1000, 256, 1000)):
+        write_bytes(tmp_path / f"{index}.png", depth_png.encode(metres(index), units))
+    maps = DepthMaps(tmp_path, Drive())
+    expect_all(maps)
+    assert maps.describe_units([1.0]) == "1/256 m and 1/1000 m (as the files say)"
+    write(tmp_path / "2.png", metres(2), units=1000)
+    refuse(tmp_path, "2.png: does not name its unit, where other maps beside it do; .*--png-units")
+    asked = DepthMaps(tmp_path, Drive(), png_units=1000)
+    assert asked.describe_units([1.0]).endswith("the files say 1/256 m and 1/1000 m)")
+
+
 def test_arrays_hold_metres(tmp_path):
     np.save(tmp_path / "all.npy", np.full((3, 6, 9), 2000.0))
     maps = DepthMaps(tmp_path / "all.npy", Drive())

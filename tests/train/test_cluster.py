@@ -24,6 +24,8 @@ def config(jobs, job=None, index=0):
         config({"worker": ONE}, "worker"),
         config({"chief": ONE}, "chief"),
         config({"chief": ONE, "worker": []}, "chief"),
+        config({"master": ONE}, "master"),
+        '{"cluster": {"worker": ["a:1"]}, "task": {"index": 0}}',
         config({"worker": ONE, "evaluator": ["e:1"], "ps": ["p:1"]}, "worker"),
     ],
 )
@@ -50,6 +52,12 @@ def test_one_of_several_machines(monkeypatch, jobs, job, index, chief):
     assert cluster.is_chief() == chief
 
 
+def test_a_master_is_the_chief(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config({"worker": ONE, "master": ["c:1"]}, "master"))
+    assert cluster.find() == cluster.Cluster({"chief": ["c:1"], "worker": ONE}, "chief", 0)
+    assert cluster.is_chief()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -67,6 +75,7 @@ def test_one_of_several_machines(monkeypatch, jobs, job, index, chief):
         (config({"worker": TWO}, "worker", "x"), "index x of worker"),
         (config({"worker": TWO, "ps": ONE}, "ps"), "the task 'ps', which has no part in this"),
         (config({"worker": ONE, "evaluator": ONE}, "evaluator"), "first of them validates"),
+        (config({"chief": ONE}, "evaluator"), "first of them validates"),
     ],
 )
 def test_what_is_wrong_is_said(monkeypatch, text, message):
