@@ -14,11 +14,12 @@ from keras_depth.errors import InputError
 _PICTURE = rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM|II[*+]\0|MM\0[*+]|P[1-6]\s"
 _UNREAD = rb"GIF8|v/1\x01|....ftyp"  # pictures that are not read; `images` has their names
 _COMPRESSED = "compressed by {}, which this server does not take; send it as it is"
+_SEND = (  # curl -d would drop the line ends from the picture
+    "to /v1/models/NAME:predict, by curl --data-binary @room.jpg -H 'Content-Type: image/jpeg'"
+)
 _NO_JSON = {  # how bodies begin that are no JSON, and what they are
-    _PICTURE: "a picture, not JSON; send it to /v1/models/NAME:predict with the header"
-    " Content-Type: image/jpeg, or in base64 within JSON",
-    rb"--": "a form (multipart), not JSON; send the picture alone to /v1/models/NAME:predict, by"
-    " curl --data-binary @room.jpg -H 'Content-Type: image/jpeg'",
+    _PICTURE: f"a picture, not JSON; send it {_SEND}, or in base64 within JSON",
+    rb"--": f"a form (multipart), not JSON; send the picture alone, {_SEND}",
     rb"\x1f\x8b": _COMPRESSED.format("gzip"),
     rb"x[\x01\x5e\x9c\xda]": _COMPRESSED.format("zlib"),
     rb"\x28\xb5\x2f\xfd": _COMPRESSED.format("zstd"),

@@ -620,10 +620,8 @@ def test_a_picture_that_came_as_json_can_be_sent_as_the_sentence_says(server, ki
     content = PICTURES[kind]
     for path in (V1, V2):
         sentence = refusal(server.post(path, content))
-        assert "a picture, not JSON; send it to /v1/models/NAME:predict with" in sentence
-    path, header = re.search(
-        r"(/v1/\S+) with the header Content-Type: ([a-z/]+)", sentence
-    ).groups()
+        assert "a picture, not JSON; send it to /v1/models/NAME:predict, by curl" in sentence
+    path, header = re.search(r"(/v1/\S+), by curl .*Content-Type: ([a-z/]+)", sentence).groups()
     answer(server.post(path.replace("NAME", "bytes"), content, {"Content-Type": header}))
 
 
@@ -742,6 +740,8 @@ def test_a_bad_grpc_request_gets_a_sentence(server, channel):
     bad("575 numbers, but", raw=[raw[0][:-1]])
     bad("numbers, but", raw=raw, shape=[2**62, *SIZE, 3])
     bad("not a picture", raw=[file_tensor(b"x")], datatype="BYTES", shape=[1])
+    twice = file_tensor(B64.encode())
+    bad("encode it once less", raw=[twice], datatype="BYTES", shape=[1])
     bad("unknown parameter", raw=raw, parameters={"fromat": "png16"})
     unknown = grpc.StatusCode.NOT_FOUND
     assert "unknown model" in grpc_refusal(lambda: infer(channel, raw, model="x"), unknown)
