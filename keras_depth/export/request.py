@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_depth.errors import InputError, check_choice
+from keras_depth.files import check_utf8
 
 PRECISIONS = {
     "saved_model": ("fp32",),
@@ -37,7 +38,7 @@ class Request:
         focal_baseline: of a disparity, at the network's size; None: as in its training.
 
     Raises:
-        InputError: options that do not go together.
+        InputError: options that do not go together, or an output that TensorFlow cannot open.
     """
 
     run: Path
@@ -57,6 +58,7 @@ class Request:
     focal_baseline: float | None = None
 
     def __post_init__(self) -> None:
+        check_utf8(self.output)
         check_choice("format", self.format, PRECISIONS)
         if self.precision not in PRECISIONS[self.format]:
             raise InputError(

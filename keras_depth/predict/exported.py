@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_depth.errors import InputError, check_installed, first_line
+from keras_depth.files import check_utf8
 
 DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
@@ -37,10 +38,12 @@ class Exported:
         dtype: their type, "uint8" or "float32".
 
     Raises:
-        InputError: the network is damaged, or its runtime is not installed.
+        InputError: the network is damaged, its folder's name is one that no runtime opens, or its
+            runtime is not installed.
     """
 
     def __init__(self, folder: Path):
+        check_utf8(folder)
         self.folder = folder
         self.details = read_details(folder)
         self.name: str = self.details["name"]

@@ -66,6 +66,13 @@ def _export(source: Source) -> Path:
     return written.folder
 
 
+def _port(text: str) -> int:
+    """Parses the number of a port; a type for argparse."""
+    if (number := count(text)) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a port, 1 to 65535")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program("serve"),
@@ -84,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         default="127.0.0.1",
         help="address to listen at (127.0.0.1, this machine alone; 0.0.0.0 is every address)",
     )
-    parser.add_argument("--port", type=count, default=8080, help="HTTP and the page (8080)")
-    parser.add_argument("--grpc-port", type=count, default=8081, help="gRPC (8081)")
+    parser.add_argument("--port", type=_port, default=8080, help="HTTP and the page (8080)")
+    parser.add_argument("--grpc-port", type=_port, default=8081, help="gRPC (8081)")
     parser.add_argument(
         "--max-bytes", type=count, default=1 << 24, help="of a request (16777216, 16 MiB)"
     )

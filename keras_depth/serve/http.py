@@ -1,5 +1,6 @@
 """The HTTP application: its paths, and the form of its errors."""
 
+import re
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -26,6 +27,20 @@ _POLICY = (
     " img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 
+_PNG = re.compile(r"image/png(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)  # in Accept
+
+
+class HeadAsGet:
+    """Answers HEAD as GET, of which uvicorn then sends the headers alone."""
+
+    def __init__(self, app: Any):
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
 
 def create(dataplane: DataPlane, max_bytes: int) -> FastAPI:
     """Builds the application.
@@ -35,6 +50,7 @@ def create(dataplane: DataPlane, max_bytes: int) -> FastAPI:
         max_bytes: of a request's body; a longer one is answered with 413.
     """
     app = FastAPI(title="keras_depth", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(HeadAsGet)
     _add_pages(app)
     _add_v1(app, dataplane, max_bytes)
     _add_v2(app, dataplane, max_bytes)
@@ -69,7 +85,7 @@ def _add_v1(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
         as_file = False
         decode = partial(v1.decode, body)
         if request.headers.get("content-type", "").lower().startswith("image/"):
-            as_file = "image/png" in request.headers.get("accept", "")
+            as_file = bool(_PNG.search(request.headers.get("accept", "")))
             decode = partial(v1.decode_file, body, dict(request.query_params), as_file)
         answer, _ = await dataplane.infer(model.name, decode)
         return Response(answer, media_type="image/png" if as_file else "application/json")
@@ -86,6 +102,13 @@ def _add_v1(app: FastAPI, dataplane: DataPlane, max_bytes: int) -> None:
         models.get_model(name)
         raise HTTPException(
             404, f"{name} has nothing to {verb[:40]}: it estimates depth; use {name}:predict"
+        )
+
+    @app.api_route("/v1/models/{name}/labels/{label:path}", methods=["GET", "POST"])
+    async def labels(name: str, label: str):
+        version = models.get_model(name).version
+        raise HTTPException(
+            404, f"{name} has no labels; ask for version {version}, which is served, or for none"
         )
 
     @app.get("/v1/models/{name}")

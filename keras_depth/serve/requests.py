@@ -4,8 +4,6 @@ This module knows neither KServe nor TensorFlow: it takes bytes and numbers, and
 raises InputError.
 """
 
-import base64
-import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,32 +11,17 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 from PIL import Image
 
 from keras_depth import images
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.serve import bodies
 
 MAX_INSTANCES = 16  # images in one request
 MAX_PIXELS = 1 << 24  # in all images of one request: the 12 megapixels of a phone pass
 UNITS = {"metres": "metres", "png16": "millimetres"}  # of an answer, by its format
 SIZES = ("picture", "network")
 SIGNATURE = "serving_default"  # TensorFlow's name for the only function of a model
-_PICTURE = (
-    "a picture, not JSON; send it to /v1/models/NAME:predict with the header Content-Type:"
-    " image/jpeg, or in base64 within JSON"
-)
-_NO_JSON = {  # what begins so, which JSON does not
-    b"\x1f\x8b": "compressed by gzip, which this server does not take; send it as it is",
-    b"\xff\xd8\xff": _PICTURE,
-    b"\x89PNG": _PICTURE,
-    b"RIFF": _PICTURE,  # WEBP
-    b"BM": _PICTURE,  # BMP
-    b"II*\0": _PICTURE,  # TIFF
-    b"MM\0*": _PICTURE,
-    b"--": "a form (multipart), not JSON; send the picture alone: curl --data-binary @room.jpg",
-}
-_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/_=\s-]|=(?=\s*[^=\s])", re.ASCII)
 
 
 class Spec(NamedTuple):
@@ -83,24 +66,6 @@ class Request:
     encode: Callable[[Sequence[np.ndarray]], Any]
     tensor: np.ndarray | None = None
     images: Sequence[np.ndarray] = ()
-
-
-def read_json(content: bytes, example: str) -> dict[str, Any]:
-    """Decodes a JSON object.
-
-    Raises:
-        InputError: the content is not JSON, or no object.
-    """
-    for beginning, what in _NO_JSON.items():
-        if content.startswith(beginning):
-            raise InputError(f"the body is {what}")
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"the body is not JSON ({error}); send {example}") from error
-    if not isinstance(document, dict):
-        raise InputError(f"the body is JSON, but no object; send {example}")
-    return document
 
 
 def read_options(parameters: Any) -> Options:
@@ -154,8 +119,13 @@ def check_list(shape: Sequence[int], name: str, spec: Spec) -> None:
         spec: what the model takes.
 
     Raises:
-        InputError: it is a picture.
+        InputError: it is a picture, or gray pictures without channels.
     """
+    if len(shape) == 3 and shape[-1] != 3:
+        raise InputError(
+            f"{name}: shape {list(shape)} has no channels; the model takes {spec}, so give each"
+            " value of a gray picture three times"
+        )
     if len(shape) == 3:
         raise InputError(
             f"{name}: one picture, of shape {list(shape)}; one picture lies in a list of its own,"
@@ -208,35 +178,6 @@ def check_numbers(numbers: np.ndarray, name: str, spec: Spec) -> np.ndarray:
     return numbers.astype(spec.dtype)
 
 
-def decode_base64(text: Any, name: str) -> bytes:
-    """Decodes the bytes in a JSON string.
-
-    Args:
-        text: base64, also with line breaks, in the alphabet for URLs (- and _), without the = at
-            its end, or as a browser's `data:` URL.
-        name: the client's name for it.
-
-    Raises:
-        InputError: the text is no base64.
-    """
-    give = "give the file's bytes in base64"
-    if not isinstance(text, str):
-        raise InputError(f"{name}: not base64, because it is no text; {give}")
-    start = 0
-    if text.startswith("data:"):
-        start = text.find(";base64,") + len(";base64,")
-        if start < len(";base64,"):
-            raise InputError(f"{name}: a data: URL without base64; {give}")
-    if wrong := _NO_BASE64.search(text, start):
-        raise InputError(
-            f"{name}: not base64, because character {wrong.start() + 1} is {wrong[0]!r}; {give}"
-        )
-    digits = "".join(text[start:].split()).rstrip("=").translate(str.maketrans("-_", "+/"))
-    if len(digits) % 4 == 1:
-        raise InputError(f"{name}: base64 of {len(digits)} characters, so some are missing; {give}")
-    return base64.b64decode(digits + "=" * (-len(digits) % 4))
-
-
 def decode_images(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarray]:
     """Decodes images: uint8 RGB (H, W, 3) each, of any size, rotated as their EXIF data say.
 
@@ -245,10 +186,16 @@ def decode_images(files: Sequence[bytes], names: Sequence[str]) -> list[np.ndarr
         names: the client's names for them.
 
     Raises:
-        InputError: there are no or too many files, or one is damaged or no image. By their headers
-            they have more than MAX_PIXELS; then nothing is decoded.
+        InputError: there are no or too many files, or one is damaged, no image or still in base64.
+            By their headers they have more than MAX_PIXELS; then nothing is decoded.
     """
     check_count(len(files))
+    for content, name in zip(files, names, strict=True):
+        if bodies.is_encoded_picture(content):
+            raise InputError(
+                f"{name}: a picture in base64, where the picture itself belongs; encode it once"
+                " less"
+            )
     named = [_NamedFile(*both) for both in zip(files, names, strict=True)]
     total = sum(_count_pixels(file) for file in named)
     if total > MAX_PIXELS:

@@ -10,7 +10,7 @@ import orjson
 
 from keras_depth import depth_png
 from keras_depth.errors import InputError, unknown_name
-from keras_depth.serve import requests
+from keras_depth.serve import bodies, requests
 from keras_depth.serve.requests import Options, Request, Spec
 
 _EXAMPLE = '{"instances": [{"b64": "..."}]}, a JPEG or PNG file in base64'
@@ -28,7 +28,7 @@ def decode(body: bytes, spec: Spec) -> Request:
     Raises:
         InputError: the request is not valid.
     """
-    document = requests.read_json(body, _EXAMPLE)
+    document = bodies.read_json(body, _EXAMPLE)
     for key in document:
         if key not in (*_ANSWERS, "parameters", "signature_name"):
             raise unknown_name("key", key[:40], (*_ANSWERS, "parameters"))
@@ -93,7 +93,7 @@ def _to_request(rows: list[Any], key: str, spec: Spec, options: Options, encode:
     for row, name in zip(rows, names, strict=True):
         if list(row) != ["b64"]:
             raise InputError(f'{name}: give {{"b64": "..."}} alone')
-        files.append(requests.decode_base64(row["b64"], name))
+        files.append(bodies.decode_base64(row["b64"], name))
     return Request(options, encode, images=requests.decode_images(files, names))
 
 

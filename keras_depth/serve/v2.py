@@ -14,7 +14,7 @@ import orjson
 
 from keras_depth import depth_png
 from keras_depth.errors import InputError
-from keras_depth.serve import requests
+from keras_depth.serve import bodies, requests
 from keras_depth.serve.requests import Options, Request, Spec
 
 JSON_SIZE = "inference-header-content-length"  # the header that says where binary tensors begin
@@ -69,7 +69,7 @@ def decode(body: bytes, json_size: str | None, model: str, spec: Spec) -> Reques
         InputError: the request is not valid.
     """
     size = _read_size(json_size, len(body)) if json_size is not None else len(body)
-    document = requests.read_json(body[:size], _EXAMPLE)
+    document = bodies.read_json(body[:size], _EXAMPLE)
     parameters = _parameters(document)
     binary = parameters.pop("binary_data_output", False)
     answer = Answer(model, requests.read_options(parameters))
@@ -160,7 +160,7 @@ def _read_tensor(given: dict[str, Any], rest: bytes) -> Tensor:
         raise InputError('image: "data" is a list')
     elif tensor.datatype == "BYTES":
         named = [(text, f"image[{index}]") for index, text in enumerate(tensor.data)]
-        tensor.data = [requests.decode_base64(text, name) for text, name in named]
+        tensor.data = [bodies.decode_base64(text, name) for text, name in named]
     return tensor
 
 

@@ -17,7 +17,7 @@ from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.evaluate.frames import Frames
 from keras_depth.export import exporter, litert, network, onnx, parity, saved_model
-from keras_depth.export.request import ANY_BATCH, Request
+from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.loading import load_exported
 from keras_depth.run_folder import RunFolder
@@ -47,6 +47,23 @@ def test_what_is_not_the_keras_model_is_not_kept(run, tmp_path, here, monkeypatc
         exporter.export(request)
     assert not list((tmp_path / "exported").rglob("saved_model.pb")), "its good twin neither"
     exporter.export(Request(run, "saved_model", tmp_path / "exported", limit=0.01))
+
+
+@pytest.mark.parametrize("format", PRECISIONS)
+def test_an_output_that_is_not_utf8_is_said_before_the_work(run, tmp_path, format):
+    output = tmp_path / os.fsdecode(b"gr\xfcn")
+    with pytest.raises(InputError) as caught:
+        Request(run, format, output)
+    assert str(caught.value).startswith(f"{output}: a name that is not UTF-8, which TensorFlow")
+
+
+def test_an_exported_network_in_a_folder_that_is_not_utf8_is_not_called_damaged(
+    run, tmp_path, here
+):
+    exporter.export(Request(run, "onnx", tmp_path / "exported"))
+    moved = (tmp_path / "exported").rename(tmp_path / os.fsdecode(b"gr\xfcn"))
+    with pytest.raises(InputError, match="a name that is not UTF-8, .*; rename the file or folder"):
+        load_exported(moved / "lite_basic_interl_t")
 
 
 FULL = os.strerror(errno.ENOSPC)

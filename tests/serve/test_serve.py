@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -422,6 +424,13 @@ def test_a_picture_is_answered_with_a_picture_where_that_is_accepted(server):
     assert (status, answered["content-type"]) == (200, "image/png")
     depth = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(depth, np.rint(1000 * metres[..., 0]).astype(np.uint16))
+    for accept, kind in (
+        ("image/png;q=0", "application/json"),
+        ("image/png; q=0.0, application/json", "application/json"),
+        ("application/json;q=0.1, IMAGE/PNG;q=0.9", "image/png"),
+    ):
+        result = server.post(V1, PNG, {**PICTURE_BODY, "Accept": accept})
+        assert result[2]["content-type"] == kind, accept
     _, body, _ = server.post(f"{V1}?size=network", PNG, headers)
     assert cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED).shape == (4, 6)
 
@@ -434,6 +443,7 @@ def test_a_bad_picture_as_a_body_gets_a_sentence(server):
         refused(b"hello") == "the body: not a picture; give one of JPEG, PNG, PPM, BMP, WEBP, TIFF"
     )
     assert "the body: cannot be read" in refused(PNG[:100])
+    assert "the body: a picture in base64, where the picture itself" in refused(B64.encode())
     assert "did you mean 'size'" in refused(PNG, f"{V1}?sise=network")
     assert "unknown format 'jpeg'" in refused(PNG, f"{V1}?format=jpeg")
 
@@ -444,9 +454,10 @@ def test_a_bad_picture_as_a_body_gets_a_sentence(server):
         base64.encodebytes(PNG).decode(),
         B64.replace("+", "-").replace("/", "_").rstrip("="),
         f"data:image/png;base64,{B64}",
-        f"  data:image/png;charset=x;base64,\r\n{B64}\t"[2:],
+        f"DATA:image/png;BASE64,{B64}",
+        f"  data:image/png;charset=x;base64,\r\n{B64}\t",
     ],
-    ids=["lines", "for URLs", "data: URL", "data: URL with lines"],
+    ids=["lines", "for URLs", "data: URL", "data: URL in capitals", "data: URL with lines"],
 )
 def test_base64_as_programs_write_it(server, text):
     v1 = answer(server.post(V1, {"instances": [{"b64": text}]}))
@@ -473,6 +484,14 @@ def test_the_page(server):
     assert not re.search(rb"https?://", body), "nothing from elsewhere"
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/v2/health/ready", "/metrics"])
+def test_head_is_get_without_the_body(server, path):
+    url = f"http://127.0.0.1:{server.port}{path}"
+    got, head = httpx.get(url), httpx.head(url)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
 def test_metrics_are_prometheus(server):
     answer(server.post(V1, {"instances": IMAGES.tolist()}))
     refusal(server.post(V1, b"{"))
@@ -486,12 +505,25 @@ def test_metrics_are_prometheus(server):
 # What is refused, and how.
 
 ROW = IMAGES[0].tolist()
+ROWS = json.dumps({"instances": [ROW]})
+NPY = BytesIO()
+np.save(NPY, IMAGES)
+
+
+def b64(text):
+    return {"instances": [{"b64": text}]}
+
+
 BAD_V1 = {
     "not JSON": (b"instances", "the body is not JSON"),
     "half of it": (b'{"instances": [[[', "the body is not JSON"),
     "nothing": (b"", "the body is not JSON"),
     "not text": (b"\xff\xfe\x00", "the body is not JSON"),
     "deeper than JSON goes": (b"[" * 100_000, "the body is not JSON"),
+    "in Latin-1": ('{"instances": "é"}'.encode("latin-1"), "not JSON, which is text in UTF-8;"),
+    "in UTF-16": (ROWS.encode("utf-16"), "not JSON in UTF-8 but in UTF-16"),
+    "in UTF-16, little-endian": (ROWS.encode("utf-16-le"), "not JSON in UTF-8 but in UTF-16"),
+    "in UTF-16, big-endian": (ROWS.encode("utf-16-be"), "not JSON in UTF-8 but in UTF-16"),
     "a list": ([1], "no object"),
     "empty": ({}, 'give one of "instances" and "inputs"'),
     "both": ({"instances": [ROW], "inputs": [ROW]}, "give one of"),
@@ -509,6 +541,10 @@ BAD_V1 = {
         r"instances: one picture, of shape \[40, 60, 3\]; .* of its own, of shape \[1, 8, 12, 3\]",
     ),
     "ragged": ({"instances": [[[1, 2, 3]], [[1, 2]]]}, "rows of different lengths"),
+    "gray pictures": (
+        {"instances": np.zeros((1, 64, 64), int).tolist()},
+        r"instances: shape \[1, 64, 64\] has no channels; .*\(8, 12, 3\), .* three times",
+    ),
     "text": ({"instances": [[["a"]]]}, "other things than numbers"),
     "true": ({"instances": [np.full((*SIZE, 3), True).tolist()]}, "other things than numbers"),
     "null": ({"instances": [None]}, "other things than numbers"),
@@ -530,9 +566,23 @@ BAD_V1 = {
         {"instances": [{"b64": "data:image/svg+xml,<svg/>"}]},
         "a data: URL without base64",
     ),
+    "base64 with a space": (b64(f"{B64[:40]} {B64[41:]}"), r"41 is ' ' \(a form makes \+ a space"),
+    "base64 of base64": (
+        b64(base64.b64encode(B64.encode()).decode()),
+        r"instances\[0\]: a picture in base64, where the picture itself belongs; encode it once",
+    ),
+    "base64 of a data: URL": (
+        b64(base64.b64encode(b"data:image/png;base64," + B64.encode()).decode()),
+        "a picture in base64, where the picture itself belongs",
+    ),
+    "base64 alone": (B64.encode(), 'a picture in base64, not JSON; send {"instances": .*"b64"'),
     "gzip": (gzip.compress(b'{"instances": []}'), "the body is compressed by gzip"),
-    "a picture": (JPEG, "a picture, not JSON; .* Content-Type: image/jpeg"),
-    "a form": (b'--x\r\nContent-Disposition: form-data; name="image"', "a form .* --data-binary"),
+    "zlib": (zlib.compress(b'{"instances": []}'), "the body is compressed by zlib"),
+    "a NumPy file": (NPY.getvalue(), "a NumPy file .* array.tolist"),
+    "a form": (
+        b'--x\r\nContent-Disposition: form-data; name="image"',
+        "a form .* curl --data-binary @room.jpg -H 'Content-Type: image/jpeg'",
+    ),
     "no text": ({"instances": [{"b64": 5}]}, r"instances\[0\]: not base64"),
     "more than b64": ({"instances": [{"b64": B64, "x": 1}]}, 'give {"b64": "..."} alone'),
     "no picture": ({"instances": [{"b64": "aGVsbG8="}]}, r"instances\[0\]: not a picture"),
@@ -557,6 +607,43 @@ BAD_V1 = {
     "parameters that are none": ({"instances": [ROW], "parameters": "png16"}, "give an object"),
     "another signature": ({"instances": [ROW], "signature_name": "x"}, "signature_name"),
 }  # fmt: skip
+
+
+PICTURES = {
+    kind: cv2.imencode(kind, PICTURE)[1].tobytes()
+    for kind in (".jpg", ".png", ".bmp", ".webp", ".ppm", ".tiff")
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_that_came_as_json_can_be_sent_as_the_sentence_says(server, kind):
+    content = PICTURES[kind]
+    for path in (V1, V2):
+        sentence = refusal(server.post(path, content))
+        assert "a picture, not JSON; send it to /v1/models/NAME:predict, by curl" in sentence
+    path, header = re.search(r"(/v1/\S+), by curl .*Content-Type: ([a-z/]+)", sentence).groups()
+    answer(server.post(path.replace("NAME", "bytes"), content, {"Content-Type": header}))
+
+
+@pytest.mark.parametrize(
+    "head, what",
+    [
+        (b"\0\0\0\x18ftypheic", "a HEIC picture"),
+        (b"\0\0\0\x1cftypavif", "an AVIF picture"),
+        (b"GIF89a", "a GIF picture"),
+        (b"v/1\x01", "an OpenEXR file"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "image/jpeg"}])
+def test_a_picture_that_is_not_read_is_named_whatever_the_content_type(server, head, what, headers):
+    sentence = refusal(server.post(V1, head + bytes(40), headers))
+    assert sentence == f"the body: {what}, which is not read; convert it to JPEG or PNG"
+
+
+@pytest.mark.parametrize("path, document", [(V1, {"instances": [ROW]}), (V2, None)])
+def test_json_behind_a_byte_order_mark(server, path, document):
+    body = json.dumps(document or {"inputs": [TENSOR]}).encode("utf-8-sig")
+    answer(server.post(path, body))
 
 
 @pytest.mark.parametrize("name", BAD_V1)
@@ -653,6 +740,8 @@ def test_a_bad_grpc_request_gets_a_sentence(server, channel):
     bad("575 numbers, but", raw=[raw[0][:-1]])
     bad("numbers, but", raw=raw, shape=[2**62, *SIZE, 3])
     bad("not a picture", raw=[file_tensor(b"x")], datatype="BYTES", shape=[1])
+    twice = file_tensor(B64.encode())
+    bad("encode it once less", raw=[twice], datatype="BYTES", shape=[1])
     bad("unknown parameter", raw=raw, parameters={"fromat": "png16"})
     unknown = grpc.StatusCode.NOT_FOUND
     assert "unknown model" in grpc_refusal(lambda: infer(channel, raw, model="x"), unknown)
@@ -699,6 +788,11 @@ def test_unknown_models_paths_and_methods(server):
         sentence = f"bytes has nothing to {verb}: it estimates depth; use bytes:predict"
         assert refusal(server.post(f"/v1/models/bytes:{verb}", {}), 404) == sentence
         assert refusal(server.post(f"/v1/models/bytes/versions/10:{verb}", {}), 404) == sentence
+    sentence = "bytes has no labels; ask for version 10, which is served, or for none"
+    for path in ("stable", "stable/metadata"):
+        assert refusal(server.get(f"/v1/models/bytes/labels/{path}"), 404) == sentence
+    assert refusal(server.post("/v1/models/bytes/labels/stable:predict", {}), 404) == sentence
+    assert "did you mean 'bytes'" in refusal(server.get("/v1/models/bites/labels/x"), 404)
     assert "use POST" in refusal(server.get(V1), 405)
     assert "use GET" in refusal(server.post("/v1/models", {}), 405)
 
@@ -723,8 +817,6 @@ def test_a_body_that_is_too_long_is_413(server, chunked):
 
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header(server):
     def chunk(kind, content):
-        import zlib
-
         checksum = struct.pack(">I", zlib.crc32(kind + content))
         return struct.pack(">I", len(content)) + kind + content + checksum
 
@@ -921,6 +1013,13 @@ def test_without_kserve_the_extra_is_named(models, monkeypatch):
 def test_an_address_that_is_none_is_said(host, port):
     with pytest.raises(InputError, match=f"--port {port}: cannot listen there, at {host}"):
         server_module.bind(host, port, "--port")
+
+
+@pytest.mark.parametrize("option", ["--port", "--grpc-port"])
+def test_a_port_that_cannot_be_is_said_before_anything_is_exported(option, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        serve.main([str(tmp_path), option, "18080000"])
+    assert f"argument {option}: '18080000': give a port, 1 to 65535" in capsys.readouterr().err
 
 
 def test_a_damaged_network_and_a_taken_port_are_one_line(models, tmp_path):
