@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from keras_depth.errors import InputError, check_choice, is_number, shown
 from keras_depth.geometry import measured
 
 if TYPE_CHECKING:  # matplotlib is imported where it is used: `--help` should not wait for it
@@ -26,7 +27,13 @@ def color_scale(vmin: float, vmax: float, name: str = DEPTH) -> ScalarMappable:
     Args:
         vmin, vmax: values of the first and the last color; values beyond take these.
         name: the color map, `DEPTH` or `ERROR`. Masked values become gray in either.
+
+    Raises:
+        InputError: another color map, or ends that are no numbers.
     """
+    check_choice("color map", name, (DEPTH, ERROR))
+    if not (is_number(vmin) and is_number(vmax)):
+        raise InputError(f"colors from {shown(vmin)} to {shown(vmax)}: give two numbers, metres")
     import matplotlib
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

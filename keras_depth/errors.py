@@ -3,8 +3,11 @@
 import difflib
 import importlib.util
 import inspect
+import math
+import numbers
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 
 class InputError(ValueError):
@@ -14,13 +17,13 @@ class InputError(ValueError):
     """
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Returns the error for a name that is not among `known`, with the nearest one."""
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     known_ones = f"known are {', '.join(known)}" if known else "there are none"
-    return InputError(f"unknown {kind} {name!r}: {hint}{known_ones}")
+    return InputError(f"unknown {kind} {shown(name)}: {hint}{known_ones}")
 
 
 def check_keywords(what: str, function: Callable, keywords: Iterable[str]) -> None:
@@ -38,8 +41,26 @@ def check_keywords(what: str, function: Callable, keywords: Iterable[str]) -> No
 def check_choice(what: str, value: object, known: Iterable[str]) -> None:
     """Raises InputError unless `value` is one of `known`; names the nearest."""
     known = list(known)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise unknown_name(what, str(value), known)
+
+
+def check_flag(what: str, value: object) -> None:
+    """Raises InputError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{what}={shown(value)}: give True or False")
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether `value` is one finite number; True and False are none."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and abs(value) < math.inf
+
+
+def shown(value: object) -> str:
+    """Returns a value as messages show it: in one line, and cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def cannot_write(path: Path, error: Exception) -> InputError:

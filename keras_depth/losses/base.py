@@ -1,12 +1,12 @@
 """What all losses share: the kind of their target, their precision, and the state of some."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, is_number, shown
 
 
 class DepthLoss(keras.losses.Loss):
@@ -22,7 +22,13 @@ class DepthLoss(keras.losses.Loss):
     target_kind = "depth"
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size"):
-        super().__init__(name=name, reduction=reduction, dtype="float32")
+        try:
+            super().__init__(name=name, reduction=reduction, dtype="float32")
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{type(self).__name__}: reduction={shown(reduction)}: give 'sum_over_batch_size',"
+                " 'sum', 'mean' or 'none'"
+            ) from error
 
     def __add__(self, other: "DepthLoss") -> "WeightedSum":
         if not isinstance(other, DepthLoss):
@@ -55,10 +61,24 @@ class DepthLoss(keras.losses.Loss):
 
 
 def check_weights(loss: str, **weights: float) -> None:
-    """Raises InputError unless each weight of a loss is a number of 0 or more."""
-    for key, weight in weights.items():
-        if type(weight) not in (int, float) or not weight >= 0:
-            raise InputError(f"{loss}: {key}={weight!r}: give a number of 0 or more")
+    """Raises InputError unless each weight of a loss is a finite number of 0 or more."""
+    _check(loss, weights, "give a number of 0 or more", lambda weight: weight >= 0)
+
+
+def check_positive(loss: str, **numbers: float) -> None:
+    """Raises InputError unless each argument of a loss is a finite number above 0."""
+    _check(loss, numbers, "give a number above 0", lambda number: number > 0)
+
+
+def check_shares(loss: str, **shares: float) -> None:
+    """Raises InputError unless each argument of a loss is a number from 0 to 1."""
+    _check(loss, shares, "give a number from 0 to 1", lambda share: 0 <= share <= 1)
+
+
+def _check(loss: str, numbers: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:
+    for key, number in numbers.items():
+        if not (is_number(number) and fits(number)):
+            raise InputError(f"{loss}: {key}={shown(number)}: {give}")
 
 
 @keras.saving.register_keras_serializable("keras_depth")
@@ -67,10 +87,11 @@ class WeightedSum(DepthLoss):
 
     Args:
         losses: the losses, all with the same `target_kind`; their own reductions are ignored.
-        weights: a number for each.
+        weights: a number of 0 or more for each.
 
     Raises:
-        InputError: losses and weights differ in number, or losses in `target_kind`.
+        InputError: losses and weights differ in number, losses in `target_kind`, or a weight is
+            below 0.
     """
 
     def __init__(
@@ -81,6 +102,9 @@ class WeightedSum(DepthLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
+        if not all(isinstance(loss, DepthLoss) for loss in losses):
+            raise InputError(f"a sum of {shown(losses)}; give losses of keras_depth")
+        check_weights(type(self).__name__, **{f"weights[{n}]": w for n, w in enumerate(weights)})
         kinds = {loss.target_kind for loss in losses}
         if len(losses) != len(weights) or len(kinds) != 1:
             raise InputError(

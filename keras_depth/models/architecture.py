@@ -102,7 +102,13 @@ def of(model: keras.Model) -> Architecture | None:
 
 
 def list_architectures(paper: str | None = None) -> list[str]:
-    """Returns the names of all networks, or of one paper's."""
+    """Returns the names of all networks, or of one paper's.
+
+    Raises:
+        InputError: there is no network of that paper.
+    """
+    if paper is not None:
+        check_choice("paper", paper, {entry.paper for entry in ARCHITECTURES.values()})
     return [name for name, entry in ARCHITECTURES.items() if paper in (None, entry.paper)]
 
 
