@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from keras_depth.errors import InputError, is_number, shown
+from keras_depth.errors import InputError, check_positive
 from keras_depth.geometry import measured
 from keras_depth.images import decode_pixels
 
@@ -32,8 +32,7 @@ def farthest(units: float = MILLIMETRES) -> float:
     Raises:
         InputError: `units` is not a number above 0.
     """
-    if not (is_number(units) and units > 0):
-        raise InputError(f"units={shown(units)}: give units in a metre, a number above 0")
+    check_positive("units in a metre", units=units)
     return _LARGEST / units
 
 

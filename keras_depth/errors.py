@@ -3,9 +3,9 @@
 import difflib
 import importlib.util
 import inspect
-import math
 import numbers
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,59 @@ def check_flag(what: str, value: object) -> None:
         raise InputError(f"{what}={shown(value)}: give True or False")
 
 
+def check_weights(what: str, **weights: float) -> None:
+    """Raises InputError unless each weight is a finite number of 0 or more."""
+    _check(what, weights, "give a number of 0 or more", lambda weight: weight >= 0)
+
+
+def check_positive(what: str, **numbers: float) -> None:
+    """Raises InputError unless each argument is a finite number above 0."""
+    _check(what, numbers, "give a number above 0", lambda number: number > 0)
+
+
+def check_shares(what: str, **shares: float) -> None:
+    """Raises InputError unless each argument is a number from 0 to 1."""
+    _check(what, shares, "give a number from 0 to 1", lambda share: 0 <= share <= 1)
+
+
+def _check(what: str, numbers: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:
+    for key, number in numbers.items():
+        if not (is_number(number) and fits(number)):
+            raise InputError(f"{what}: {key}={shown(number)}: {give}")
+
+
+def check_kinds(what: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raises InputError unless each value is of its default's kind.
+
+    Kinds are flags, whole numbers, numbers and lists of whole numbers, 0 or more each; a value
+    whose default is of another kind is not looked at.
+    """
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(default, bool):
+            right, kind = isinstance(value, bool), "true or false"
+        elif isinstance(default, int):
+            least = min(default, 1)
+            right, kind = _is_whole(value, least), f"a whole number of {least} or more"
+        elif isinstance(default, float):
+            right, kind = is_number(value) and value >= 0, "a number of 0 or more"
+        elif isinstance(default, tuple):
+            right = isinstance(value, list | tuple) and all(_is_whole(each, 0) for each in value)
+            kind = "a list of whole numbers"
+        else:
+            continue
+        if not right:
+            raise InputError(f"{what}: {key}={shown(value)}: give {kind}")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return is_number(value) and isinstance(value, numbers.Integral) and value >= least
+
+
 def is_number(value: Any) -> bool:
     """Returns whether `value` is one finite number; True and False are none."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and abs(value) < math.inf
+    return real and abs(value) <= sys.float_info.max
 
 
 def shown(value: object) -> str:

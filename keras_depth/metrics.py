@@ -242,6 +242,8 @@ class DepthMetric(keras.metrics.Metric):
         formula = METRICS[kind]
         try:
             super().__init__(name=name or kind, dtype=dtype)
+            if not keras.backend.is_float_dtype(self.dtype):
+                raise ValueError("not floating")
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"DepthMetric: dtype={shown(dtype)}: give a floating type, such as 'float64'"

@@ -112,6 +112,11 @@ class Protocol:
     def __post_init__(self) -> None:
         for key in (*_CHOICES, *_NUMBERS):
             _checked(key, getattr(self, key))
+        if not all(0 < side < math.inf for side in self.frame):
+            raise InputError(
+                f"protocol {self.name}: frame {_listed(self.frame)} is no size; give"
+                " [height, width], above 0"
+            )
         if self.crop is not None:
             (height, width), (top, bottom, left, right) = self.frame, self.crop
             if self.frame != (1, 1) and any(number % 1 for number in (*self.frame, *self.crop)):

@@ -6,8 +6,15 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice, is_number, shown
-from keras_depth.losses.base import DepthLoss, check_positive, check_weights
+from keras_depth.errors import (
+    InputError,
+    check_choice,
+    check_positive,
+    check_weights,
+    is_number,
+    shown,
+)
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.regression import batch_threshold, berhu
 

@@ -1,12 +1,12 @@
 """What all losses share: the kind of their target, their precision, and the state of some."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, is_number, shown
+from keras_depth.errors import InputError, check_weights, shown
 
 
 class DepthLoss(keras.losses.Loss):
@@ -60,27 +60,6 @@ class DepthLoss(keras.losses.Loss):
             self.state[key].assign(store[key])
 
 
-def check_weights(loss: str, **weights: float) -> None:
-    """Raises InputError unless each weight of a loss is a finite number of 0 or more."""
-    _check(loss, weights, "give a number of 0 or more", lambda weight: weight >= 0)
-
-
-def check_positive(loss: str, **numbers: float) -> None:
-    """Raises InputError unless each argument of a loss is a finite number above 0."""
-    _check(loss, numbers, "give a number above 0", lambda number: number > 0)
-
-
-def check_shares(loss: str, **shares: float) -> None:
-    """Raises InputError unless each argument of a loss is a number from 0 to 1."""
-    _check(loss, shares, "give a number from 0 to 1", lambda share: 0 <= share <= 1)
-
-
-def _check(loss: str, numbers: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:
-    for key, number in numbers.items():
-        if not (is_number(number) and fits(number)):
-            raise InputError(f"{loss}: {key}={shown(number)}: {give}")
-
-
 @keras.saving.register_keras_serializable("keras_depth")
 class WeightedSum(DepthLoss):
     """Adds up several losses, each times a weight; `+` and `*` of losses make it.
@@ -102,8 +81,9 @@ class WeightedSum(DepthLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        if not all(isinstance(loss, DepthLoss) for loss in losses):
-            raise InputError(f"a sum of {shown(losses)}; give losses of keras_depth")
+        lists = isinstance(losses, list | tuple) and isinstance(weights, list | tuple)
+        if not (lists and all(isinstance(loss, DepthLoss) for loss in losses)):
+            raise InputError(f"a sum of {shown(losses)}; give a list of losses, and one of weights")
         check_weights(type(self).__name__, **{f"weights[{n}]": w for n, w in enumerate(weights)})
         kinds = {loss.target_kind for loss in losses}
         if len(losses) != len(weights) or len(kinds) != 1:

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, shown
-from keras_depth.losses.base import check_positive, check_shares, check_weights
+from keras_depth.errors import InputError, check_positive, check_shares, check_weights, shown
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.structural import forward_differences
 

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, is_number, shown
-from keras_depth.losses.base import check_weights
+from keras_depth.errors import InputError, check_weights, is_number, shown
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 
 # Laina et al. (2016) put the threshold at a fifth of the largest error of the batch.

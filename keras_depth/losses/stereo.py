@@ -15,8 +15,8 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice, check_flag
-from keras_depth.losses.base import DepthLoss, check_shares, check_weights
+from keras_depth.errors import InputError, check_choice, check_flag, check_shares, check_weights
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.warp import OUTSIDE, warp
 
 

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
-from keras_depth.losses.base import DepthLoss, check_positive, check_weights
+from keras_depth.errors import InputError, check_choice, check_positive, check_weights
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import masked_mean, select_valid
 
 DIFFERENCES = ("forward", "sobel")
