@@ -7,7 +7,7 @@ import numbers
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class InputError(ValueError):
@@ -75,32 +75,26 @@ def _check(what: str, numbers: dict[str, float], give: str, fits: Callable[[floa
 def check_kinds(what: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Raises InputError unless each value is of its default's kind.
 
-    Kinds are flags, whole numbers, numbers and lists of whole numbers, 0 or more each; a value
-    whose default is of another kind is not looked at.
+    Kinds are flags, whole numbers and numbers, 0 or more; a value whose default is of another kind
+    is not looked at.
     """
     for key, value in values.items():
         default = defaults.get(key)
         if isinstance(default, bool):
-            right, kind = isinstance(value, bool), "true or false"
+            right, kind = isinstance(value, bool), "give true or false"
         elif isinstance(default, int):
             least = min(default, 1)
-            right, kind = _is_whole(value, least), f"a whole number of {least} or more"
+            right = isinstance(value, numbers.Integral) and is_number(value) and value >= least
+            kind = f"give a whole number of {least} or more"
         elif isinstance(default, float):
-            right, kind = is_number(value) and value >= 0, "a number of 0 or more"
-        elif isinstance(default, tuple):
-            right = isinstance(value, list | tuple) and all(_is_whole(each, 0) for each in value)
-            kind = "a list of whole numbers"
+            right, kind = is_number(value) and value >= 0, "give a number of 0 or more"
         else:
             continue
         if not right:
-            raise InputError(f"{what}: {key}={shown(value)}: give {kind}")
+            raise InputError(f"{what}: {key}={shown(value)}: {kind}")
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return is_number(value) and isinstance(value, numbers.Integral) and value >= least
-
-
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Returns whether `value` is one finite number; True and False are none."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     return real and abs(value) <= sys.float_info.max

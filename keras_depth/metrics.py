@@ -190,7 +190,8 @@ def describe(name: str) -> str:
     Raises:
         InputError: an unknown metric.
     """
-    return Registry("metric", {**METRICS, **MAP_METRICS})[name].description
+    known: Registry[PixelMetric | MapMetric] = Registry("metric", {**METRICS, **MAP_METRICS})
+    return known[name].description
 
 
 def all_metrics(reduction: str = "image") -> list["DepthMetric"]:

@@ -134,7 +134,8 @@ def fcnn(
     check_choice(f"merge of {name}", merge, ("concat", "add"))
     check_choice(f"ladder of {name}", ladder, _LADDERS)
     check_shares(name, dropout=dropout, batch_norm_momentum=batch_norm_momentum)
-    if not set(shortcuts) <= {16, 8, 4, 2}:
+    given = shortcuts if isinstance(shortcuts, list | tuple) else [shortcuts]
+    if not all(scale in (16, 8, 4, 2) for scale in given):
         raise InputError(f"shortcuts of {name}: {shown(shortcuts)}: give some of 16, 8, 4, 2")
     image = image_input(input_shape, SIDES, name)
     backbone = applications.application("resnet50", image, weights)

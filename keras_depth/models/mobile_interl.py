@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers
 
-from keras_depth.layers import UpConvolution
 from keras_depth.errors import check_shares
+from keras_depth.layers import UpConvolution
 from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
 from keras_depth.models.blocks import Sides, batch_norm, crop_to, image_input
