@@ -66,8 +66,8 @@ def check_shares(what: str, **shares: float) -> None:
     _check(what, shares, "give a number from 0 to 1", lambda share: 0 <= share <= 1)
 
 
-def _check(what: str, numbers: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:
-    for key, number in numbers.items():
+def _check(what: str, given: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:
+    for key, number in given.items():
         if not (is_number(number) and fits(number)):
             raise InputError(f"{what}: {key}={shown(number)}: {give}")
 
