@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from keras_depth.errors import InputError, check_choice, check_positive, is_number, shown
 from keras_depth.geometry import measured
 
 if TYPE_CHECKING:  # matplotlib is imported where it is used: `--help` should not wait for it
@@ -26,7 +27,13 @@ def color_scale(vmin: float, vmax: float, name: str = DEPTH) -> ScalarMappable:
     Args:
         vmin, vmax: values of the first and the last color; values beyond take these.
         name: the color map, `DEPTH` or `ERROR`. Masked values become gray in either.
+
+    Raises:
+        InputError: another color map, or ends that are no numbers.
     """
+    check_choice("color map", name, (DEPTH, ERROR))
+    if not (is_number(vmin) and is_number(vmax)):
+        raise InputError(f"colors from {shown(vmin)} to {shown(vmax)}: give two numbers, metres")
     import matplotlib
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -41,7 +48,7 @@ def clipped(values: np.ndarray, vmin: float, vmax: float) -> Ends:
     Args:
         values: any shape; holes, NaN and infinity do not count.
     """
-    values = values[measured(values)]
+    values = np.asarray(values)[measured(values)]
     below, above = (values < vmin).any(), (values > vmax).any()
     return "both" if below and above else "min" if below else "max" if above else "neither"
 
@@ -58,8 +65,14 @@ def colorize(
 
     Returns:
         uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: depth is no map, or vmin and vmax are no numbers.
     """
-    valid = measured(depth) if valid is None else valid
+    there = measured(depth)
+    if there.ndim != 2:
+        raise InputError(f"depth of shape {there.shape}: give one map, (H, W)")
+    valid = there if valid is None else valid
     colors = color_scale(vmin, vmax).to_rgba(np.ma.array(depth, mask=~valid), bytes=True)
     return colors[..., :3]
 
@@ -75,7 +88,12 @@ def color_bar(height: int, vmin: float, vmax: float, ends: Ends = "neither") -> 
 
     Returns:
         uint8 RGB (height, about height / 6, 3).
+
+    Raises:
+        InputError: a height that is no number above 0, or unknown ends.
     """
+    check_positive("color bar", height=height)
+    check_choice("ends of a color bar", ends, get_args(Ends))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -103,7 +121,7 @@ def colorize_with_bar(depth: np.ndarray, vmin: float, vmax: float) -> np.ndarray
 
 def depth_range(depth: np.ndarray) -> tuple[float, float]:
     """Returns the metres to paint a map between: all of its depth but the outermost 1 %."""
-    values = depth[measured(depth)]
+    values = np.asarray(depth)[measured(depth)]
     if not values.size:
         return 0.0, 1.0
     low, high = np.percentile(values, (1, 99))

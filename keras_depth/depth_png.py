@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_positive
 from keras_depth.geometry import measured
 from keras_depth.images import decode_pixels
 
@@ -28,7 +28,11 @@ def farthest(units: float = MILLIMETRES) -> float:
 
     Args:
         units: units in a metre, `MILLIMETRES` or `KITTI`.
+
+    Raises:
+        InputError: `units` is not a number above 0.
     """
+    check_positive("units in a metre", units=units)
     return _LARGEST / units
 
 
@@ -41,6 +45,9 @@ def quantize(depth: np.ndarray, units: float = MILLIMETRES) -> np.ndarray:
 
     Returns:
         0 where there is no depth, else 1 or more; what is farther than `farthest` becomes that.
+
+    Raises:
+        InputError: no array of numbers, or `units` is not a number above 0.
     """
     there = measured(depth)
     rounded = np.rint(units * np.minimum(np.where(there, depth, 0), farthest(units)))
@@ -48,12 +55,23 @@ def quantize(depth: np.ndarray, units: float = MILLIMETRES) -> np.ndarray:
 
 
 def encode(depth: np.ndarray, units: float = MILLIMETRES) -> bytes:
-    """Encodes depth as the content of a PNG file that names its unit; see `quantize`."""
+    """Encodes depth as the content of a PNG file that names its unit; see `quantize`.
+
+    Args:
+        depth: floating (H, W) or (H, W, 1), metres.
+        units: units in a metre.
+
+    Raises:
+        InputError: another shape, no pixel, or `units` is not a number above 0.
+    """
+    pixels = quantize(depth, units)
+    if pixels.shape[2:] not in ((), (1,)) or pixels.ndim < 2 or not pixels.size:
+        raise InputError(f"depth of shape {pixels.shape}: give one map, (H, W), with pixels")
     unit, content = PngInfo(), io.BytesIO()
     unit.add_text(_KEYWORD, f"{units:g}")
     # The fastest level; on depth its files are as small as the next ones' but for a tenth.
-    pixels = quantize(depth, units).reshape(depth.shape[:2])
-    Image.fromarray(pixels).save(content, "PNG", pnginfo=unit, compress_level=1)
+    image = Image.fromarray(pixels.reshape(pixels.shape[:2]))
+    image.save(content, "PNG", pnginfo=unit, compress_level=1)
     return content.getvalue()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 from numpy.lib.stride_tricks import sliding_window_view
 
-from keras_depth.errors import InputError, check_choice
+from keras_depth.errors import InputError, check_choice, shown
 from keras_depth.losses.masked import select_valid
 from keras_depth.registry import Registry
 
@@ -190,7 +190,8 @@ def describe(name: str) -> str:
     Raises:
         InputError: an unknown metric.
     """
-    return (MAP_METRICS if name in MAP_METRICS else METRICS)[name].description
+    known: Registry[PixelMetric | MapMetric] = Registry("metric", {**METRICS, **MAP_METRICS})
+    return known[name].description
 
 
 def all_metrics(reduction: str = "image") -> list["DepthMetric"]:
@@ -238,12 +239,20 @@ class DepthMetric(keras.metrics.Metric):
         name: str | None = None,
         dtype: str = "float64",
     ):
-        kind = _ALIASES.get(kind, kind)
-        super().__init__(name=name or kind, dtype=dtype)
+        kind = _ALIASES.get(str(kind), kind)
+        formula = METRICS[kind]
+        try:
+            super().__init__(name=name or kind, dtype=dtype)
+            if not keras.backend.is_float_dtype(self.dtype):
+                raise ValueError("not floating")
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"DepthMetric: dtype={shown(dtype)}: give a floating type, such as 'float64'"
+            ) from error
         check_choice("reduction", reduction, REDUCTIONS)
         self.kind = kind
         self.reduction = reduction
-        self._formula = METRICS[kind]
+        self._formula = formula
         # "image" and "batch" sum the values of images or batches; the others sum the terms that
         # the value is computed from, over pixels or over images.
         self._sums_values = reduction in ("image", "batch")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_depth.errors import InputError, check_choice, unknown_name
+from keras_depth.errors import InputError, check_choice, shown, unknown_name
 from keras_depth.registry import Registry
 
 # Name in `metrics.DepthMetric` -> text in reports, see `Protocol.reduction_text`.
@@ -21,6 +21,39 @@ REDUCTIONS = {
     "root_last": "mean of images, root last",
     "batch": "mean of batches of {batch} images",
 }
+_CHOICES = {
+    "flip": ("none", "mean", "ramp"),
+    "resize_as": ("depth", "disparity"),
+    "alignment": ("none", "median"),
+    "reduction": tuple(REDUCTIONS),
+}
+_NUMBERS = {  # setting -> how many numbers it has, and how they are written
+    **dict.fromkeys(("resize", "scale", "min_depth", "max_depth"), (1, "a number")),
+    "frame": (2, "[height, width]"),
+    "crop": (4, "[top, bottom, left, right], or none"),
+    "clip_prediction": (2, "[low, high], or none"),
+}
+
+
+def _checked(key: str, value: Any) -> Any:
+    """Returns a setting's value; raises InputError if it is not of the setting's kind."""
+    if key in _CHOICES:
+        check_choice(f"value of protocol setting {key}:", value, _CHOICES[key])
+        return value
+    if key not in _NUMBERS:
+        raise unknown_name("protocol setting", key, [*_CHOICES, *_NUMBERS])
+    count, form = _NUMBERS[key]
+    none = value is None or (isinstance(value, str) and value == "none")
+    if none and form.endswith("none"):
+        return None
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if len(numbers) != count or not all(_is_number(number) for number in numbers):
+        raise InputError(f"protocol setting {key}: {shown(value)} is not {form}")
+    return value if count == 1 else tuple(numbers)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 @dataclass(frozen=True)
@@ -31,7 +64,8 @@ class Protocol:
         name: the name in commands and reports.
         description: one line for people.
         source: the papers or the code that its constants come from.
-        resize: the ground truth is first resized by this factor, taking nearest pixels.
+        resize: the ground truth is first resized by this factor, 1 at most, taking nearest
+            pixels.
         frame: the height and width that `crop` refers to; (1, 1) for a crop in fractions of both.
         crop: top, bottom, left, right, as in a slice of `frame`; None: the whole frame. A map of
             another size is cropped at the same fractions, rounded down to whole pixels.
@@ -76,8 +110,20 @@ class Protocol:
     changed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for key in (*_CHOICES, *_NUMBERS):
+            _checked(key, getattr(self, key))
+        if not all(0 < side < math.inf for side in self.frame):
+            raise InputError(
+                f"protocol {self.name}: frame {_listed(self.frame)} is no size; give"
+                " [height, width], above 0"
+            )
         if self.crop is not None:
             (height, width), (top, bottom, left, right) = self.frame, self.crop
+            if self.frame != (1, 1) and any(number % 1 for number in (*self.frame, *self.crop)):
+                raise InputError(
+                    f"protocol {self.name}: crop {_listed(self.crop)} is not in whole pixels of"
+                    f" frame {_listed(self.frame)}; give pixels, or frame=[1, 1] for fractions"
+                )
             if not (0 <= top < bottom <= height and 0 <= left < right <= width):
                 raise InputError(
                     f"protocol {self.name}: crop {_listed(self.crop)} is not top, bottom, left,"
@@ -88,14 +134,18 @@ class Protocol:
                 f"protocol {self.name}: no depth is above min_depth {self.min_depth:g} and below"
                 f" max_depth {self.max_depth:g}; give 0 <= min_depth < max_depth"
             )
-        if self.clip_prediction is not None and self.clip_prediction[0] >= self.clip_prediction[1]:
+        low, high = self.clip_prediction or (0, math.inf)
+        if not 0 <= low < high:
             raise InputError(
-                f"protocol {self.name}: clip_prediction {_listed(self.clip_prediction)} is not a"
-                " lower and a higher number of metres; give [low, high]"
+                f"protocol {self.name}: clip_prediction {_listed((low, high))} is not a lower and"
+                " a higher number of metres; give [low, high], 0 or more"
             )
-        for key in ("resize", "scale"):
-            if not 0 < getattr(self, key) < math.inf:
-                raise InputError(f"protocol {self.name}: {key} must be a number above 0")
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"protocol {self.name}: scale must be a number above 0")
+        if not 0 < self.resize <= 1:  # nearest pixels would only repeat what was measured once
+            raise InputError(
+                f"protocol {self.name}: resize must be a number above 0, and 1 at most"
+            )
 
     def line(self) -> str:
         """Returns the protocol in one line of text, with every setting that changes a number."""
@@ -277,21 +327,7 @@ def get(name: str, changes: Mapping[str, Any] | None = None) -> Protocol:
         >>> get("kitti_eigen_garg", {"alignment": "median"}).changed
         ('alignment',)
     """
-    return vary(PROTOCOLS[name], changes or {})
-
-
-_CHOICES = {
-    "flip": ("none", "mean", "ramp"),
-    "resize_as": ("depth", "disparity"),
-    "alignment": ("none", "median"),
-    "reduction": tuple(REDUCTIONS),
-}
-_NUMBERS = {  # setting -> how many numbers it has, and how they are written
-    **dict.fromkeys(("resize", "scale", "min_depth", "max_depth"), (1, "a number")),
-    "frame": (2, "[height, width]"),
-    "crop": (4, "[top, bottom, left, right], or none"),
-    "clip_prediction": (2, "[low, high], or none"),
-}
+    return vary(PROTOCOLS[name], {} if changes is None else changes)
 
 
 def vary(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
@@ -306,31 +342,19 @@ def vary(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
         InputError: an unknown setting (the message names the nearest), or a value that the setting
             cannot have.
     """
+    if not isinstance(protocol, Protocol):
+        raise InputError(f"protocol {shown(protocol)}: give what `protocols.get(name)` returns")
+    if not isinstance(changes, Mapping):
+        raise InputError(
+            f"protocol settings {shown(changes)}: give a dictionary, such as"
+            " {'alignment': 'median'}"
+        )
     values = {key: _checked(key, value) for key, value in changes.items()}
     varied = dataclasses.replace(protocol, **values)
     named = PROTOCOLS.get(protocol.name, protocol)
     keys = dict.fromkeys([*protocol.changed, *values])
     changed = tuple(key for key in keys if getattr(varied, key) != getattr(named, key))
     return dataclasses.replace(varied, changed=changed)
-
-
-def _checked(key: str, value: Any) -> Any:
-    if key in _CHOICES:
-        check_choice(f"value of protocol setting {key}:", value, _CHOICES[key])
-        return value
-    if key not in _NUMBERS:
-        raise unknown_name("protocol setting", key, [*_CHOICES, *_NUMBERS])
-    count, form = _NUMBERS[key]
-    if value in (None, "none") and form.endswith("none"):
-        return None
-    numbers = value if isinstance(value, list | tuple) else [value]
-    if len(numbers) != count or not all(_is_number(number) for number in numbers):
-        raise InputError(f"protocol setting {key}: {value!r} is not {form}")
-    return value if count == 1 else tuple(numbers)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _listed(numbers: tuple[float, ...]) -> str:

@@ -20,6 +20,11 @@ class Registry(dict[str, T]):
         super().__init__(entries or {})
         self.kind = kind
 
+    def __getitem__(self, name: str) -> T:
+        if not isinstance(name, str):  # a list has no hash, and a dict refuses it with a TypeError
+            raise unknown_name(self.kind, name, self)
+        return super().__getitem__(name)
+
     def __missing__(self, name: str) -> T:
         raise unknown_name(self.kind, name, self)
 

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 import keras_depth
-from keras_depth import data, encodings, layers, losses, metrics, models, protocols, recipes
+from keras_depth import (
+    colormap,
+    data,
+    depth_png,
+    encodings,
+    layers,
+    losses,
+    metrics,
+    models,
+    protocols,
+    recipes,
+)
 from keras_depth.data.augment import Augmentation
 from keras_depth.errors import InputError
 
@@ -62,6 +73,97 @@ BAD = {
     "maps of two shapes": lambda: layers.interleave.interleave(
         *(np.zeros((1, n, 2, 1)) for n in (1, 1, 1, 2))
     ),
+}
+
+NAMES = ([], {}, np.zeros(3), 5)
+BY_NAME = {
+    "create_model": keras_depth.create_model,
+    "open_reader": data.open_reader,
+    "losses.get": losses.get,
+    "protocols.get": protocols.get,
+    "models.get": models.get,
+    "list_architectures": models.list_architectures,
+    "describe": metrics.describe,
+    "DepthMetric": metrics.DepthMetric,
+    "a reduction": lambda name: metrics.DepthMetric("rmse", name),
+    "an encoding": lambda name: encodings.ENCODINGS[name],
+    "a rule": lambda name: layers.MatmulResize((8, 8), name),
+}
+BAD |= {
+    f"{what} by {name!r}": lambda call=call, name=name: call(name)
+    for what, call in BY_NAME.items()
+    for name in NAMES
+}
+
+NUMBERS = {  # of losses
+    "mse_rel": ("alpha1", "alpha2"),
+    "berhu": ("threshold",),
+    "adaptive_berhu": ("k0", "delta", "rate", "decay"),
+    "log_l1": ("gradient", "scales"),
+    "silog": ("focus", "scale"),
+    "stereo": ("ssim", "smoothness", "consistency"),
+    "structural": ("depth", "gradient", "ssim", "ssim_range"),
+    "msfnet": ("depth", "auxiliary", "ssim_range"),
+}
+BAD |= {
+    f"{key} of {name}: {value!r}": lambda name=name, key=key, value=value: losses.get(
+        name, **{key: value}
+    )
+    for name, keys in NUMBERS.items()
+    for key in keys
+    for value in ("x", [], True, -1, np.nan, np.inf)
+}
+BAD |= {
+    f"reduction of {name}: {value!r}": lambda name=name, value=value: losses.get(
+        name, reduction=value
+    )
+    for name in losses.LOSSES
+    for value in ("x", [])
+}
+BAD |= {
+    f"vertical of stereo: {value!r}": lambda value=value: losses.get("stereo", vertical=value)
+    for value in ("x", -1, np.nan)
+}
+BAD |= {
+    f"{layer.__name__} of {size!r}": lambda layer=layer, size=size: layer(size)
+    for layer in (
+        layers.BilinearResize,
+        layers.NearestResize,
+        lambda size: layers.MatmulResize(size, "image"),
+    )
+    for size in (8, None, "ab", (8,), (True, True))
+}
+BAD |= {
+    f"option {key} of a network: {value!r}": lambda key=key, value=value: keras_depth.create_model(
+        "lite_basic_interl_t", (32, 32, 3), **{key: value}
+    )
+    for key in ("lite", "shortcuts", "head_size", "dropout", "batch_norm_momentum", "merge")
+    for value in ("x", -1, np.nan, {"a": 1})
+}
+BAD |= {
+    "a weight that is not a number": lambda: losses.get("mse") * np.nan,
+    "a sum of no losses": lambda: losses.WeightedSum([1], [1]),
+    "a sum of nothing": lambda: losses.WeightedSum(None, None),
+    "changes of nothing": lambda: protocols.vary(protocols.get("full"), None),
+    "changes of a name": lambda: protocols.vary("full", {"resize": 0.5}),
+    "a protocol of one's own": lambda: protocols.Protocol("mine", "", "", crop="middle"),
+    "corners that are no flag": lambda: layers.BilinearResize((8, 8), align_corners="no"),
+    "filters that are no number": lambda: layers.UpConvolution("x"),
+    "a type that is none": lambda: metrics.DepthMetric("rmse", dtype="x"),
+    "a type of whole numbers": lambda: metrics.DepthMetric("rmse", dtype="int32"),
+    "a paper that is none": lambda: models.list_architectures("resnet"),
+    "an entry that is none": lambda: models.register("resnet"),
+    "the network of nothing": lambda: models.of(None),
+    "a file of no pixel": lambda: depth_png.encode(np.zeros((0, 3))),
+    "a file of a picture": lambda: depth_png.encode(np.ones((4, 4, 3))),
+    "a file of a row": lambda: depth_png.encode(np.ones(4)),
+    "no unit": lambda: depth_png.quantize(np.ones((2, 2)), 0),
+    "a unit as text": lambda: depth_png.quantize(np.ones((2, 2)), "mm"),
+    "a color map that is none": lambda: colormap.color_scale(0, 1, "jett"),
+    "colors between no numbers": lambda: colormap.color_scale("near", "far"),
+    "colors of a picture": lambda: colormap.colorize(np.ones((4, 4, 3)), 0, 1),
+    "a bar of no height": lambda: colormap.color_bar(0, 0, 1),
+    "an end that is none": lambda: colormap.color_bar(48, 0, 1, "low"),
 }
 
 

@@ -132,6 +132,13 @@ def test_a_crop_of_another_frame_needs_both():
         ({"clip_prediction": [10, 1]}, "a lower and a higher number of metres"),
         ({"scale": 0}, "scale must be a number above 0"),
         ({"resize": -1}, "resize must be a number above 0"),
+        ({"resize": 5}, "resize must be a number above 0, and 1 at most"),
+        ({"crop": [0.1, 0.2, 0.3, 0.4]}, r"crop .* is not in whole pixels of frame \[480, 640\]"),
+        ({"crop": [5, 5, 41, 601]}, "top, bottom, left, right within frame"),
+        ({"clip_prediction": [-2, -1]}, "a lower and a higher number of metres"),
+        ({"frame": [0, 640]}, r"frame \[0, 640\] is no size; give \[height, width\], above 0"),
+        ("x", "protocol settings 'x': give a dictionary"),
+        ([], r"protocol settings \[\]: give a dictionary"),
     ],
 )
 def test_bad_changes(changes, message):

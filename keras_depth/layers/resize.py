@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
+from keras_depth.errors import InputError, check_choice, check_flag, shown
 
 
 class _Resize(keras.layers.Layer):
@@ -21,9 +21,10 @@ class _Resize(keras.layers.Layer):
 
     def __init__(self, size: tuple[int, int], **kwargs: Any):
         super().__init__(**kwargs)
-        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        sides = size if isinstance(size, list | tuple) else []
+        if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
             raise InputError(
-                f"{type(self).__name__}: size={size!r}: give (height, width) in pixels"
+                f"{type(self).__name__}: size={shown(size)}: give (height, width) in pixels"
             )
         self.size = size[0], size[1]
 
@@ -51,6 +52,7 @@ class BilinearResize(_Resize):
 
     def __init__(self, size: tuple[int, int], align_corners: bool = False, **kwargs: Any):
         super().__init__(size, **kwargs)
+        check_flag("BilinearResize: align_corners", align_corners)
         self.align_corners = align_corners
 
     def call(self, x: KerasTensor) -> KerasTensor:

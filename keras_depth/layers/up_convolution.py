@@ -22,7 +22,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
+from keras_depth.errors import InputError, check_choice, shown
 from keras_depth.layers.interleave import custom_op_available, interleave
 
 BRANCHES = ("a", "b", "c", "d")
@@ -67,9 +67,9 @@ class _Doubling(keras.layers.Layer):
 
     def __init__(self, filters: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(filters, int) or filters < 1:
+        if type(filters) is not int or filters < 1:
             raise InputError(
-                f"{type(self).__name__}: filters={filters!r}: give a whole number of 1 or more"
+                f"{type(self).__name__}: filters={shown(filters)}: give a whole number of 1 or more"
             )
         self.filters = filters
         self.supports_jit = not custom_op_available()  # XLA cannot compile it

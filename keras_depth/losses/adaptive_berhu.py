@@ -6,8 +6,15 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
-from keras_depth.losses.base import DepthLoss, check_weights
+from keras_depth.errors import (
+    InputError,
+    check_choice,
+    check_positive,
+    check_weights,
+    is_number,
+    shown,
+)
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.regression import batch_threshold, berhu
 
@@ -141,10 +148,11 @@ class AdaptiveBerHu(MaskedLoss):
         }
 
     def _check(self) -> None:
-        if not _K_MIN <= self.k0 <= _K_MAX:
-            raise InputError(f"AdaptiveBerHu: k0={self.k0!r}: give {_K_MIN} to {_K_MAX} metres")
-        if not self.delta > 0:
-            raise InputError(f"AdaptiveBerHu: delta={self.delta!r}: give a number above 0, metres")
+        if not (is_number(self.k0) and _K_MIN <= self.k0 <= _K_MAX):
+            raise InputError(
+                f"AdaptiveBerHu: k0={shown(self.k0)}: give {_K_MIN} to {_K_MAX} metres"
+            )
+        check_positive("AdaptiveBerHu", delta=self.delta)
         check_weights("AdaptiveBerHu", rate=self.rate, decay=self.decay)
 
 

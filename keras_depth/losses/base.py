@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_weights, shown
 
 
 class DepthLoss(keras.losses.Loss):
@@ -22,7 +22,13 @@ class DepthLoss(keras.losses.Loss):
     target_kind = "depth"
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size"):
-        super().__init__(name=name, reduction=reduction, dtype="float32")
+        try:
+            super().__init__(name=name, reduction=reduction, dtype="float32")
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{type(self).__name__}: reduction={shown(reduction)}: give 'sum_over_batch_size',"
+                " 'sum', 'mean' or 'none'"
+            ) from error
 
     def __add__(self, other: "DepthLoss") -> "WeightedSum":
         if not isinstance(other, DepthLoss):
@@ -54,23 +60,17 @@ class DepthLoss(keras.losses.Loss):
             self.state[key].assign(store[key])
 
 
-def check_weights(loss: str, **weights: float) -> None:
-    """Raises InputError unless each weight of a loss is a number of 0 or more."""
-    for key, weight in weights.items():
-        if type(weight) not in (int, float) or not weight >= 0:
-            raise InputError(f"{loss}: {key}={weight!r}: give a number of 0 or more")
-
-
 @keras.saving.register_keras_serializable("keras_depth")
 class WeightedSum(DepthLoss):
     """Adds up several losses, each times a weight; `+` and `*` of losses make it.
 
     Args:
         losses: the losses, all with the same `target_kind`; their own reductions are ignored.
-        weights: a number for each.
+        weights: a number of 0 or more for each.
 
     Raises:
-        InputError: losses and weights differ in number, or losses in `target_kind`.
+        InputError: losses and weights differ in number, losses in `target_kind`, or a weight is
+            below 0.
     """
 
     def __init__(
@@ -81,6 +81,10 @@ class WeightedSum(DepthLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
+        lists = isinstance(losses, list | tuple) and isinstance(weights, list | tuple)
+        if not (lists and all(isinstance(loss, DepthLoss) for loss in losses)):
+            raise InputError(f"a sum of {shown(losses)}; give a list of losses, and one of weights")
+        check_weights(type(self).__name__, **{f"weights[{n}]": w for n, w in enumerate(weights)})
         kinds = {loss.target_kind for loss in losses}
         if len(losses) != len(weights) or len(kinds) != 1:
             raise InputError(

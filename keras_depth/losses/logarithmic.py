@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError
-from keras_depth.losses.base import check_weights
+from keras_depth.errors import InputError, check_positive, check_shares, check_weights, shown
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 from keras_depth.losses.structural import forward_differences
 
@@ -52,10 +51,8 @@ class SILog(MaskedLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        if type(focus) not in (int, float) or not 0 <= focus <= 1:
-            raise InputError(f"SILog: focus={focus!r}: give a number from 0 to 1")
-        if type(scale) not in (int, float) or not scale > 0:
-            raise InputError(f"SILog: scale={scale!r}: give a number above 0")
+        check_shares("SILog", focus=focus)
+        check_positive("SILog", scale=scale)
         self.focus = focus
         self.scale = scale
 
@@ -102,7 +99,7 @@ class LogL1(MaskedLoss):
         super().__init__(name=name, reduction=reduction)
         check_weights("LogL1", gradient=gradient)
         if type(scales) is not int or scales < 1:
-            raise InputError(f"LogL1: scales={scales!r}: give a whole number of 1 or more")
+            raise InputError(f"LogL1: scales={shown(scales)}: give a whole number of 1 or more")
         self.gradient = gradient
         self.scales = scales
 

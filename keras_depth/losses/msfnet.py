@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import KerasTensor
 
-from keras_depth.errors import check_choice
-from keras_depth.losses.base import DepthLoss, check_weights
+from keras_depth.errors import check_choice, check_weights
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.batch_loss import ACROSS, BatchLoss
 from keras_depth.losses.regression import MaskedL1
 from keras_depth.losses.structural import StructuralLoss

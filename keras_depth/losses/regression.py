@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError
+from keras_depth.errors import InputError, check_weights, is_number, shown
 from keras_depth.losses.masked import MaskedLoss, masked_mean, select_valid
 
 # Laina et al. (2016) put the threshold at a fifth of the largest error of the batch.
@@ -75,6 +75,9 @@ class MSEPlusREL(MaskedLoss):
         alpha1: weight of the squared error. Defaults to 1.
         alpha2: weight of the squared relative error. Defaults to 2.
 
+    Raises:
+        InputError: a weight is not a number of 0 or more.
+
     Source: Bokovoy et al. 2019, section III-E; the authors' training logs agree.
     """
 
@@ -86,6 +89,7 @@ class MSEPlusREL(MaskedLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
+        check_weights("MSEPlusREL", alpha1=alpha1, alpha2=alpha2)
         self.alpha1 = alpha1
         self.alpha2 = alpha2
 
@@ -119,9 +123,10 @@ class BerHu(MaskedLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        if threshold != "batch" and not (isinstance(threshold, int | float) and threshold > 0):
+        of_batch = isinstance(threshold, str) and threshold == "batch"
+        if not of_batch and not (is_number(threshold) and threshold > 0):
             raise InputError(
-                f"BerHu: threshold={threshold!r}: give a number above 0, in metres, or 'batch'"
+                f"BerHu: threshold={shown(threshold)}: give a number above 0, in metres, or 'batch'"
             )
         self.threshold = threshold
 

@@ -15,8 +15,8 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
-from keras_depth.losses.base import DepthLoss, check_weights
+from keras_depth.errors import InputError, check_choice, check_flag, check_shares, check_weights
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.warp import OUTSIDE, warp
 
 
@@ -41,7 +41,8 @@ class StereoLoss(DepthLoss):
         outside: the values beside an image, "border" or "edge", see `warp`. Defaults to "border".
 
     Raises:
-        InputError: a negative weight, an unknown name, or shapes that do not match.
+        InputError: a weight that is no number of 0 or more, an unknown name, or shapes that do
+            not match.
     """
 
     target_kind = "pair"
@@ -57,9 +58,9 @@ class StereoLoss(DepthLoss):
         reduction: str | None = "sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        if not 0 <= ssim <= 1:
-            raise InputError(f"StereoLoss: ssim={ssim!r}: give a share, 0 to 1")
+        check_shares("StereoLoss", ssim=ssim)
         check_weights("StereoLoss", smoothness=smoothness, consistency=consistency)
+        check_flag("StereoLoss: vertical", vertical)
         check_choice("outside of StereoLoss", outside, OUTSIDE)
         self.ssim = ssim
         self.smoothness = smoothness

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from keras_depth.errors import InputError, check_choice
-from keras_depth.losses.base import DepthLoss, check_weights
+from keras_depth.errors import InputError, check_choice, check_positive, check_weights
+from keras_depth.losses.base import DepthLoss
 from keras_depth.losses.masked import masked_mean, select_valid
 
 DIFFERENCES = ("forward", "sobel")
@@ -68,8 +68,7 @@ class StructuralLoss(DepthLoss):
     ):
         super().__init__(name=name, reduction=reduction)
         check_weights("StructuralLoss", depth=depth, gradient=gradient, ssim=ssim)
-        if type(ssim_range) not in (int, float) or not ssim_range > 0:
-            raise InputError(f"StructuralLoss: ssim_range={ssim_range!r}: give a number above 0")
+        check_positive("StructuralLoss", ssim_range=ssim_range)
         check_choice("differences of StructuralLoss", differences, DIFFERENCES)
         check_choice("holes of StructuralLoss", holes, HOLES)
         self.depth = depth

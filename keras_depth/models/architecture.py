@@ -10,7 +10,7 @@ import keras
 
 from keras_depth import presets
 from keras_depth.environment import set_keras_defaults
-from keras_depth.errors import InputError, check_choice, first_line
+from keras_depth.errors import InputError, check_choice, check_kinds, first_line, shown
 from keras_depth.models.blocks import Sides
 from keras_depth.registry import Registry
 
@@ -76,8 +76,10 @@ def register(architecture: Architecture) -> None:
     """Adds a network.
 
     Raises:
-        InputError: the name is taken.
+        InputError: the name is taken, or it is no `Architecture`.
     """
+    if not isinstance(architecture, Architecture):
+        raise InputError(f"network {shown(architecture)}: give an `Architecture`")
     ARCHITECTURES.add(architecture.name, architecture)
 
 
@@ -95,14 +97,25 @@ def of(model: keras.Model) -> Architecture | None:
 
     A model trained to another encoding than its architecture's is called "name-encoding", so that
     its file says how it writes depth wherever it is copied. The entry returned has that encoding.
+
+    Raises:
+        InputError: it is no Keras model.
     """
+    if not isinstance(model, keras.Model):
+        raise InputError(f"model {shown(model)}: give a Keras model")
     name, _, encoding = model.name.partition("-")
     entry = ARCHITECTURES.get(name)
     return replace(entry, encoding=encoding) if entry and encoding else entry
 
 
 def list_architectures(paper: str | None = None) -> list[str]:
-    """Returns the names of all networks, or of one paper's."""
+    """Returns the names of all networks, or of one paper's.
+
+    Raises:
+        InputError: there is no network of that paper.
+    """
+    if paper is not None:
+        check_choice("paper", paper, {entry.paper for entry in ARCHITECTURES.values()})
     return [name for name, entry in ARCHITECTURES.items() if paper in (None, entry.paper)]
 
 
@@ -139,6 +152,7 @@ def create_model(
     architecture = get(name)
     for option in options:
         check_choice(f"option of {name}", option, architecture.options)
+    check_kinds(f"option of {name}", architecture.options, options)
     shape = (*architecture.size, 3) if input_shape is None else input_shape
     given = "none" if weights is None else str(weights)
     if given == "imagenet" or given.endswith(".pth") or is_encoder_h5(given):

@@ -10,7 +10,7 @@ from functools import partial
 import keras
 from keras import KerasTensor, layers
 
-from keras_depth.errors import check_choice
+from keras_depth.errors import InputError, check_choice, check_shares, shown
 from keras_depth.layers import InterleavedConvolution, UpConvolution
 from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
@@ -133,6 +133,10 @@ def fcnn(
     check_choice(f"decoder of {name}", decoder, _DECODERS)
     check_choice(f"merge of {name}", merge, ("concat", "add"))
     check_choice(f"ladder of {name}", ladder, _LADDERS)
+    check_shares(name, dropout=dropout, batch_norm_momentum=batch_norm_momentum)
+    given = shortcuts if isinstance(shortcuts, list | tuple) else [shortcuts]
+    if not all(scale in (16, 8, 4, 2) for scale in given):
+        raise InputError(f"shortcuts of {name}: {shown(shortcuts)}: give some of 16, 8, 4, 2")
     image = image_input(input_shape, SIDES, name)
     backbone = applications.application("resnet50", image, weights)
     names = applications.RESNET50_LITE if lite else applications.RESNET50

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers
 
+from keras_depth.errors import check_shares
 from keras_depth.layers import UpConvolution
 from keras_depth.models.architecture import Architecture, register
 from keras_depth.models.backbones import applications
@@ -54,6 +55,7 @@ def mobile_interl(
     Raises:
         InputError: a size the network cannot take, weights of another encoder.
     """
+    check_shares(name, batch_norm_momentum=batch_norm_momentum)
     image = image_input(input_shape, SIDES, name)
     backbone = applications.application("mobilenet_v2", image, weights)
     scales = ("end", "sixteenth", "eighth", "quarter", "half")

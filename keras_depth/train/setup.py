@@ -1,9 +1,11 @@
 """Builds everything that a training run needs from its recipe and its run folder."""
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,14 +14,16 @@ from keras_depth import losses, models, recipes
 from keras_depth.data.augment import Augmentation
 from keras_depth.data.reader import Reader
 from keras_depth.encodings import ENCODINGS, Encoding
-from keras_depth.errors import InputError, check_choice, check_keywords, first_line
+from keras_depth.errors import InputError, check_choice, check_keywords, check_kinds, first_line
 from keras_depth.losses import DepthLoss
 from keras_depth.protocols import PROTOCOLS
 from keras_depth.recipes import Recipe
+from keras_depth.registry import Registry
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import checks, cluster
 from keras_depth.train.checkpoints import Checkpoints
-from keras_depth.train.optimizers import make_optimizer
+from keras_depth.train.optimizers import OPTIMIZERS, make_optimizer
+from keras_depth.train.schedules import SCHEDULES
 from keras_depth.train.validation import Validator
 
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -99,6 +103,8 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         weights = recipe.weights if begins else "none"
         model = make_model(recipe, crop, weights)
         factors = _learning_rate_factors(recipe, model)
+        _check_arguments("optimizer", OPTIMIZERS, recipe.optimizer)
+        _check_arguments("schedule", SCHEDULES, recipe.schedule)
         with _section("optimizer"):
             optimizer = make_optimizer(recipe, steps, factors)
         optimizer.build(model.trainable_variables)
@@ -155,6 +161,7 @@ def _count_steps(recipe: Recipe, frames: Reader, replicas: int) -> int:
 
 def _make_augmentation(recipe: Recipe, stereo: bool) -> Augmentation:
     check_keywords("key of augmentation", Augmentation, recipe.augmentation)
+    check_kinds("recipe section 'augmentation'", vars(Augmentation()), recipe.augmentation)
     with _section("augmentation"):
         augmentation = Augmentation(**recipe.augmentation)
         augmentation.check(recipe.size, stereo)
@@ -215,6 +222,23 @@ def _learning_rate_factors(recipe: Recipe, model: keras.Model) -> list[float] | 
 def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
     """Returns whether the optimizer keeps a moving average of the weights (`use_ema`)."""
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
+
+
+def _check_arguments(section: str, known: Registry, values: dict[str, Any]) -> None:
+    """Raises InputError unless the numbers and flags of a section are such.
+
+    Keras takes most values as they are, and fails at the first step without naming them.
+    """
+    defaults = {}
+    for key, parameter in inspect.signature(known[values["name"]]).parameters.items():
+        if parameter.default is None:
+            defaults[key] = 0.0  # Keras leaves out clipping, decay and the like, all numbers
+        elif parameter.default is not parameter.empty:
+            defaults[key] = parameter.default
+        elif parameter.annotation in (int, float):
+            defaults[key] = parameter.annotation()
+    given = {key: value for key, value in values.items() if key != "name" and value is not None}
+    check_kinds(f"recipe section {section!r}", defaults, given)
 
 
 @contextmanager
