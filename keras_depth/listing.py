@@ -10,6 +10,7 @@
 | a name that is not UTF-8 | is one like others; `files.printable` shows it |
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -79,6 +80,22 @@ def _leads_somewhere(link: os.DirEntry) -> bool:
     except OSError:
         return False
     return True
+
+
+def check_links(paths: Iterable[Path]) -> None:
+    """Raises InputError for the first that is a link to what is not there, such as a lost disk.
+
+    A link to itself hides nothing, so it is no error.
+    """
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            if path.is_symlink() and error.errno != errno.ELOOP:
+                raise InputError(
+                    f"{path}: this link leads to {os.readlink(path)}, which is not there"
+                    f" ({error.strerror}); restore that, or remove the link"
+                ) from error
 
 
 def walk(top: Path, levels: int = 20) -> Iterator[tuple[Path, Listing]]:

@@ -38,6 +38,14 @@ def test_links(folder):
     assert names(found.lost) == ["itself.png", "nowhere.png"]
 
 
+def test_a_link_to_what_is_lost(folder):
+    (folder / "itself").symlink_to("itself")
+    listing.check_links([folder / "10.png", folder / "gone", folder / "itself"])
+    (folder / "disk").symlink_to("/mnt/gone/disk")
+    with pytest.raises(InputError, match="disk: this link leads to /mnt/gone/disk, which is not"):
+        listing.check_links([folder / "10.png", folder / "disk"])
+
+
 def test_each_folder_is_walked_once(folder):
     (folder / "b9" / "up").symlink_to(folder)
     (folder / "b1").symlink_to("b10")  # sorts before the folder that it leads to

@@ -279,6 +279,36 @@ def test_a_picture_that_is_a_link_to_itself(copied, name):
     assert first.name in str(error.value) or "missing a partner" in str(error.value)
 
 
+# What is lost with its disk would be frames less, or frames of another split.
+LOST = {
+    "folder: test": ("folder", "test"),
+    "folder: Val": ("folder", "Val"),
+    "folder: depth": ("folder", "depth"),
+    "TUM: rgb.txt": ("TUM", "rgb.txt"),
+    "stereo: recording": ("stereo", "b"),
+    "stereo: right": ("stereo", "0/right"),
+    "stereo: camera.yaml": ("stereo", "0/camera.yaml"),
+    "BTS: scene": ("BTS", "sync/bathroom_0001"),
+    "FastDepth: val": ("FastDepth", "val"),
+    "FastDepth: scene": ("FastDepth", "train/bathroom_0001"),
+    "KITTI, all: date": ("KITTI, all", "2011_01_02"),
+    "KITTI, all: drive": ("KITTI, all", "2011_01_01/2011_01_01_drive_0099_sync"),
+}
+
+
+@pytest.mark.parametrize(("name", "place"), LOST.values(), ids=LOST)
+def test_links_to_a_lost_disk(copied, name, place):
+    folder, _ = copied(name)
+    link = folder / place
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/mnt/gone/it")
+    with pytest.raises(InputError, match=f"{link}: (this link leads to /mnt/gone|cannot be read)"):
+        CASES[name].open(folder)
+
+
 # Lists and calibrations ----------------------------------------------------------------------
 
 

@@ -45,7 +45,7 @@ from keras_depth.data.splits import (
     describe_missing,
 )
 from keras_depth.errors import InputError, check_choice
-from keras_depth.listing import ending, look
+from keras_depth.listing import check_links, ending, look, named
 
 _SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
@@ -100,12 +100,12 @@ def open_folder(
     check_choice("data.resize_depth", resize_depth, RESIZE_RULES)
     check_max_missing(max_missing)
     check_hold_out(hold_out)
-    there = look(path).folders
-    splits = {
-        name: folder
-        for name, folders in _SPLIT_FOLDERS.items()
-        if (folder := only_folder(path, there, folders))
-    }
+    there = look(path)
+    splits = {}
+    for name, folders in _SPLIT_FOLDERS.items():
+        check_links(named(there.lost, *folders))
+        if folder := only_folder(path, there.folders, folders):
+            splits[name] = folder
     recordings = find_recordings(_sources(path, splits, split, hold_out), stereo)
     title = split or ("test" if "test" in splits else "all")
     lack = _lack(path, title, recordings, max_missing)

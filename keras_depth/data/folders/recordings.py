@@ -18,7 +18,16 @@ from keras_depth import images
 from keras_depth.data.reader import read_bytes
 from keras_depth.data.text_files import is_heading, lines
 from keras_depth.errors import InputError
-from keras_depth.listing import Folders, Listing, by_number, ending, look, named, walk
+from keras_depth.listing import (
+    Folders,
+    Listing,
+    by_number,
+    check_links,
+    ending,
+    look,
+    named,
+    walk,
+)
 
 _LEFT, _RIGHT = "left", "right"
 _IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images", _LEFT)
@@ -26,6 +35,9 @@ _DEPTH_FOLDERS = ("depth", "depths")
 DEPTH_ENDINGS = (".png", ".pgm", ".tif", ".tiff", ".npy")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
 _TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
+
+
+_PARTS = (*_IMAGE_FOLDERS, _RIGHT, *_DEPTH_FOLDERS, *_TUM_LISTS)  # what makes a recording
 
 
 class Frame(NamedTuple):
@@ -94,11 +106,13 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
 
     Raises:
         InputError: there is none, or they are of several kinds; two folders or two files compete;
-            a list of TUM's is damaged.
+            a list of TUM's is damaged; what may be a recording, or a part of one, is a link that
+            leads nowhere.
     """
     recordings, halves = [], []
     for folder in folders:
         for place, listing in walk(folder, levels=2):
+            check_links(named(listing.lost, *_PARTS))
             parts = _parts(place, listing.folders, stereo)
             if _is_tum(listing):
                 recordings.append(_pair_by_time(place, listing))
@@ -106,6 +120,7 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
                 recordings.append(_pair_by_name(place, parts))
             else:
                 halves += [part for part in parts[:2] if part]
+                check_links(listing.lost)  # any of them may be a recording
                 continue
             listing.folders.clear()  # nothing in a recording is one
     if not recordings:

@@ -25,7 +25,7 @@ from keras_depth.data.reader import read_bytes, read_picture
 from keras_depth.data.text_files import is_heading, rows
 from keras_depth.errors import InputError, check_installed
 from keras_depth.images import Picture, decode_picture
-from keras_depth.listing import Folders, ending, look, names, walk
+from keras_depth.listing import Folders, check_links, ending, look, names, walk
 
 _LISTS = Path(__file__).parent
 # Parts of one scene are 0001a, 0001b, ...; DenseDepth's names end in _out.
@@ -452,15 +452,23 @@ def _holds(path: Path, pattern: str) -> bool:
 
 def _folders(path: Path) -> list[tuple[Path, list[Path]]]:
     """Returns all folders and the files in each, in alphabetic order of the folders."""
-    found = [(folder, listing.files) for folder, listing in walk(path)]
+    found = []
+    for folder, listing in walk(path):
+        # A lost file is one without partner; a lost folder would be frames less.
+        check_links(link for link in listing.lost if not ending(link))
+        found.append((folder, listing.files))
     return sorted(found, key=lambda each: str(each[0]))
 
 
 def _h5_files(path: Path) -> Iterator[Path]:
     """Yields the .h5 files of the scenes in a folder."""
-    if path.is_dir():
-        scenes = (listing.files for folder, listing in walk(path, levels=1) if folder != path)
-        yield from (file for files in scenes for file in files if ending(file) == ".h5")
+    check_links([path])
+    if not path.is_dir():
+        return
+    for folder, listing in walk(path, levels=1):
+        check_links(listing.lost)
+        if folder != path:
+            yield from (file for file in listing.files if ending(file) == ".h5")
 
 
 def _by_folder(path: Path, archived: list[str]) -> dict[str, frozenset[str]]:
