@@ -289,8 +289,8 @@ LOST = {
     "stereo: right": ("stereo", "0/right"),
     "stereo: camera.yaml": ("stereo", "0/camera.yaml"),
     "BTS: scene": ("BTS", "sync/bathroom_0001"),
-    "FastDepth: val": ("FastDepth", "val"),
-    "FastDepth: scene": ("FastDepth", "train/bathroom_0001"),
+    "FastDepth: val": ("FastDepth", "nyudepthv2/val"),
+    "FastDepth: scene": ("FastDepth", "nyudepthv2/train/bathroom_0001"),
     "KITTI, all: date": ("KITTI, all", "2011_01_02"),
     "KITTI, all: drive": ("KITTI, all", "2011_01_01/2011_01_01_drive_0099_sync"),
 }

@@ -48,6 +48,7 @@ class Layout(ABC):
     missing: split -> a file of each incomplete frame: the missing file itself if a list names the
         frame, otherwise the file whose partner, image or depth, is missing.
     missing_word: says which of the two.
+    empty: split -> its list or folder, which is there and names or holds no frame.
     remark: what the description must add.
     """
 
@@ -58,6 +59,7 @@ class Layout(ABC):
     frames: dict[str, list[Any]]
     missing: dict[str, list[str]] = {}
     missing_word = "missing"
+    empty: dict[str, str] = {}
 
     @abstractmethod
     def __init__(self, path: Path, raw: bool = False): ...
@@ -82,6 +84,16 @@ class Layout(ABC):
     def scene(self, frame: Any) -> str:
         """Returns the scene of a training frame."""
         return scene_of(self.name(frame))
+
+    def check_part(self, split: str) -> None:
+        """Raises InputError if a split's list or folder is there, and empty.
+
+        Other frames must not be taken instead, as where a layout has no such split.
+        """
+        if split in self.empty:
+            raise InputError(
+                f"{self.empty[split]}: there is no {split} frame in it; restore it, or remove it"
+            )
 
     def unlisted(self) -> str:
         """Says which folders are of no official training scene; "" if all are."""
@@ -169,7 +181,7 @@ class DenseDepth(Layout):
         there = self._zip.namelist() if self._zip else names(path)
         # List the archive, or each folder: asking for 100,000 files one by one takes minutes.
         folders = Folders(_by_folder(path, there) if self._zip else {})
-        self.frames, self.missing = {}, {}
+        self.frames, self.missing, self.empty = {}, {}, {}
         for split, name in _csv_names(there).items():
             self.frames[split], self.missing[split] = [], []
             for row in self._rows(name):
@@ -179,6 +191,8 @@ class DenseDepth(Layout):
                 else:
                     rgb, depth = (str(file).removeprefix(f"{path}/") for file in found)
                     self.frames[split].append((rgb, depth))
+            if not self.frames[split] and not self.missing[split]:
+                self.empty[split] = f"{path}/{name}"
 
     @staticmethod
     def find(path: Path) -> Path | None:
@@ -246,6 +260,11 @@ class FastDepth(Layout):
         self.path = path
         parts = {"train": "train", "test": "val"}
         self.frames = {split: sorted(_h5_files(path / part)) for split, part in parts.items()}
+        self.empty = {
+            split: f"{path / part}"
+            for split, part in parts.items()
+            if not self.frames[split] and (path / part).is_dir()
+        }
 
     @staticmethod
     def find(path: Path) -> Path | None:
