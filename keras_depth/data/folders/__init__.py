@@ -142,26 +142,29 @@ class FolderReader(Reader):
         self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
         self.missing = tuple(str(each.file) for one in recordings for each in one.missing)
         self._frames = [frame for each in recordings for frame in each.frames]
-        self._units = self._find_units(units_per_metre)
-        units = {unit for unit in self._units.values() if unit}
+        self._asked = units_per_metre
+        self._usual: dict[Path, float | None] = {}
+        units = self._find_units()
         self.units_per_metre = units.pop() if len(units) == 1 else None
         self._cameras = _read_cameras(path, recordings) if self.stereo else {}
 
-    def _find_units(self, asked: float | None) -> dict[Path, float | None]:
-        """Returns the unit of each recording's depth pictures; None: it has none.
+    def _find_units(self) -> set[float]:
+        """Returns the units of the first depth pictures, and keeps those of files that name none.
 
         Raises:
             InputError: nothing says what it is, or a file says another than was asked for.
         """
-        units: dict[Path, float | None] = {}
+        units: set[float] = set()
         known: set[tuple[Path, str]] = set()  # the files of a recording's ending are of one kind
         for frame in self._frames:
             if not frame.depth or (frame.recording, ending(frame.depth)) in known:
                 continue
             known.add((frame.recording, ending(frame.depth)))
             usual = _TUM_UNITS if is_tum(frame.recording) else None
-            found = find_units(frame.depth, asked, usual)
-            units[frame.recording] = found or units.get(frame.recording)
+            found = find_units(frame.depth, self._asked, usual)
+            if found:
+                units.add(found)
+                self._usual[frame.recording] = usual if found == usual else None
         return units
 
     def __len__(self) -> int:
@@ -171,7 +174,7 @@ class FolderReader(Reader):
         frame, name = self._frames[index], self.name(index)
         rgb, orientation = read_picture(frame.picture)
         if frame.depth:
-            metres = read_depth(frame.depth, self._units[frame.recording])
+            metres = read_depth(frame.depth, self._asked, self._usual.get(frame.recording))
         else:
             metres = np.zeros(rgb.shape[:2], np.float32)
         if not frame.right:

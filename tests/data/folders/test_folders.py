@@ -664,3 +664,25 @@ def test_a_file_that_names_its_unit_is_believed(tmp_path):
         "says itself that it stores 256 units for one metre, and data.units_per_metre says 1000"
         in (folder_error(tmp_path, units_per_metre=1000))
     )
+
+
+def test_each_file_is_read_in_the_unit_that_it_names(tmp_path):
+    recording(tmp_path, 3)
+    for k, units in ((1, 1000), (2, 256)):
+        content = depth_png.encode(np.full(SIZE, k, np.float32), units)
+        (tmp_path / f"depth/{k}.png").write_bytes(content)
+    reader = open_folder(tmp_path)
+    assert [reader[k]["depth"].max() for k in (0, 1)] == [1, 2]
+    message = "depth/3.png: does not name its unit, where other depth files here do; if all store"
+    with pytest.raises(InputError, match=message):
+        reader[2]
+    with pytest.raises(InputError, match=r"depth/2.png: says itself that it stores 256 units"):
+        open_folder(tmp_path, units_per_metre=1000)[1]
+    assert open_folder(tmp_path, units_per_metre=1000)[2]["depth"].max() == 3
+    for name in ("rgb", "depth"):  # TUM's usual unit is no excuse
+        rows = "".join(f"{k}.0 {name}/{k}.png\n" for k in (1, 2, 3))
+        (tmp_path / f"{name}.txt").write_text(rows)
+    with pytest.raises(InputError, match=message):
+        open_folder(tmp_path)[2]
+    recording(tmp_path, 1)  # the first names none
+    assert metres(open_folder(tmp_path)) == [0.2, 2, 0.6]
