@@ -685,4 +685,4 @@ def test_each_file_is_read_in_the_unit_that_it_names(tmp_path):
     with pytest.raises(InputError, match=message):
         open_folder(tmp_path)[2]
     recording(tmp_path, 1)  # the first names none
-    assert metres(open_folder(tmp_path)) == [0.2, 2, 0.6]
+    assert metres(open_folder(tmp_path)) == pytest.approx([0.2, 2, 0.6])
