@@ -346,11 +346,15 @@ def test_texts_of_other_encodings(copied, name, encoding, message):
         (folder / file).write_bytes(text)
 
 
+HEADINGS = [("image,depth", "timestamp filename"), ("0,1", "0 1")]  # the second is pandas' own
+
+
 @pytest.mark.parametrize("name", with_(listed=True))
-def test_headings(copied, name):
+@pytest.mark.parametrize(("columns", "words"), [*HEADINGS, ("image.png,depth.png", "")])
+def test_headings(copied, name, columns, words):
     folder, expected = copied(name)
     for file in CASES[name].lists:
-        heading = b"image,depth\n" if file.endswith(".csv") else b"timestamp filename\n"
+        heading = f"{columns if file.endswith('.csv') else words}\n".encode()
         (folder / file).write_bytes(b"\xef\xbb\xbf" + heading + (folder / file).read_bytes())
     assert_same(CASES[name].open(folder), expected)
 

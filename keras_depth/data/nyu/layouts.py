@@ -8,6 +8,7 @@ import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -184,8 +185,15 @@ class DenseDepth(Layout):
         self.frames, self.missing, self.empty = {}, {}, {}
         for split, name in _csv_names(there).items():
             self.frames[split], self.missing[split] = [], []
-            for row in self._rows(name):
+            listed = self._rows(name)
+            if repeated := [row for row, count in Counter(listed).items() if count > 1]:
+                self.remark += (
+                    f"; {name} lists {len(repeated)} frames twice, first {repeated[0][0]}"
+                )
+            for place, row in enumerate(listed):
                 found = [folders.find(f"{path}/{file}") for file in row]
+                if found == [None, None] and place == 0 and _names_columns(listed, name):
+                    continue
                 if None in found:
                     self.missing[split].append(f"{path}/{row[found.index(None)]}")
                 else:
@@ -523,6 +531,12 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile):
         raise InputError(f"{path}: not a zip archive, or cut short; download it again") from None
+
+
+def _names_columns(listed: list[tuple[str, str]], name: str) -> bool:
+    """Tells whether the first row of a csv file is alone in being in no folder, as image.png is."""
+    bare = [PurePosixPath(picture).parent == PurePosixPath(name).parent for picture, _ in listed]
+    return bare[0] and not any(bare[1:]) and len(bare) > 1
 
 
 def _csv_names(names: list[str]) -> dict[str, str]:

@@ -620,6 +620,27 @@ def test_csv_errors(tmp_path, row, message):
     assert message in layout_error(tmp_path, split="train")
 
 
+def test_a_first_row_that_is_a_frame_is_no_heading(tmp_path):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    csv = tmp_path / "data" / "nyu2_train.csv"
+    csv.write_text(f"image.png,depth.png\n{csv.read_text()}")
+    frames = len(open_nyu(tmp_path, "train"))
+    for name in ("image.png", "depth.png"):
+        (csv.parent / name).write_bytes(b"")
+    assert len(open_nyu(tmp_path, "train")) == frames + 1
+
+
+def test_frames_that_are_listed_twice_are_said(tmp_path):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    csv = tmp_path / "data" / "nyu2_train.csv"
+    assert "twice" not in open_nyu(tmp_path, "train").description
+    rows = csv.read_text().splitlines()
+    csv.write_text("\n".join([*rows, rows[1]]))
+    said = rf"; data/nyu2_train.csv lists 1 frames twice, first {rows[1].split(',')[0]}"
+    reader = open_nyu(tmp_path, "train")
+    assert said.replace("data/", "", 1) in reader.description, reader.description
+
+
 @pytest.mark.parametrize("layout", ["densedepth", "densedepth, heading", "fastdepth"])
 def test_an_empty_test_part_is_not_none(tmp_path, layout):
     """Training frames must not be scored, or validated on, in place of the test frames."""
