@@ -186,10 +186,8 @@ class DenseDepth(Layout):
         for split, name in _csv_names(there).items():
             self.frames[split], self.missing[split] = [], []
             listed = self._rows(name)
-            if repeated := [row for row, count in Counter(listed).items() if count > 1]:
-                self.remark += (
-                    f"; {name} lists {len(repeated)} frames twice, first {repeated[0][0]}"
-                )
+            if twice := [row for row, count in Counter(listed).items() if count > 1]:
+                self.remark += f"; {name} lists {len(twice)} frames twice, first {twice[0][0]}"
             for place, row in enumerate(listed):
                 found = [folders.find(f"{path}/{file}") for file in row]
                 if found == [None, None] and place == 0 and _names_columns(listed, name):

@@ -636,9 +636,9 @@ def test_frames_that_are_listed_twice_are_said(tmp_path):
     assert "twice" not in open_nyu(tmp_path, "train").description
     rows = csv.read_text().splitlines()
     csv.write_text("\n".join([*rows, rows[1]]))
-    said = rf"; data/nyu2_train.csv lists 1 frames twice, first {rows[1].split(',')[0]}"
-    reader = open_nyu(tmp_path, "train")
-    assert said.replace("data/", "", 1) in reader.description, reader.description
+    picture = rows[1].split(",")[0].removeprefix("data/")
+    said = f"; nyu2_train.csv lists 1 frames twice, first {picture}"
+    assert said in open_nyu(tmp_path, "train").description
 
 
 @pytest.mark.parametrize("layout", ["densedepth", "densedepth, heading", "fastdepth"])
