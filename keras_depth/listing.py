@@ -13,7 +13,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,6 +148,10 @@ class Folders(dict[str, frozenset[str]]):
     A training list names 100,000 files. Asking a network disk for each of them takes minutes.
     """
 
+    def __init__(self, known: Mapping[str, frozenset[str]] | None = None):
+        super().__init__(known or {})
+        self._endings: dict[str, dict[str, str]] = {}  # folder -> name, its ending small -> name
+
     def __missing__(self, folder: str) -> frozenset[str]:
         self[folder] = frozenset(names(folder) if os.path.isdir(folder) else ())
         return self[folder]
@@ -155,8 +159,13 @@ class Folders(dict[str, frozenset[str]]):
     def find(self, file: str) -> str | None:
         """Returns a file that a list names, its ending in capitals or not; None: not there."""
         folder, name = os.path.split(file)
-        stem, suffix = os.path.splitext(name)
-        for each in (name, stem + suffix.lower(), stem + suffix.upper()):
-            if each in self[folder]:
-                return os.path.join(folder, each)
-        return None
+        if name in self[folder]:
+            return file
+        if folder not in self._endings:
+            self._endings[folder] = {_small_ending(each): each for each in sorted(self[folder])}
+        found = self._endings[folder].get(_small_ending(name))
+        return found and os.path.join(folder, found)
+
+
+def _small_ending(name: str) -> str:
+    return os.path.splitext(name)[0] + ending(name)

@@ -76,7 +76,7 @@ def test_names_that_are_not_utf_8(tmp_path):
 
 def test_files_that_a_list_names(folder):
     folders = listing.Folders()
-    for name, found in (("2.png", "2.PNG"), ("10.PNG", "10.png"), ("notes", "notes")):
+    for name, found in (("2.png", "2.PNG"), ("10.PnG", "10.png"), ("notes", "notes")):
         assert folders.find(f"{folder}/{name}") == f"{folder}/{found}"
     for name in ("3.png", "._2.PNG", "gone/2.png"):
         assert folders.find(f"{folder}/{name}") is None

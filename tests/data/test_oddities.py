@@ -188,10 +188,11 @@ def test_links_in_circles_are_walked_once(copied, name):
 
 
 @of_pictures
-def test_endings_in_capitals(copied, name):
+@pytest.mark.parametrize("change", [str.upper, str.title], ids=["PNG", "Png"])
+def test_endings_in_capitals(copied, name, change):
     folder, expected = copied(name)
     for file in [path for path in folder.rglob("*") if path.suffix in (*PICTURES, ".pgm", ".bin")]:
-        file.rename(file.with_suffix(file.suffix.upper()))
+        file.rename(file.with_suffix(change(file.suffix)))
     assert_same(CASES[name].open(folder), expected)
 
 
