@@ -25,6 +25,7 @@ from keras_depth.data.folders.camera import Camera, find_camera, read_camera
 from keras_depth.data.folders.depth_files import find_units, read_depth
 from keras_depth.data.folders.recordings import (
     DEPTH_ENDINGS,
+    TUM_MAX_DIFFERENCE,
     Recording,
     find_recordings,
     is_tum,
@@ -48,6 +49,10 @@ from keras_depth.errors import InputError, check_choice
 from keras_depth.listing import check_links, ending, look, named
 
 _SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+_TIMES = (
+    "rgb.txt and depth.txt must both name files, with their times in seconds of one clock, those of"
+    f" a frame at most {TUM_MAX_DIFFERENCE} s apart; correct the lists"
+)
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
 
 
@@ -251,11 +256,14 @@ def _lack(path: Path, title: str, recordings: list[Recording], max_missing: floa
     apart = f"; {len(alone)} files without partner near their time, first " if alone else ""
     apart += str(alone[0]) if alone else ""
     unread = _unread(recordings)
+    timeless = [each.path for each in recordings if each.apart]
+    if timeless and count:
+        raise InputError(f"{timeless[0]}: no two files are near in time; {_TIMES}")
     if not count:
         needed = "both pictures" if recordings[0].stereo else "both a picture"
         needed += " and a depth map" if recordings[0].measured else ""
         lacking = f"; {len(missing)} files without partner, first {missing[0]}" if missing else ""
-        remedy = unread or "give the files of a frame the same name"
+        remedy = unread or (_TIMES if timeless else "give the files of a frame the same name")
         raise InputError(f"{path}, {title}: no frame has {needed}{lacking}{apart}; {remedy}")
     halves = [each.path for each in recordings if not each.frames]
     detail = f"{len(halves)} recordings have no whole frame, first {halves[0]}" if halves else ""

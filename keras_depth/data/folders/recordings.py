@@ -34,7 +34,7 @@ _IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images", _LEFT)
 _DEPTH_FOLDERS = ("depth", "depths")
 DEPTH_ENDINGS = (".png", ".pgm", ".tif", ".tiff", ".npy")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
-_TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
+TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
 
 
 _PARTS = (*_IMAGE_FOLDERS, _RIGHT, *_DEPTH_FOLDERS, *_TUM_LISTS)  # what makes a recording
@@ -77,6 +77,11 @@ class Recording(NamedTuple):
     missing: list[Missing]
     unmatched: list[Path]
     unread: list[Path]
+
+    @property
+    def apart(self) -> bool:
+        """Tells whether TUM's lists have no two times that are near."""
+        return bool(self.unmatched) and not self.frames and not self.missing
 
     @property
     def kind(self) -> str:
@@ -232,8 +237,8 @@ def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
 def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
     (depth_times, depths), (times, pictures) = map(_tum_list, lists)
-    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
-    _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
+    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=TUM_MAX_DIFFERENCE)
+    _, back = KDTree(times).query(depth_times, distance_upper_bound=TUM_MAX_DIFFERENCE)
     # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
     # if nothing is near.
     pairs = [

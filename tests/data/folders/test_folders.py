@@ -484,6 +484,22 @@ def test_tum_errors(tmp_path, line, message):
     assert message in folder_error(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "1000 rgb/1.000000.png", "3.0 rgb/1.000000.png"], ids=["none", "ms", "clock"]
+)
+def test_tum_times_that_do_not_meet(tmp_path, text):
+    tum(tmp_path / "a", [1.0], [1.0])
+    (tmp_path / "a" / "rgb.txt").write_text(text)
+    times = (
+        "; rgb.txt and depth.txt must both name files, with their times in seconds of one clock,"
+        " those of a frame at most 0.02 s apart; correct the lists"
+    )
+    message = folder_error(tmp_path)
+    assert "no frame has both a picture and a depth map" in message and message.endswith(times)
+    tum(tmp_path / "b", [1.0], [1.0])  # beside one whose times do
+    assert folder_error(tmp_path) == f"{tmp_path}/a: no two files are near in time{times}"
+
+
 # Stereo --------------------------------------------------------------------------------------
 
 
