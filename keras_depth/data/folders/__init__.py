@@ -8,9 +8,10 @@
     data_dir/depth/1.png     depth of the left picture, if there is any
     data_dir/camera.yaml     the calibration, see `camera.py`
 
-Several recordings are in folders of their own, one or two levels down; train/, validation/ (or
-val/) and test/ at the top are the splits. A recording with rgb.txt and depth.txt is one of the TUM
-RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps are paired by their times.
+Several recordings are in folders of their own, one or two levels down; train/ (or training/),
+validation/ (or val/) and test/ (or testing/) at the top are the splits. A recording with rgb.txt
+and depth.txt is one of the TUM RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps
+are paired by their times.
 """
 
 import itertools
@@ -48,7 +49,11 @@ from keras_depth.data.splits import (
 from keras_depth.errors import InputError, check_choice
 from keras_depth.listing import check_links, ending, look, named
 
-_SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+_SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("val", "validation"),
+    "test": ("test", "testing"),
+}
 _TIMES = (
     "rgb.txt and depth.txt must both name files, with their times in seconds of one clock, those of"
     f" a frame at most {TUM_MAX_DIFFERENCE} s apart; correct the lists"
@@ -184,7 +189,12 @@ class FolderReader(Reader):
             metres = np.zeros(rgb.shape[:2], np.float32)
         if not frame.right:
             return make_sample(
-                rgb, metres, name, orientation=orientation, resize_depth=self._resize_depth
+                rgb,
+                metres,
+                name,
+                orientation=orientation,
+                resize_depth=self._resize_depth,
+                depth_file=frame.depth,
             )
         right = read_picture(frame.right)
         camera = self._cameras[frame.recording]
@@ -192,7 +202,14 @@ class FolderReader(Reader):
         if turned == 1:  # otherwise it is the turn that is wrong, see `make_sample`
             camera.check_size(frame.picture, rgb.shape[:2])
         return make_sample(
-            rgb, metres, name, right.rgb, camera.focal_baseline, turned, self._resize_depth
+            rgb,
+            metres,
+            name,
+            right.rgb,
+            camera.focal_baseline,
+            turned,
+            self._resize_depth,
+            frame.depth,
         )
 
     def name(self, index: int) -> str:

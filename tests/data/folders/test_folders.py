@@ -123,7 +123,7 @@ def test_array_errors(tmp_path):
             "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
             " map to the color camera or, if both show the same view, give --set data.resize_depth",
         ),
-        (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
+        (np.full(SIZE, np.nan), f"holds NaN, infinity or negative metres in {path}; restore"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
     ):
         np.save(path, array)
@@ -702,3 +702,15 @@ def test_each_file_is_read_in_the_unit_that_it_names(tmp_path):
         open_folder(tmp_path)[2]
     recording(tmp_path, 1)  # the first names none
     assert metres(open_folder(tmp_path)) == pytest.approx([0.2, 2, 0.6])
+
+
+def test_other_names_of_the_splits(tmp_path):
+    for name, first in (("training", 1), ("Testing", 9)):
+        recording(tmp_path / name / "a", 2, first=first)
+        recording(tmp_path / name / "b", 1, first=first + 2)
+    options = {"units_per_metre": 1000, "hold_out": 0}
+    assert metres(open_folder(tmp_path, "train", **options)) == [1, 2, 3]
+    for split in ("test", None):
+        assert metres(open_folder(tmp_path, split, **options)) == [9, 10, 11]
+    (tmp_path / "train").mkdir()
+    assert "holds train/ and training/, either of which may be" in folder_error(tmp_path, **options)
