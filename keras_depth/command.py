@@ -165,17 +165,43 @@ def load_tensorflow() -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-4 as a number; YAML 1.1 requires 1.0e-4 and reads anything else as text."""
+    """Reads 1e-4 and 0360 as the numbers they look like, and refuses a key that is given twice.
+
+    YAML 1.1 takes the first for text, the second for 240, and of two values the last.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.YAMLError(f"{name!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if re.fullmatch("[-+]?0[0-9_]+", node.value):
+            return int(node.value)
+        return super().construct_yaml_int(node)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
 )
 
 
 def parse_yaml(text: str) -> Any:
-    """Parses YAML; 1e-4 is a number."""
-    return yaml.load(text, _Loader)  # a SafeLoader, which builds plain values only
+    """Parses YAML; 1e-4 and 0360 are numbers.
+
+    Raises:
+        yaml.YAMLError: it is none, or gives a key twice.
+    """
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader, which builds plain values only
+    # What PyYAML raises for values such as 2011-09-31, 0b_ and !!timestamp x; for deep brackets.
+    except (ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise yaml.YAMLError(first_line(error)) from error
 
 
 def size(text: str) -> tuple[int, int]:

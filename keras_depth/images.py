@@ -25,6 +25,9 @@ _OTHERS = {
     b"v/1\x01": "an OpenEXR file",
 }
 _ORIENTATION = 0x0112  # of the EXIF data: 1, as stored, to 8
+_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325  # TIFF's tags
+_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # type -> bytes, else 1
+_TIFF_INTEGERS = {3: "H", 4: "I"}
 
 
 class Picture(NamedTuple):
@@ -51,15 +54,24 @@ def read(path: str | Path | BinaryIO) -> np.ndarray:
             of more than 8 bits, which is how depth is stored.
     """
     try:
+        content = _content(path)
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow would comment on a cut TIFF before we can
             # Pillow takes the size from the header, so it refuses a huge image before decoding it.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _read(path).rgb
+            return _read(_Named(content, str(path))).rgb
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check its name") from error
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be read ({reason}); copy it again") from error
+
+
+def _content(path: str | Path | BinaryIO) -> bytes:
+    if isinstance(path, str | Path):
+        return Path(path).read_bytes()
+    path.seek(0)
+    return path.read()
 
 
 def decode_picture(content: bytes, name: str) -> Picture:
@@ -90,15 +102,19 @@ class _Named(io.BytesIO):
         return self._name
 
 
-def _read(file: str | Path | BinaryIO) -> Picture:
+def _read(file: _Named) -> Picture:
     """Reads a picture.
 
     Raises:
         InputError: it is none that can be used.
         OSError: it cannot be read, or is damaged.
     """
+    size = len(file.getvalue())
+    cut = None if _is_whole(file.getvalue()) else OSError(f"the file is cut short, {size} bytes")
     try:
         with Image.open(file, formats=FORMATS) as image:
+            if cut:
+                raise cut
             _check_usable(image, file)
             # Pillow drops the value where it turns the image.
             orientation = image.getexif().get(_ORIENTATION, 1)
@@ -110,9 +126,9 @@ def _read(file: str | Path | BinaryIO) -> Picture:
             f"{file}: more than {Image.MAX_IMAGE_PIXELS:,} pixels; shrink it first"
         ) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{file}: {_what_else(file)}") from error
-    except (SyntaxError, ValueError, struct.error) as error:  # what decoders raise beside OSError
-        raise OSError(str(error)) from error
+        raise cut or InputError(f"{file}: {_what_else(file)}") from error
+    except (OSError, SyntaxError, ValueError, struct.error) as error:  # what decoders raise
+        raise cut or OSError(str(error)) from None
     return Picture(rgb, orientation if orientation in _TURNS else 1)
 
 
@@ -132,14 +148,9 @@ def _check_usable(image: Image.Image, file: object) -> None:
         )
 
 
-def _what_else(file: str | Path | BinaryIO) -> str:
+def _what_else(file: _Named) -> str:
     """Says what a file is that is no picture of `FORMATS`, and what to do."""
-    if isinstance(file, str | Path):
-        with open(file, "rb") as stream:
-            head = stream.read(12)
-    else:
-        file.seek(0)
-        head = file.read(12)
+    head = file.getvalue()[:12]
     for sign, what in _OTHERS.items():
         if sign in (head[: len(sign)], head[4:]):
             return f"{what}, which is not read; convert it to JPEG or PNG"
@@ -184,6 +195,8 @@ def decode_pixels(content: bytes, name: str) -> np.ndarray:
         InputError: the file is damaged or no image.
     """
     _check_whole(content, name)
+    # OpenCV would comment on a bad file before we can.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         pixels = np.frombuffer(content, np.uint8)
         image = cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED) if content else None
@@ -196,16 +209,51 @@ def decode_pixels(content: bytes, name: str) -> np.ndarray:
 
 def _check_whole(content: bytes, name: str) -> None:
     """Raises InputError for a file that ends too early."""
-    # Decoders fill the missing part of a truncated image with gray and say little or nothing.
-    whole = True
+    if not _is_whole(content):
+        raise InputError(f"{name}: the file is cut short ({len(content)} bytes); copy it again")
+
+
+def _is_whole(content: bytes) -> bool:
+    """Tells whether a file has its end, as far as its format shows it.
+
+    Decoders fill the missing part of a truncated image with gray and say little or nothing.
+    """
     if content.startswith(b"\x89PNG"):
-        whole = b"IEND" in content[-32:]
-    elif content.startswith(b"\xff\xd8"):
+        return b"IEND" in content[-32:]
+    if content.startswith(b"\xff\xd8"):
         # The end marker cannot occur within coded data, but a thumbnail in the header has one.
         scan, end = content.rfind(b"\xff\xda"), content.rfind(b"\xff\xd9")
-        whole = 0 <= scan < end
-    if not whole:
-        raise InputError(f"{name}: the file is cut short ({len(content)} bytes); copy it again")
+        return 0 <= scan < end
+    if content.startswith((b"II*\0", b"MM\0*")):
+        try:
+            return _tiff_end(content) <= len(content)
+        except struct.error:  # the directory itself, which may be at the end, is not there
+            return False
+    return True
+
+
+def _tiff_end(content: bytes) -> int:
+    """Returns where the first picture of a TIFF file ends, its values and its strips, in bytes.
+
+    Raises:
+        struct.error: the file ends before the directory of its values, or a list of strips, does.
+    """
+    order = "<" if content.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}I", content, 4)
+    (entries,) = struct.unpack_from(f"{order}H", content, start)
+    end, lists = 0, {}
+    for place in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", content, place)
+        at, size = place + 8, _TIFF_SIZES.get(kind, 1) * count
+        if size > 4:  # the value is elsewhere
+            (at,) = struct.unpack_from(f"{order}I", content, at)
+        end = max(end, at + size)
+        if kind in _TIFF_INTEGERS and tag in (_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES):
+            lists[tag] = struct.unpack_from(f"{order}{count}{_TIFF_INTEGERS[kind]}", content, at)
+    for places, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        strips = zip(lists.get(places, ()), lists.get(sizes, ()), strict=False)
+        end = max(end, *map(sum, strips), 0)
+    return end
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -10,9 +10,10 @@
 | a name that is not UTF-8 | is one like others; `files.printable` shows it |
 """
 
+import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +82,22 @@ def _leads_somewhere(link: os.DirEntry) -> bool:
     return True
 
 
+def check_links(paths: Iterable[Path]) -> None:
+    """Raises InputError for the first that is a link to what is not there, such as a lost disk.
+
+    A link to itself hides nothing, so it is no error.
+    """
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            if path.is_symlink() and error.errno != errno.ELOOP:
+                raise InputError(
+                    f"{path}: this link leads to {os.readlink(path)}, which is not there"
+                    f" ({error.strerror}); restore that, or remove the link"
+                ) from error
+
+
 def walk(top: Path, levels: int = 20) -> Iterator[tuple[Path, Listing]]:
     """Yields a folder and what is in it, then the same of the folders below, each of them once.
 
@@ -131,6 +148,10 @@ class Folders(dict[str, frozenset[str]]):
     A training list names 100,000 files. Asking a network disk for each of them takes minutes.
     """
 
+    def __init__(self, known: Mapping[str, frozenset[str]] | None = None):
+        super().__init__(known or {})
+        self._endings: dict[str, dict[str, str]] = {}  # folder -> name, its ending small -> name
+
     def __missing__(self, folder: str) -> frozenset[str]:
         self[folder] = frozenset(names(folder) if os.path.isdir(folder) else ())
         return self[folder]
@@ -138,8 +159,13 @@ class Folders(dict[str, frozenset[str]]):
     def find(self, file: str) -> str | None:
         """Returns a file that a list names, its ending in capitals or not; None: not there."""
         folder, name = os.path.split(file)
-        stem, suffix = os.path.splitext(name)
-        for each in (name, stem + suffix.lower(), stem + suffix.upper()):
-            if each in self[folder]:
-                return os.path.join(folder, each)
-        return None
+        if name in self[folder]:
+            return file
+        if folder not in self._endings:
+            self._endings[folder] = {_small_ending(each): each for each in sorted(self[folder])}
+        found = self._endings[folder].get(_small_ending(name))
+        return found and os.path.join(folder, found)
+
+
+def _small_ending(name: str) -> str:
+    return os.path.splitext(name)[0] + ending(name)

@@ -18,6 +18,8 @@ import yaml
 from keras_depth import files, published
 from keras_depth.command import parse_yaml
 from keras_depth.data import DATA_SETS, SPLITS, Reader, Subset, open_reader
+from keras_depth.data.reader import read_bytes
+from keras_depth.data.text_files import decode_text
 from keras_depth.errors import (
     InputError,
     check_choice,
@@ -25,6 +27,7 @@ from keras_depth.errors import (
     first_line,
     unknown_name,
 )
+from keras_depth.listing import ending
 
 # Names that other programs have for a key, and what it is called here.
 ALIASES = {
@@ -223,7 +226,7 @@ _COUNTS = {"train": 2400, "validation": 64, "test": 64}
 
 
 def _find(name: str) -> Path:
-    if name.endswith((".yaml", ".yml")):
+    if ending(name) in (".yaml", ".yml"):
         path = Path(name)
         if not path.is_file():
             raise InputError(f"recipe {name}: no such file; check its path")
@@ -239,8 +242,8 @@ def _find(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = parse_yaml(decode_text(read_bytes(path), str(path)))
+    except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({first_line(error)}); correct it") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe must be `key: value` lines, got {values!r:.40}")

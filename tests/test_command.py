@@ -1,5 +1,6 @@
 """How a command ends: one sentence for what a user can mend, a traceback for our own faults."""
 
+import argparse
 import errno
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ import warnings
 
 import pytest
 import tensorflow as tf
+import yaml
 
 from keras_depth import command
 from keras_depth.errors import InputError
@@ -101,6 +103,34 @@ def test_a_warning_is_a_sentence(monkeypatch):
     assert said == "warning: frames are missing\n"
     said = warnings.formatwarning("old", DeprecationWarning, "keras.py", 5)
     assert said.startswith("keras.py:5: DeprecationWarning: old")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-4", 1e-4), ("0360", 360), ("-007", -7), ("0", 0), ("0x10", 16), ("2011-09-26_x", None)],
+)
+def test_yaml_values(text, value):
+    assert command.parse_yaml(text) == (text if value is None else value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2011-09-31",
+        "0b_",
+        "!!int x",
+        "!!float x",
+        "!!timestamp x",
+        "[" * 9000,
+        "{a: 1, a: 3}",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_yaml_that_is_none(text):
+    with pytest.raises(yaml.YAMLError):
+        command.parse_yaml(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a YAML value"):
+        command.setting(f"key={text}")
 
 
 def test_what_is_printed_survives_any_terminal(capsys):

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import io
 import json
+from pathlib import Path
 
 import cv2
 import keras
@@ -335,7 +337,44 @@ def test_files_that_cannot_be_read(work):
     for length in range(4, len(content), 7):
         with open("cut.jpg", "wb") as file:
             file.write(content.tobytes()[:length])
-        with pytest.raises(InputError, match="^cut.jpg: "):
+        with pytest.raises(InputError, match="^cut.jpg: cannot be read .the file is cut short"):
             images.read("cut.jpg")
         with pytest.raises(InputError, match="^cut.jpg: the file is cut short"):
             images.decode_picture(content.tobytes()[:length], "cut.jpg")
+
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+DEPTH = np.random.default_rng(0).integers(0, 9000, (60, 80), np.uint16)
+TIFFS = {
+    "directory first": lambda array: by_pillow(array, "TIFF"),
+    "directory last": lambda array: cv2.imencode(".tiff", array)[1].tobytes(),
+    "big-endian": lambda array: by_pillow(array, "TIFF", big_endian=True),
+    "PNG": lambda array: cv2.imencode(".png", array)[1].tobytes(),
+}
+
+
+def by_pillow(array, kind, **options):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("write", TIFFS.values(), ids=TIFFS)
+def test_a_file_that_is_cut_short_is_said_alone(work, write, capfd):
+    """The same by `predict` and by readers, and no library says anything of it."""
+    content, depth = write(PICTURE), write(DEPTH)
+    np.testing.assert_array_equal(images.decode_picture(content, "x").rgb.shape, PICTURE.shape)
+    np.testing.assert_array_equal(images.decode_pixels(depth, "x"), DEPTH)
+    for length in (len(content) - 12, len(content) // 2, 90):
+        Path("cut").write_bytes(content[:length])
+        with pytest.raises(InputError, match="^cut: cannot be read .the file is cut short, .*copy"):
+            images.read("cut")
+        with pytest.raises(InputError, match="^cut: the file is cut short .*; copy it again"):
+            images.decode_picture(content[:length], "cut")
+    for length in (len(depth) - 12, len(depth) // 2, 90):
+        with pytest.raises(InputError, match="^cut: the file is cut short .*; copy it again"):
+            images.decode_pixels(depth[:length], "cut")
+    with pytest.raises(InputError, match="^cut: not a picture that can be decoded"):
+        images.decode_pixels(cv2.imencode(".pgm", DEPTH)[1].tobytes()[:-9], "cut")
+    assert capfd.readouterr() == ("", "")

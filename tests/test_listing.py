@@ -38,6 +38,14 @@ def test_links(folder):
     assert names(found.lost) == ["itself.png", "nowhere.png"]
 
 
+def test_a_link_to_what_is_lost(folder):
+    (folder / "itself").symlink_to("itself")
+    listing.check_links([folder / "10.png", folder / "gone", folder / "itself"])
+    (folder / "disk").symlink_to("/mnt/gone/disk")
+    with pytest.raises(InputError, match="disk: this link leads to /mnt/gone/disk, which is not"):
+        listing.check_links([folder / "10.png", folder / "disk"])
+
+
 def test_each_folder_is_walked_once(folder):
     (folder / "b9" / "up").symlink_to(folder)
     (folder / "b1").symlink_to("b10")  # sorts before the folder that it leads to
@@ -68,7 +76,7 @@ def test_names_that_are_not_utf_8(tmp_path):
 
 def test_files_that_a_list_names(folder):
     folders = listing.Folders()
-    for name, found in (("2.png", "2.PNG"), ("10.PNG", "10.png"), ("notes", "notes")):
+    for name, found in (("2.png", "2.PNG"), ("10.PnG", "10.png"), ("notes", "notes")):
         assert folders.find(f"{folder}/{name}") == f"{folder}/{found}"
     for name in ("3.png", "._2.PNG", "gone/2.png"):
         assert folders.find(f"{folder}/{name}") is None

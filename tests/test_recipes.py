@@ -307,6 +307,8 @@ def test_bad_files(tmp_path):
         recipes.load(str(tmp_path / "missing.yaml"))
     for text, message in [
         ("{", "not a YAML file"),
+        ("seed: 2011-09-31", "not a YAML file .day is out of range for month.; correct it"),
+        ("seed: 1\nseed: 2", "not a YAML file .'seed' is given twice.; correct it"),
         ("- 1", "a recipe must be `key: value` lines"),
         ("architecture: basic_deconv", "the recipe lacks 'data'"),
         (WHOLE + "published: {paper: irv2_unet}}", "'published' needs `paper` and `row`"),
@@ -348,3 +350,22 @@ def test_names_of_other_programs(tmp_path, alias):
     file.write_text(yaml.safe_dump(values))
     with pytest.warns(UserWarning, match=message):
         assert recipes.load(str(file)).optimizer == {**recipe.optimizer, "learning_rate": 3e-4}
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.YAML", "mine.Yml"])
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("utf-8-sig", ""),
+        ("utf-16", "UTF-16, or no text at all; save"),
+        ("latin-1", "not a text"),
+    ],
+)
+def test_a_recipe_as_other_programs_save_it(tmp_path, name, encoding, message):
+    path, text = tmp_path / name, recipes.load("jetson_fcnn/rooms").to_yaml()
+    path.write_bytes(f"{text}# caf\u00e9\n".replace("\n", "\r\n").encode(encoding))
+    if not message:
+        assert recipes.load(str(path)) == recipes.load("jetson_fcnn/rooms")
+        return
+    with pytest.raises(InputError, match=f"^{path}: {message}"):
+        recipes.load(str(path))

@@ -138,6 +138,7 @@ def make_sample(
     focal_baseline: float = 0.0,
     orientation: int = 1,
     resize_depth: str | None = None,
+    depth_file: Path | None = None,
 ) -> Sample:
     """Builds a stored sample from decoded arrays, and checks them.
 
@@ -149,6 +150,7 @@ def make_sample(
         focal_baseline: of a stereo pair, focal length in pixels times baseline in metres.
         orientation: by which `rgb` was turned, see `images.Picture`.
         resize_depth: whether depth of another size is resized, see `fit_depth`.
+        depth_file: the file of the depth, for messages, where it is not `name`.
 
     Raises:
         InputError: sizes differ, the depth holds NaN, infinity or negative values, a pair has no
@@ -170,9 +172,10 @@ def make_sample(
     depth = fit_depth(depth, rgb.shape[:2], name, orientation, resize_depth)
     depth = np.asarray(depth, np.float32)
     if not np.isfinite(depth).all() or (depth < 0).any():
+        where = f" in {depth_file}" if depth_file else ""
         raise InputError(
-            f"{name}: the depth holds NaN, infinity or negative metres; restore the file, or "
-            "write 0 where nothing was measured"
+            f"{name}: the depth holds NaN, infinity or negative metres{where}; restore the file, or"
+            " write 0 where nothing was measured"
         )
     sample = {"image": rgb, "depth": depth}
     if right is not None:

@@ -5,7 +5,7 @@
 | a byte order mark, as Excel and Windows' editor write it | is dropped |
 | line ends of Windows, Unix or old Macs | are the same |
 | blank lines, blanks around a cell | are dropped |
-| a heading | is a first row without a number and without the name of a picture |
+| a heading | is a first row without a picture's name, and without a number or of numbers alone |
 | UTF-16, or another encoding than UTF-8 | is an error that names it |
 """
 
@@ -60,7 +60,10 @@ def rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
 
 def is_heading(cells: Sequence[str]) -> bool:
     """Tells whether the first row of a list of pictures names its columns."""
-    return not any(ending(cell) in ENDINGS or _is_number(cell) for cell in cells)
+    if any(ending(cell) in ENDINGS for cell in cells):
+        return False
+    numbers = [_is_number(cell) for cell in cells]
+    return not any(numbers) or (all(numbers) and len(cells) > 1)  # pandas calls columns 0 and 1
 
 
 def _is_number(cell: str) -> bool:

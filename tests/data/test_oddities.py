@@ -188,10 +188,11 @@ def test_links_in_circles_are_walked_once(copied, name):
 
 
 @of_pictures
-def test_endings_in_capitals(copied, name):
+@pytest.mark.parametrize("change", [str.upper, str.title], ids=["PNG", "Png"])
+def test_endings_in_capitals(copied, name, change):
     folder, expected = copied(name)
     for file in [path for path in folder.rglob("*") if path.suffix in (*PICTURES, ".pgm", ".bin")]:
-        file.rename(file.with_suffix(file.suffix.upper()))
+        file.rename(file.with_suffix(change(file.suffix)))
     assert_same(CASES[name].open(folder), expected)
 
 
@@ -279,6 +280,36 @@ def test_a_picture_that_is_a_link_to_itself(copied, name):
     assert first.name in str(error.value) or "missing a partner" in str(error.value)
 
 
+# What is lost with its disk would be frames less, or frames of another split.
+LOST = {
+    "folder: test": ("folder", "test"),
+    "folder: Val": ("folder", "Val"),
+    "folder: depth": ("folder", "depth"),
+    "TUM: rgb.txt": ("TUM", "rgb.txt"),
+    "stereo: recording": ("stereo", "b"),
+    "stereo: right": ("stereo", "0/right"),
+    "stereo: camera.yaml": ("stereo", "0/camera.yaml"),
+    "BTS: scene": ("BTS", "sync/bathroom_0001"),
+    "FastDepth: val": ("FastDepth", "nyudepthv2/val"),
+    "FastDepth: scene": ("FastDepth", "nyudepthv2/train/bathroom_0001"),
+    "KITTI, all: date": ("KITTI, all", "2011_01_02"),
+    "KITTI, all: drive": ("KITTI, all", "2011_01_01/2011_01_01_drive_0099_sync"),
+}
+
+
+@pytest.mark.parametrize(("name", "place"), LOST.values(), ids=LOST)
+def test_links_to_a_lost_disk(copied, name, place):
+    folder, _ = copied(name)
+    link = folder / place
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/mnt/gone/it")
+    with pytest.raises(InputError, match=f"{link}: (this link leads to /mnt/gone|cannot be read)"):
+        CASES[name].open(folder)
+
+
 # Lists and calibrations ----------------------------------------------------------------------
 
 
@@ -316,11 +347,15 @@ def test_texts_of_other_encodings(copied, name, encoding, message):
         (folder / file).write_bytes(text)
 
 
+HEADINGS = [("image,depth", "timestamp filename"), ("0,1", "0 1")]  # the second is pandas' own
+
+
 @pytest.mark.parametrize("name", with_(listed=True))
-def test_headings(copied, name):
+@pytest.mark.parametrize(("columns", "words"), [*HEADINGS, ("image.png,depth.png", "")])
+def test_headings(copied, name, columns, words):
     folder, expected = copied(name)
     for file in CASES[name].lists:
-        heading = b"image,depth\n" if file.endswith(".csv") else b"timestamp filename\n"
+        heading = f"{columns if file.endswith('.csv') else words}\n".encode()
         (folder / file).write_bytes(b"\xef\xbb\xbf" + heading + (folder / file).read_bytes())
     assert_same(CASES[name].open(folder), expected)
 

@@ -95,7 +95,8 @@ def _densedepth_files(
         rows.append(f"{stem}_colors.png,{stem}_depth.png{end}")
         yield f"{stem}_colors.png", encode_png(rgb)
         yield f"{stem}_depth.png", encode_png(depth_png.quantize(depth))
-    yield "data/nyu2_test.csv", "".join(rows).encode()
+    if rows:
+        yield "data/nyu2_test.csv", "".join(rows).encode()
 
 
 def _densedepth(train: Frames, test: Frames, folder: Path, scenes: Sequence[str]) -> None:

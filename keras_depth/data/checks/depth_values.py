@@ -24,6 +24,16 @@ _UNITS = {
     100: "centimetres",
     10000: "tenths of a millimetre",
 }
+# What metres may be too large or too small by: quotients of these units.
+_FACTORS = (2.56, 3.9, 5, 10, 39)
+# Metres of one's own, of .npy files, may be of a table top, which no wrong unit of a room's are:
+# nothing is nearer than cameras measure, or farther than an arm.
+_TABLE = (0.1, 0.6)
+_UNUSUAL = (
+    "hint: {}, 99 % within {} m: neither a room (median"
+    f" {_ROOM[0]:g} to {_ROOM[1]:g} m) nor a street ({_STREET[0]:g} to {_STREET[1]:g} m) is like"
+    " that as a rule; "
+)
 _LARGEST = 65535  # of a 16-bit picture
 _ROTATED = (
     "{:.1%} of the stored values are multiples of 8: these look like SUN RGB-D's rotated bits;"
@@ -150,9 +160,6 @@ def find_unit_faults(values: DepthValues, scene: str, units_per_metre: float | N
     """Says why the unit seems wrong; takes what `find_value_faults` takes."""
     if not values.measured:
         return []
-    # Coarser steps, as of 8-bit pictures times 256, are multiples of 16 too.
-    if values.eights > 0.9 * values.measured and 0.2 < values.sixteens / values.eights < 0.8:
-        return [_ROTATED.format(values.eights / values.measured)]
     share, sentences = 0.0, []
     if _is_saturated(values, units_per_metre):
         share = values.at_maximum / values.measured
@@ -160,7 +167,12 @@ def find_unit_faults(values: DepthValues, scene: str, units_per_metre: float | N
             f"{share:.1%} of the depth is {values.maximum:g} m, stored as {_LARGEST}, which cameras"
             " write where they measure nothing; write 0 there"
         )
-    sentences.append(_find_unit_fault(values, share, scene, units_per_metre))
+    eights = values.eights / values.measured / (1 - share) if share < 1 else 0
+    # Coarser steps, as of 8-bit pictures times 256, are multiples of 16 too.
+    if eights > 0.9 and 0.2 < values.sixteens / values.eights < 0.8:
+        sentences.append(_ROTATED.format(eights))
+    else:
+        sentences.append(_find_unit_fault(values, share, scene, units_per_metre))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -183,11 +195,12 @@ def _find_unit_fault(
         )
     steps = f" with 8-bit steps ({len(levels)} distinct values)" if values.levels else ""
     found = f"median depth {number(median)} m{steps}"
+    far = values.percentile(99 * (1 - saturated))
     if units_per_metre:
-        far = values.percentile(99 * (1 - saturated))
         return _doubt_stated_unit(found, median, far, scene, units_per_metre)
     if low <= median <= high:
-        return ""
+        table = _TABLE[0] <= values.percentile(1) and far <= _TABLE[1]
+        return "" if scene != "any" or table else _doubt_metres(found, median, far)
     sign = 1 if median > high else -1
     unit = min(_UNITS, key=lambda unit: abs(math.log(median / usual / unit**sign)))
     if median > high:
@@ -208,16 +221,14 @@ def _doubt_stated_unit(
     if possible and (scene != "any" or _is_room(median, far) or _is_street(median, far)):
         return ""
     if scene == "any":
-        usual = (_STREET if far > _WIDE * median else _ROOM)[2]
+        usual = _usual_median(median, far)
     medians = {unit: median * units_per_metre / unit for unit in (*_UNITS, units_per_metre)}
     likely = sorted(medians, key=lambda unit: abs(math.log(medians[unit] / usual)))
     listed = "; ".join(f"as {unit:g}: {number(medians[unit])} m" for unit in likely)
     if possible and likely[0] == units_per_metre:
         return (
-            f"hint: {found}, 99 % within {number(far)} m: neither a room (median {_ROOM[0]:g} to"
-            f" {_ROOM[1]:g} m) nor a street ({_STREET[0]:g} to {_STREET[1]:g} m) is like that as a"
-            f" rule; check units_per_metre={units_per_metre:g} with a distance that you know"
-            f" (median {listed})"
+            f"{_UNUSUAL.format(found, number(far))}check units_per_metre={units_per_metre:g} with a"
+            f" distance that you know (median {listed})"
         )
     other = next(unit for unit in likely if unit != units_per_metre)
     hint = "hint: " if possible else ""
@@ -225,6 +236,23 @@ def _doubt_stated_unit(
         f"{hint}{found}: these look like {_UNITS[int(other)]}; give units_per_metre={other:g}"
         f" (median {listed})"
     )
+
+
+def _doubt_metres(found: str, median: float, far: float) -> str:
+    """Says that depth which is taken for metres is unusual, and by what it may be too large."""
+    if _is_room(median, far) or _is_street(median, far):
+        return ""
+    ratio = math.log(median / _usual_median(median, far))
+    factor = min(_FACTORS, key=lambda factor: abs(abs(ratio) - math.log(factor)))
+    word, likely = ("divided", median / factor) if ratio > 0 else ("multiplied", median * factor)
+    return (
+        f"{_UNUSUAL.format(found, number(far))}these values are taken for metres: check a distance"
+        f" that you know ({word} by {factor:g}, the median is {number(likely)} m)"
+    )
+
+
+def _usual_median(median: float, far: float) -> float:
+    return (_STREET if far > _WIDE * median else _ROOM)[2]
 
 
 def _is_room(median: float, far: float) -> bool:

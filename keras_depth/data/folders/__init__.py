@@ -8,9 +8,10 @@
     data_dir/depth/1.png     depth of the left picture, if there is any
     data_dir/camera.yaml     the calibration, see `camera.py`
 
-Several recordings are in folders of their own, one or two levels down; train/, validation/ (or
-val/) and test/ at the top are the splits. A recording with rgb.txt and depth.txt is one of the TUM
-RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps are paired by their times.
+Several recordings are in folders of their own, one or two levels down; train/ (or training/),
+validation/ (or val/) and test/ (or testing/) at the top are the splits. A recording with rgb.txt
+and depth.txt is one of the TUM RGB-D benchmark (Sturm et al., IROS 2012): its images and depth maps
+are paired by their times.
 """
 
 import itertools
@@ -25,6 +26,7 @@ from keras_depth.data.folders.camera import Camera, find_camera, read_camera
 from keras_depth.data.folders.depth_files import find_units, read_depth
 from keras_depth.data.folders.recordings import (
     DEPTH_ENDINGS,
+    TUM_MAX_DIFFERENCE,
     Recording,
     find_recordings,
     is_tum,
@@ -45,9 +47,17 @@ from keras_depth.data.splits import (
     describe_missing,
 )
 from keras_depth.errors import InputError, check_choice
-from keras_depth.listing import ending, look
+from keras_depth.listing import check_links, ending, look, named
 
-_SPLIT_FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
+_SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("val", "validation"),
+    "test": ("test", "testing"),
+}
+_TIMES = (
+    "rgb.txt and depth.txt must both name files, with their times in seconds of one clock, those of"
+    f" a frame at most {TUM_MAX_DIFFERENCE} s apart; correct the lists"
+)
 _TUM_UNITS = 5000.0  # of a depth picture, for one metre: the benchmark's file formats
 
 
@@ -100,12 +110,12 @@ def open_folder(
     check_choice("data.resize_depth", resize_depth, RESIZE_RULES)
     check_max_missing(max_missing)
     check_hold_out(hold_out)
-    there = look(path).folders
-    splits = {
-        name: folder
-        for name, folders in _SPLIT_FOLDERS.items()
-        if (folder := only_folder(path, there, folders))
-    }
+    there = look(path)
+    splits = {}
+    for name, folders in _SPLIT_FOLDERS.items():
+        check_links(named(there.lost, *folders))
+        if folder := only_folder(path, there.folders, folders):
+            splits[name] = folder
     recordings = find_recordings(_sources(path, splits, split, hold_out), stereo)
     title = split or ("test" if "test" in splits else "all")
     lack = _lack(path, title, recordings, max_missing)
@@ -142,26 +152,29 @@ class FolderReader(Reader):
         self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
         self.missing = tuple(str(each.file) for one in recordings for each in one.missing)
         self._frames = [frame for each in recordings for frame in each.frames]
-        self._units = self._find_units(units_per_metre)
-        units = {unit for unit in self._units.values() if unit}
+        self._asked = units_per_metre
+        self._usual: dict[Path, float | None] = {}
+        units = self._find_units()
         self.units_per_metre = units.pop() if len(units) == 1 else None
         self._cameras = _read_cameras(path, recordings) if self.stereo else {}
 
-    def _find_units(self, asked: float | None) -> dict[Path, float | None]:
-        """Returns the unit of each recording's depth pictures; None: it has none.
+    def _find_units(self) -> set[float]:
+        """Returns the units of the first depth pictures, and keeps those of files that name none.
 
         Raises:
             InputError: nothing says what it is, or a file says another than was asked for.
         """
-        units: dict[Path, float | None] = {}
+        units: set[float] = set()
         known: set[tuple[Path, str]] = set()  # the files of a recording's ending are of one kind
         for frame in self._frames:
             if not frame.depth or (frame.recording, ending(frame.depth)) in known:
                 continue
             known.add((frame.recording, ending(frame.depth)))
             usual = _TUM_UNITS if is_tum(frame.recording) else None
-            found = find_units(frame.depth, asked, usual)
-            units[frame.recording] = found or units.get(frame.recording)
+            found = find_units(frame.depth, self._asked, usual)
+            if found:
+                units.add(found)
+                self._usual[frame.recording] = usual if found == usual else None
         return units
 
     def __len__(self) -> int:
@@ -171,12 +184,17 @@ class FolderReader(Reader):
         frame, name = self._frames[index], self.name(index)
         rgb, orientation = read_picture(frame.picture)
         if frame.depth:
-            metres = read_depth(frame.depth, self._units[frame.recording])
+            metres = read_depth(frame.depth, self._asked, self._usual.get(frame.recording))
         else:
             metres = np.zeros(rgb.shape[:2], np.float32)
         if not frame.right:
             return make_sample(
-                rgb, metres, name, orientation=orientation, resize_depth=self._resize_depth
+                rgb,
+                metres,
+                name,
+                orientation=orientation,
+                resize_depth=self._resize_depth,
+                depth_file=frame.depth,
             )
         right = read_picture(frame.right)
         camera = self._cameras[frame.recording]
@@ -184,7 +202,14 @@ class FolderReader(Reader):
         if turned == 1:  # otherwise it is the turn that is wrong, see `make_sample`
             camera.check_size(frame.picture, rgb.shape[:2])
         return make_sample(
-            rgb, metres, name, right.rgb, camera.focal_baseline, turned, self._resize_depth
+            rgb,
+            metres,
+            name,
+            right.rgb,
+            camera.focal_baseline,
+            turned,
+            self._resize_depth,
+            frame.depth,
         )
 
     def name(self, index: int) -> str:
@@ -248,11 +273,14 @@ def _lack(path: Path, title: str, recordings: list[Recording], max_missing: floa
     apart = f"; {len(alone)} files without partner near their time, first " if alone else ""
     apart += str(alone[0]) if alone else ""
     unread = _unread(recordings)
+    timeless = [each.path for each in recordings if each.apart]
+    if timeless and count:
+        raise InputError(f"{timeless[0]}: no two files are near in time; {_TIMES}")
     if not count:
         needed = "both pictures" if recordings[0].stereo else "both a picture"
         needed += " and a depth map" if recordings[0].measured else ""
         lacking = f"; {len(missing)} files without partner, first {missing[0]}" if missing else ""
-        remedy = unread or "give the files of a frame the same name"
+        remedy = unread or (_TIMES if timeless else "give the files of a frame the same name")
         raise InputError(f"{path}, {title}: no frame has {needed}{lacking}{apart}; {remedy}")
     halves = [each.path for each in recordings if not each.frames]
     detail = f"{len(halves)} recordings have no whole frame, first {halves[0]}" if halves else ""

@@ -76,7 +76,8 @@ def find_camera(recording: Path, top: Path) -> Path:
     """
     above = [folder for folder in recording.parents if folder.is_relative_to(top)]
     for folder in (recording, *above):
-        if found := named(look(folder).files, FILE):
+        there = look(folder)
+        if found := named((*there.files, *there.lost), FILE):
             return found[0]
     raise InputError(
         f"{recording}: stereo pairs need a {FILE} here or in a folder above, up to {top}, with"

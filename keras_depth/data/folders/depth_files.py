@@ -23,15 +23,17 @@ _TIFF = (".tif", ".tiff")
 _HEADER_LOCK = threading.Lock()
 
 
-def read_depth(file: Path, units: float | None) -> np.ndarray:
-    """Reads a depth map: floating (h, w), metres.
+def read_depth(file: Path, asked: float | None, usual: float | None) -> np.ndarray:
+    """Reads a depth map: floating (h, w), metres. What a file names as its unit is believed.
 
     Args:
         file: of one of the endings above.
-        units: units in a metre; None if that is not known.
+        asked: units in a metre, as the user says; None: nothing.
+        usual: those of files that name none; None: others here do, so that each of them must.
 
     Raises:
-        InputError: the file cannot be read, holds no depth, or its unit is not known.
+        InputError: the file cannot be read, holds no depth, names another unit than the user, or
+            its unit is not known.
     """
     content = read_bytes(file)
     if ending(file) == ".npy":
@@ -40,8 +42,14 @@ def read_depth(file: Path, units: float | None) -> np.ndarray:
         stored = depth_png.decode_units(content, str(file))
         if stored.dtype.kind == "f":
             return stored
+    depth_png.check_units(content, str(file), asked, "data.units_per_metre")
+    units = depth_png.stored_units(content) or asked or usual
     if units is None:
-        raise _unknown_unit(file)
+        raise InputError(
+            f"{file}: does not name its unit, where other depth files here do; if all store the"
+            " same, say it with --set data.units_per_metre=1000, otherwise write them anew in one"
+            " unit"
+        )
     return depth_png.decode(content, str(file), units)
 
 
@@ -64,15 +72,11 @@ def find_units(file: Path, asked: float | None, usual: float | None) -> float | 
     depth_png.check_units(content, name, asked, "data.units_per_metre")
     units = depth_png.stored_units(content) or asked or usual
     if units is None:
-        raise _unknown_unit(file)
+        raise InputError(
+            f"{file}: a depth picture does not tell its unit; say what it stores for one metre,"
+            " 1000 (millimetres), 5000 (TUM) or 256 (KITTI): --set data.units_per_metre=1000"
+        )
     return units
-
-
-def _unknown_unit(file: Path) -> InputError:
-    return InputError(
-        f"{file}: a depth picture does not tell its unit; say what it stores for one metre, 1000"
-        " (millimetres), 5000 (TUM) or 256 (KITTI): --set data.units_per_metre=1000"
-    )
 
 
 def _decode_array(content: bytes, name: str) -> np.ndarray:

@@ -18,14 +18,26 @@ from keras_depth import images
 from keras_depth.data.reader import read_bytes
 from keras_depth.data.text_files import is_heading, lines
 from keras_depth.errors import InputError
-from keras_depth.listing import Folders, Listing, by_number, ending, look, named, walk
+from keras_depth.listing import (
+    Folders,
+    Listing,
+    by_number,
+    check_links,
+    ending,
+    look,
+    named,
+    walk,
+)
 
 _LEFT, _RIGHT = "left", "right"
 _IMAGE_FOLDERS = ("rgb", "color", "colour", "image", "images", _LEFT)
 _DEPTH_FOLDERS = ("depth", "depths")
 DEPTH_ENDINGS = (".png", ".pgm", ".tif", ".tiff", ".npy")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
-_TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
+TUM_MAX_DIFFERENCE = 0.02  # seconds, as the benchmark's own association of the two cameras
+
+
+_PARTS = (*_IMAGE_FOLDERS, _RIGHT, *_DEPTH_FOLDERS, *_TUM_LISTS)  # what makes a recording
 
 
 class Frame(NamedTuple):
@@ -67,6 +79,11 @@ class Recording(NamedTuple):
     unread: list[Path]
 
     @property
+    def apart(self) -> bool:
+        """Tells whether TUM's lists have no two times that are near."""
+        return bool(self.unmatched) and not self.frames and not self.missing
+
+    @property
     def kind(self) -> str:
         if not self.stereo:
             return "RGB-D folder"
@@ -94,11 +111,13 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
 
     Raises:
         InputError: there is none, or they are of several kinds; two folders or two files compete;
-            a list of TUM's is damaged.
+            a list of TUM's is damaged; what may be a recording, or a part of one, is a link that
+            leads nowhere.
     """
     recordings, halves = [], []
     for folder in folders:
         for place, listing in walk(folder, levels=2):
+            check_links(named(listing.lost, *_PARTS))
             parts = _parts(place, listing.folders, stereo)
             if _is_tum(listing):
                 recordings.append(_pair_by_time(place, listing))
@@ -106,6 +125,7 @@ def find_recordings(folders: list[Path], stereo: bool) -> list[Recording]:
                 recordings.append(_pair_by_name(place, parts))
             else:
                 halves += [part for part in parts[:2] if part]
+                check_links(listing.lost)  # any of them may be a recording
                 continue
             listing.folders.clear()  # nothing in a recording is one
     if not recordings:
@@ -217,8 +237,8 @@ def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
 def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
     (depth_times, depths), (times, pictures) = map(_tum_list, lists)
-    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
-    _, back = KDTree(times).query(depth_times, distance_upper_bound=_TUM_MAX_DIFFERENCE)
+    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=TUM_MAX_DIFFERENCE)
+    _, back = KDTree(times).query(depth_times, distance_upper_bound=TUM_MAX_DIFFERENCE)
     # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
     # if nothing is near.
     pairs = [

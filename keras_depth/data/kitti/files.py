@@ -19,7 +19,7 @@ from keras_depth.data.kitti import lists
 from keras_depth.data.reader import NoSplit
 from keras_depth.data.splits import choose_held_out
 from keras_depth.errors import InputError
-from keras_depth.listing import Folders, ending
+from keras_depth.listing import Folders, check_links, ending
 
 
 class Frame(NamedTuple):
@@ -155,11 +155,14 @@ def _part(
 
 def _found(root: str, folders: Folders) -> list[lists.Frame]:
     """Returns every left picture of KITTI raw's folder."""
-    return [
-        lists.Frame(date, number, "l", int(stem))
-        for date, name, number in _drives(root, folders)
-        for stem in _stems(folders[f"{root}/{date}/{name}/image_02/data"])
-    ]
+    frames = []
+    check_links(Path(root, date) for date in folders[root] if _DATE.fullmatch(date))
+    for date, name, number in _drives(root, folders):
+        data = Path(root, date, name, "image_02/data")
+        check_links([data.parent.parent, data.parent, data])  # a lost drive would be frames less
+        stems = _stems(folders[str(data)])
+        frames += [lists.Frame(date, number, "l", int(stem)) for stem in stems]
+    return frames
 
 
 def _drives(root: str, folders: Folders) -> Iterator[tuple[str, str, int]]:

@@ -87,7 +87,8 @@ def splits(name: str) -> list[str]:
     folder = Path(name).expanduser()
     if name in LISTS or not folder.is_dir():
         return LISTS[name].copy()
-    found = [split for split in SPLITS if named(look(folder).files, f"{split}.csv")]
+    there = _files(folder)
+    found = [split for split in SPLITS if named(there, f"{split}.csv")]
     if not found:
         raise InputError(
             f"{folder}: this folder has no train.csv, validation.csv or test.csv; give a folder "
@@ -119,10 +120,16 @@ def load(name: str | Path, split: str) -> list[Frame]:
             f"KITTI list {name} has no {split} frames, only {' and '.join(known)}: {instead}"
         )
     if name not in LISTS:
-        return _read(named(look(Path(name).expanduser()).files, f"{split}.csv")[0])
+        return _read(named(_files(Path(name).expanduser()), f"{split}.csv")[0])
     if split == "test" and name in _TESTED_ON_EIGEN:
         name = "eigen"
     return _read(_FOLDER / f"{name}_{split}.csv")
+
+
+def _files(folder: Path) -> list[Path]:
+    """Returns the files in a folder, and links to what is not there: reading them says so."""
+    there = look(folder)
+    return [*there.files, *there.lost]
 
 
 def write(frames: Iterable[Frame], path: str | Path) -> None:

@@ -55,8 +55,9 @@ def open_nyu(
         list: "official", or one of the splits that papers made of their own, see `nyu.lists`.
 
     Raises:
-        InputError: the folder holds no layout or several; the split has no frame, or too many are
-            left out; scenes are to be held out, but the layout does not store them.
+        InputError: the folder holds no layout or several; the split has no frame, its list or
+            folder is empty, or too many are left out; scenes are to be held out, but the layout
+            does not store them.
     """
     # The folder's own name may be the scene's, so "." will not do.
     path = Path(os.path.abspath(Path(data_dir).expanduser()))
@@ -85,6 +86,7 @@ def open_nyu(
         if hold_out:
             raise InputError(f"list {list} has its own validation frames; leave out data.hold_out")
         layout.frames, layout.missing = choose(layout, list)
+        layout.empty = {}  # the list has other parts
     return NyuReader(layout, split, hold_out, max_missing)
 
 
@@ -139,7 +141,10 @@ def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[An
     train, test = frames.get("train"), frames.get("test", [])
     # If all test frames are missing, that is an error; do not take the training frames instead.
     tested = test or files.get("test")
+    own = split == "train" or (split == "validation" and (hold_out or "validation" in frames))
+    layout.check_part("train" if own else "test")
     if split is None and not tested and "validation" not in frames:
+        layout.check_part("train")
         return sum(frames.values(), []), sum(files.values(), []), "all"
     if split == "validation" and not hold_out and "validation" not in frames:
         if not tested:

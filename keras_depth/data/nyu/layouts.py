@@ -8,6 +8,7 @@ import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -25,7 +26,7 @@ from keras_depth.data.reader import read_bytes, read_picture
 from keras_depth.data.text_files import is_heading, rows
 from keras_depth.errors import InputError, check_installed
 from keras_depth.images import Picture, decode_picture
-from keras_depth.listing import Folders, ending, look, names, walk
+from keras_depth.listing import Folders, check_links, ending, look, names, walk
 
 _LISTS = Path(__file__).parent
 # Parts of one scene are 0001a, 0001b, ...; DenseDepth's names end in _out.
@@ -48,6 +49,7 @@ class Layout(ABC):
     missing: split -> a file of each incomplete frame: the missing file itself if a list names the
         frame, otherwise the file whose partner, image or depth, is missing.
     missing_word: says which of the two.
+    empty: split -> its list or folder, which is there and names or holds no frame.
     remark: what the description must add.
     """
 
@@ -58,6 +60,7 @@ class Layout(ABC):
     frames: dict[str, list[Any]]
     missing: dict[str, list[str]] = {}
     missing_word = "missing"
+    empty: dict[str, str] = {}
 
     @abstractmethod
     def __init__(self, path: Path, raw: bool = False): ...
@@ -82,6 +85,16 @@ class Layout(ABC):
     def scene(self, frame: Any) -> str:
         """Returns the scene of a training frame."""
         return scene_of(self.name(frame))
+
+    def check_part(self, split: str) -> None:
+        """Raises InputError if a split's list or folder is there, and empty.
+
+        Other frames must not be taken instead, as where a layout has no such split.
+        """
+        if split in self.empty:
+            raise InputError(
+                f"{self.empty[split]}: there is no {split} frame in it; restore it, or remove it"
+            )
 
     def unlisted(self) -> str:
         """Says which folders are of no official training scene; "" if all are."""
@@ -169,16 +182,23 @@ class DenseDepth(Layout):
         there = self._zip.namelist() if self._zip else names(path)
         # List the archive, or each folder: asking for 100,000 files one by one takes minutes.
         folders = Folders(_by_folder(path, there) if self._zip else {})
-        self.frames, self.missing = {}, {}
+        self.frames, self.missing, self.empty = {}, {}, {}
         for split, name in _csv_names(there).items():
             self.frames[split], self.missing[split] = [], []
-            for row in self._rows(name):
+            listed = self._rows(name)
+            if twice := [row for row, count in Counter(listed).items() if count > 1]:
+                self.remark += f"; {name} lists {len(twice)} frames twice, first {twice[0][0]}"
+            for place, row in enumerate(listed):
                 found = [folders.find(f"{path}/{file}") for file in row]
+                if found == [None, None] and place == 0 and _names_columns(listed, name):
+                    continue
                 if None in found:
                     self.missing[split].append(f"{path}/{row[found.index(None)]}")
                 else:
                     rgb, depth = (str(file).removeprefix(f"{path}/") for file in found)
                     self.frames[split].append((rgb, depth))
+            if not self.frames[split] and not self.missing[split]:
+                self.empty[split] = f"{path}/{name}"
 
     @staticmethod
     def find(path: Path) -> Path | None:
@@ -246,6 +266,11 @@ class FastDepth(Layout):
         self.path = path
         parts = {"train": "train", "test": "val"}
         self.frames = {split: sorted(_h5_files(path / part)) for split, part in parts.items()}
+        self.empty = {
+            split: f"{path / part}"
+            for split, part in parts.items()
+            if not self.frames[split] and (path / part).is_dir()
+        }
 
     @staticmethod
     def find(path: Path) -> Path | None:
@@ -452,15 +477,23 @@ def _holds(path: Path, pattern: str) -> bool:
 
 def _folders(path: Path) -> list[tuple[Path, list[Path]]]:
     """Returns all folders and the files in each, in alphabetic order of the folders."""
-    found = [(folder, listing.files) for folder, listing in walk(path)]
+    found = []
+    for folder, listing in walk(path):
+        # A lost file is one without partner; a lost folder would be frames less.
+        check_links(link for link in listing.lost if not ending(link))
+        found.append((folder, listing.files))
     return sorted(found, key=lambda each: str(each[0]))
 
 
 def _h5_files(path: Path) -> Iterator[Path]:
     """Yields the .h5 files of the scenes in a folder."""
-    if path.is_dir():
-        scenes = (listing.files for folder, listing in walk(path, levels=1) if folder != path)
-        yield from (file for files in scenes for file in files if ending(file) == ".h5")
+    check_links([path])
+    if not path.is_dir():
+        return
+    for folder, listing in walk(path, levels=1):
+        check_links(listing.lost)
+        if folder != path:
+            yield from (file for file in listing.files if ending(file) == ".h5")
 
 
 def _by_folder(path: Path, archived: list[str]) -> dict[str, frozenset[str]]:
@@ -496,6 +529,12 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile):
         raise InputError(f"{path}: not a zip archive, or cut short; download it again") from None
+
+
+def _names_columns(listed: list[tuple[str, str]], name: str) -> bool:
+    """Tells whether the first row of a csv file is alone in being in no folder, as image.png is."""
+    bare = [PurePosixPath(picture).parent == PurePosixPath(name).parent for picture, _ in listed]
+    return bare[0] and not any(bare[1:]) and len(bare) > 1
 
 
 def _csv_names(names: list[str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
     """Returns the frames of each split of a list, and a missing file of each other frame.
 
     Raises:
-        InputError: the list is of another layout.
+        InputError: the list is of another layout, or there are no frames to draw from.
     """
     if name == "das2024" and isinstance(layout, Labelled):
         test = sorted(sum(layout.frames.values(), []))[:_DAS_TEST]
@@ -50,6 +50,7 @@ def choose(layout: Layout, name: str) -> tuple[dict[str, list[Any]], dict[str, l
             f"{layout.path}: list {name} is of the {known} layout, this is the {layout.title} one;"
             " give --set data.list=official"
         )
+    layout.check_part("train")
     drawn = iter(_shuffle(layout))
     frames: dict[str, list[Any]] = {}
     missing: dict[str, list[str]] = {}

@@ -509,6 +509,20 @@ def test_a_wrong_unit_is_found_in_both_directions(tmp_path, frames, driven, scen
             assert "median depth" in findings[0] and f"as {units * factor:g}: " in findings[0]
 
 
+@pytest.mark.parametrize("scene", ["room", "street"])
+def test_metres_of_one_s_own_that_are_none(tmp_path, frames, driven, scene):
+    """.npy files name no unit; whoever wrote them may have divided by another than their own."""
+    for factor in (1, 2.56, 5, 10, 1 / 2.56, 1 / 5, 1 / 10):
+        shown = [(p, d * factor) for p, d in (frames if scene == "room" else driven)]
+        write(tmp_path / f"{factor:g}", shown)
+        findings = check("folder", tmp_path / f"{factor:g}", {"hold_out": 0}).findings
+        assert len(findings) == (factor != 1), (factor, findings)
+        if factor != 1:
+            assert findings[0].startswith("train: hint: median depth ")
+            how = f"divided by {factor:g}" if factor > 1 else f"multiplied by {1 / factor:g}"
+            assert f"check a distance that you know ({how}, the median is" in findings[0]
+
+
 @pytest.mark.parametrize(
     ("pattern", "units"),
     [
@@ -541,6 +555,12 @@ def test_sun_rgbd_s_rotated_bits(tmp_path, frames, units):
     options = {"hold_out": 0, "units_per_metre": units}
     (finding,) = check("folder", folder, options).findings
     assert "multiples of 8: these look like SUN RGB-D's rotated bits; write (d >> 3) |" in finding
+    holes = [((depth << 3) | (depth >> 13)) / units for depth in millimetres]
+    for depth in holes:
+        depth[:19] = 65535 / units  # a fifth
+    found = sum((DepthValues.of(depth, units) for depth in holes), values())
+    saturated, rotated = find_value_faults(found, "any", units)
+    assert "stored as 65535, which cameras write" in saturated and "rotated bits" in rotated
     for k, depth in enumerate(millimetres):
         d = cv2.imread(str(folder / f"depth/{k}.png"), cv2.IMREAD_UNCHANGED)
         np.testing.assert_array_equal((d >> 3) | (d << 13), depth)

@@ -36,6 +36,8 @@ def test_what_a_file_says(tmp_path):
         (GOOD + "size:", "size is None; give [height, width] in pixels"),
         ("0.5", "is not `key: value` lines; write focal_length and baseline"),
         ("a: [", "not a YAML file"),
+        ("focal_length: 0b_", "not a YAML file (invalid literal for int()"),
+        ("baseline: 1\nbaseline: 2", "not a YAML file ('baseline' is given twice); correct it"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(tmp_path, text, sentence):

@@ -123,7 +123,7 @@ def test_array_errors(tmp_path):
             "the picture is (6, 8) but its depth (3, 4) (rows, columns); align (register) the depth"
             " map to the color camera or, if both show the same view, give --set data.resize_depth",
         ),
-        (np.full(SIZE, np.nan), "holds NaN, infinity or negative metres"),
+        (np.full(SIZE, np.nan), f"holds NaN, infinity or negative metres in {path}; restore"),
         (np.array([{"a": 1}]), "not an array that numpy.save wrote"),
     ):
         np.save(path, array)
@@ -484,6 +484,22 @@ def test_tum_errors(tmp_path, line, message):
     assert message in folder_error(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "1000 rgb/1.000000.png", "3.0 rgb/1.000000.png"], ids=["none", "ms", "clock"]
+)
+def test_tum_times_that_do_not_meet(tmp_path, text):
+    tum(tmp_path / "a", [1.0], [1.0])
+    (tmp_path / "a" / "rgb.txt").write_text(text)
+    times = (
+        "; rgb.txt and depth.txt must both name files, with their times in seconds of one clock,"
+        " those of a frame at most 0.02 s apart; correct the lists"
+    )
+    message = folder_error(tmp_path)
+    assert "no frame has both a picture and a depth map" in message and message.endswith(times)
+    tum(tmp_path / "b", [1.0], [1.0])  # beside one whose times do
+    assert folder_error(tmp_path) == f"{tmp_path}/a: no two files are near in time{times}"
+
+
 # Stereo --------------------------------------------------------------------------------------
 
 
@@ -664,3 +680,37 @@ def test_a_file_that_names_its_unit_is_believed(tmp_path):
         "says itself that it stores 256 units for one metre, and data.units_per_metre says 1000"
         in (folder_error(tmp_path, units_per_metre=1000))
     )
+
+
+def test_each_file_is_read_in_the_unit_that_it_names(tmp_path):
+    recording(tmp_path, 3)
+    for k, units in ((1, 1000), (2, 256)):
+        content = depth_png.encode(np.full(SIZE, k, np.float32), units)
+        (tmp_path / f"depth/{k}.png").write_bytes(content)
+    reader = open_folder(tmp_path)
+    assert [reader[k]["depth"].max() for k in (0, 1)] == [1, 2]
+    message = "depth/3.png: does not name its unit, where other depth files here do; if all store"
+    with pytest.raises(InputError, match=message):
+        reader[2]
+    with pytest.raises(InputError, match=r"depth/2.png: says itself that it stores 256 units"):
+        open_folder(tmp_path, units_per_metre=1000)[1]
+    assert open_folder(tmp_path, units_per_metre=1000)[2]["depth"].max() == 3
+    for name in ("rgb", "depth"):  # TUM's usual unit is no excuse
+        rows = "".join(f"{k}.0 {name}/{k}.png\n" for k in (1, 2, 3))
+        (tmp_path / f"{name}.txt").write_text(rows)
+    with pytest.raises(InputError, match=message):
+        open_folder(tmp_path)[2]
+    recording(tmp_path, 1)  # the first names none
+    assert metres(open_folder(tmp_path)) == pytest.approx([0.2, 2, 0.6])
+
+
+def test_other_names_of_the_splits(tmp_path):
+    for name, first in (("training", 1), ("Testing", 9)):
+        recording(tmp_path / name / "a", 2, first=first)
+        recording(tmp_path / name / "b", 1, first=first + 2)
+    options = {"units_per_metre": 1000, "hold_out": 0}
+    assert metres(open_folder(tmp_path, "train", **options)) == [1, 2, 3]
+    for split in ("test", None):
+        assert metres(open_folder(tmp_path, split, **options)) == [9, 10, 11]
+    (tmp_path / "train").mkdir()
+    assert "holds train/ and training/, either of which may be" in folder_error(tmp_path, **options)

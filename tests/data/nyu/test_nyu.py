@@ -12,7 +12,7 @@ import pytest
 from keras_depth.data import open_reader
 from keras_depth.data.nyu import open_nyu
 from keras_depth.data.nyu.layouts import scene_of
-from keras_depth.data.reader import make_sample
+from keras_depth.data.reader import NoSplit, make_sample
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
 from tests.helpers.write_nyu import write_layout
@@ -611,12 +611,53 @@ def test_csv_line_ends(tmp_path, end):
         ("../../etc/passwd,data/x.png", "line 1: '../../etc/passwd' is not a path within"),
         ("/etc/passwd,data/x.png", "line 1: '/etc/passwd' is not a path within"),
         ("data/gone.jpg,data/gone.png", "gone.jpg; download them"),
-        ("", "no train frames in the DenseDepth layout (0 train"),
+        ("", "nyu2_train.csv: there is no train frame in it; restore it"),
+        ("image,depth", "nyu2_train.csv: there is no train frame in it; restore it"),
     ],
 )
 def test_csv_errors(tmp_path, row, message):
     (tmp_path / "nyu2_train.csv").write_text(row)
     assert message in layout_error(tmp_path, split="train")
+
+
+def test_a_first_row_that_is_a_frame_is_no_heading(tmp_path):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    csv = tmp_path / "data" / "nyu2_train.csv"
+    csv.write_text(f"image.png,depth.png\n{csv.read_text()}")
+    frames = len(open_nyu(tmp_path, "train"))
+    for name in ("image.png", "depth.png"):
+        (csv.parent / name).write_bytes(b"")
+    assert len(open_nyu(tmp_path, "train")) == frames + 1
+
+
+def test_frames_that_are_listed_twice_are_said(tmp_path):
+    write_layout(TRAIN, tmp_path, "densedepth", TEST)
+    csv = tmp_path / "data" / "nyu2_train.csv"
+    assert "twice" not in open_nyu(tmp_path, "train").description
+    rows = csv.read_text().splitlines()
+    csv.write_text("\n".join([*rows, rows[1]]))
+    picture = rows[1].split(",")[0].removeprefix("data/")
+    said = f"; nyu2_train.csv lists 1 frames twice, first {picture}"
+    assert said in open_nyu(tmp_path, "train").description
+
+
+@pytest.mark.parametrize("layout", ["densedepth", "densedepth, heading", "fastdepth"])
+def test_an_empty_test_part_is_not_none(tmp_path, layout):
+    """Training frames must not be scored, or validated on, in place of the test frames."""
+    write_layout(TRAIN, tmp_path, layout.split(",")[0], TEST)
+    if layout == "fastdepth":
+        place = tmp_path / "nyudepthv2" / "val"
+        for file in place.rglob("*.h5"):
+            file.rename(f"{file}.part")
+    else:
+        place = tmp_path / "data" / "nyu2_test.csv"
+        place.write_text("image,depth\n" if "heading" in layout else "")
+    for split in ("test", None, "validation"):
+        with pytest.raises(InputError, match=f"{place}: there is no test frame in it") as error:
+            open_nyu(tmp_path, split)
+        assert not isinstance(error.value, NoSplit)
+    for split in ("train", "validation"):
+        assert len(open_nyu(tmp_path, split, hold_out=0.3))
 
 
 def densedepth_without(folder, packed, gone):
