@@ -25,7 +25,7 @@ from keras_depth.data.checks.report import Report, Split, size_text, some
 from keras_depth.data.checks.stereo import PairMatch, find_stereo_faults, match_pair
 from keras_depth.data.dataset import DATA_SETS, DataSet
 from keras_depth.data.official import Official
-from keras_depth.data.reader import Reader, spread
+from keras_depth.data.reader import NoSplit, Reader, spread
 from keras_depth.errors import InputError
 from keras_depth.images import to_uint8
 
@@ -76,7 +76,8 @@ def check(
     splits = official.splits(options) or data_set.splits
     readers, absent = _open(data_set, data_dir, splits, options)
     folder = None if data_dir is None else os.path.abspath(Path(data_dir).expanduser())
-    report = Report(name, folder, options, [], absent, [], [])
+    reasons = {split: str(error) for split, error in absent.items()}
+    report = Report(name, folder, options, [], reasons, [], [])
     stats: dict[str, list[_FrameStats]] = {}
     chosen = {split: spread(len(reader), frames) for split, reader in readers.items()}
     # None: no bar if the output is no terminal.
@@ -100,6 +101,9 @@ def check(
             ]
             report.findings += [f"{title}: {sentence}" for sentence in sentences if sentence]
             report.splits.append(split)
+    report.findings += [
+        f"{split}: {error}" for split, error in absent.items() if not isinstance(error, NoSplit)
+    ]
     report.findings += _find_shared(readers, stats)
     report.sheet = _choose_sheet(readers, report.splits, chosen)
     return report
@@ -110,18 +114,18 @@ def _open(
     data_dir: str | Path | None,
     splits: Sequence[str | None],
     options: dict[str, Any],
-) -> tuple[dict[str, Reader], dict[str, str]]:
+) -> tuple[dict[str, Reader], dict[str, InputError]]:
     """Returns the readers by split, and why other splits have none."""
     # Missing files are counted here, not refused.
     lenient = {"max_missing": 1.0, **options} if "max_missing" in data_set.options else options
     readers: dict[str, Reader] = {}
-    absent: dict[str, str] = {}
+    absent: dict[str, InputError] = {}
     names: list[list[str]] = []
     for split in splits:
         try:
             reader = data_set.open(data_dir, split, **lenient)
         except InputError as error:
-            absent[split or "all"] = str(error)
+            absent[split or "all"] = error
             continue
         own = [reader.name(index) for index in range(len(reader))]
         # Without validation frames, some readers give the test frames.

@@ -407,6 +407,15 @@ def test_more_frames_than_published(tmp_path, monkeypatch):
     assert finding.startswith("train: 3 frames, where 2 are published: another selection;")
 
 
+def test_a_broken_split_is_a_finding(tmp_path):
+    """A split that a data set does not have is none."""
+    write_layout(Rooms(3, SIZE), tmp_path, "densedepth")
+    assert not any("test" in finding for finding in check("nyu", tmp_path).findings)
+    (tmp_path / "data" / "nyu2_test.csv").write_text("")
+    sentence = f"test: {tmp_path}/data/nyu2_test.csv: there is no test frame in it; restore it"
+    assert any(finding.startswith(sentence) for finding in check("nyu", tmp_path).findings)
+
+
 # Values
 
 
