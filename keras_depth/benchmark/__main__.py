@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_depth.command import count, load_tensorflow, program, run, setting, size, suggest
-from keras_depth.errors import InputError, first_line, unknown_name
+from keras_depth.errors import InputError, check_kinds, first_line, unknown_name
 from keras_depth.files import make_folder, write_text
 
 _RUNTIMES = ("tensorflow", "onnxruntime", "litert")
@@ -67,6 +67,7 @@ def _create(name: str, arguments: argparse.Namespace) -> Any:
 
     options = dict(arguments.option)
     shape = (*arguments.size, 3) if arguments.size else None
+    check_kinds(f"{name} cannot take --option", models.get(name).options, options)
     try:
         return models.create_model(name, shape, **options)
     except InputError:

@@ -56,6 +56,7 @@ def test_a_row_on_a_data_set(nyu, tmp_path):
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_identical_rows_are_counted_and_timed_once(tmp_path, monkeypatch):
     """Of msfnet's rows 1, 6 and 7 differ in their loss alone; row 3 is compared with itself."""
     built, called = [], []

@@ -203,8 +203,8 @@ AVERAGED = ("optimizer={name: adamw, use_ema: true, ema_momentum: 0.8}", "encode
     [
         (3, ()),
         (6, ()),
-        (23, ()),
-        (11, ("precision=mixed_float16",)),
+        pytest.param(23, (), marks=pytest.mark.slow),
+        pytest.param(11, ("precision=mixed_float16",), marks=pytest.mark.slow),
         pytest.param(13, AVERAGED, marks=pytest.mark.slow),
         pytest.param(13, (*AVERAGED, "precision=mixed_float16"), marks=pytest.mark.slow),
     ],
