@@ -62,8 +62,8 @@ def check_positive(what: str, **numbers: float) -> None:
 
 
 def check_shares(what: str, **shares: float) -> None:
-    """Raises InputError unless each argument is a number from 0 to 1."""
-    _check(what, shares, "give a number from 0 to 1", lambda share: 0 <= share <= 1)
+    """Raises InputError unless each argument is a share, 0 to 1."""
+    _check(what, shares, "give a share, 0 to 1", lambda share: 0 <= share <= 1)
 
 
 def _check(what: str, given: dict[str, float], give: str, fits: Callable[[float], bool]) -> None:

@@ -63,7 +63,7 @@ class Summary:
         if others:
             text += f", {np.median(others):.1f} ms each (median after the first)"
         else:
-            text += f", {first:.0f} ms with the network's set-up"
+            text += f", {first:.1f} ms with the network's set-up"
         if self.metres:
             low, middle, high = np.transpose(self.metres)
             text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"

@@ -63,7 +63,7 @@ def test_a_factor_costs_the_same_at_any_depth(name):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("silog", {"focus": 1.5}, "focus=1.5: give a number from 0 to 1"),
+        ("silog", {"focus": 1.5}, "focus=1.5: give a share, 0 to 1"),
         ("silog", {"scale": 0}, "scale=0: give a number above 0"),
         ("log_l1", {"gradient": -1.0}, "gradient=-1.0: give a number of 0 or more"),
         ("log_l1", {"scales": 0}, "scales=0: give a whole number of 1 or more"),

@@ -225,7 +225,7 @@ def test_maps_without_a_window():
 
 
 def test_bad_arguments():
-    with pytest.raises(InputError, match=r"ssim=1.5: give a number from 0 to 1"):
+    with pytest.raises(InputError, match=r"ssim=1.5: give a share, 0 to 1"):
         losses.get("stereo", ssim=1.5)
     with pytest.raises(InputError, match="smoothness=-1: give a number of 0 or more"):
         losses.get("stereo", smoothness=-1)

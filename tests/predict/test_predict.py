@@ -119,7 +119,7 @@ def test_far_depth_is_said():
 def test_the_time_of_one_picture_is_that_of_the_set_up_too():
     summary = predict.Summary()
     summary.add(np.ones((2, 2), np.float32), 0.51)
-    assert str(summary).startswith("1 picture, 510 ms with the network's set-up, 1.00 / 1.00")
+    assert str(summary).startswith("1 picture, 510.0 ms with the network's set-up, 1.00 / 1.00")
     summary.add(np.ones((2, 2), np.float32), 0.005)
     summary.add(np.ones((2, 2), np.float32), 0.007)
     assert str(summary).startswith("3 pictures, 6.0 ms each (median after the first), 1.00 / 1.00")
