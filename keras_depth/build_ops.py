@@ -20,9 +20,6 @@ from keras_depth.files import make_folder
 # Jetson (Nano/TX1, TX2, Xavier, Orin), then desktop and server, Volta to Blackwell.
 CUDA_ARCHITECTURES = ("53", "62", "72", "87", "70", "75", "80", "86", "89", "90", "100", "120")
 
-# In a process of its own: an op cannot be registered twice in one.
-_LOAD = "import sys, tensorflow; tensorflow.load_op_library(sys.argv[1])"
-
 
 def build(
     force: bool = False,
@@ -132,7 +129,7 @@ def _compile_kernels(gcc: str, nvcc: str | None, asked: Sequence[str] | None, fo
         return _compile(gcc, folder)
     try:
         built = _compile_with_cuda(gcc, nvcc, _code_flags(nvcc, asked), folder)
-        _run([sys.executable, "-c", _LOAD, built])
+        _check_loads(built)
         return built
     except InputError as error:
         if asked:
@@ -204,6 +201,26 @@ def _code_flags(nvcc: str, asked: Sequence[str] | None) -> list[str]:
     chosen = sorted(wanted, key=lambda name: int(re.sub(r"\D", "", name)))  # 90a is nvcc's too
     flags = [f"-gencode=arch=compute_{name},code=sm_{name}" for name in chosen]
     return [*flags, f"-gencode=arch=compute_{chosen[-1]},code=compute_{chosen[-1]}"]
+
+
+# Without TensorFlow's notices on stderr.
+_LOAD = """
+import os, sys
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+import tensorflow
+try:
+    tensorflow.load_op_library(sys.argv[1])
+except tensorflow.errors.OpError as error:
+    sys.exit(print(error) or 1)
+"""
+
+
+def _check_loads(library: str) -> None:
+    """Raises InputError unless a new process can load a library; an op cannot be loaded twice."""
+    done = subprocess.run([sys.executable, "-c", _LOAD, library], capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stdout.strip() or f"exit code {done.returncode}"
+        raise InputError(f"failed: loading {library}\n{reason}")
 
 
 def _run(command: list[str], minutes: float = 30) -> str:
