@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="frames of each split to read, evenly spread, or all (200)",
     )
-    add("--output", type=Path, metavar="DIR", help="report and sheet (data_check/NAME-FOLDER)")
+    add("--output", type=Path, metavar="DIR", help="report and sheet (data_check/NAME)")
     add("--prepare", type=Path, metavar="DIR", help="also write a copy for fast training there")
     add(
         "--size",

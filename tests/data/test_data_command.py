@@ -126,7 +126,7 @@ def test_after_findings_comes_a_look_at_them(tmp_path, recording, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     assert call("--data", "folder", "--data-dir", "robot", "--set", "units_per_metre=1") == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "next: look at data_check/folder-robot/contact_sheet.png, and look up the findings in"
+        "next: look at data_check/folder/contact_sheet.png, and look up the findings in"
         " docs/troubleshooting.md; correct the data or its options, and check it again"
     )
 
@@ -146,8 +146,8 @@ def test_reports_of_two_data_sets_never_share_a_folder(tmp_path, recording, monk
         return report
 
     first, second = look("robot"), look("second/robot")
-    assert first == "data_check/folder-robot/report.md" and second != first
-    assert second.startswith("data_check/folder-robot-")
+    assert first == "data_check/folder/report.md" and second != first
+    assert second == "data_check/folder-robot/report.md"
     held = look(recording, "hold_out=0")
     assert held not in (first, second), "other frames of the same folder"
     # The same frames, however they are asked for, keep their place; and in either order.
@@ -156,13 +156,13 @@ def test_reports_of_two_data_sets_never_share_a_folder(tmp_path, recording, monk
         first,
         first,
     ]
-    shutil.rmtree(tmp_path / "data_check" / "folder-robot")
+    shutil.rmtree(tmp_path / "data_check" / "folder")
     assert look(other) == second
     # A folder of something else is left alone.
-    (tmp_path / "data_check" / "folder-robot").mkdir()
-    (tmp_path / "data_check" / "folder-robot" / "report.json").write_text("[1")
+    (tmp_path / "data_check" / "folder").mkdir()
+    (tmp_path / "data_check" / "folder" / "report.json").write_text("[1")
     assert look("robot").startswith("data_check/folder-robot-")
-    assert (tmp_path / "data_check" / "folder-robot" / "report.json").read_text() == "[1"
+    assert (tmp_path / "data_check" / "folder" / "report.json").read_text() == "[1"
 
 
 def test_the_report_of_another_data_set_is_not_replaced(tmp_path, recording, capsys):

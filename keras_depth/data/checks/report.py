@@ -100,7 +100,8 @@ def find_folder(
 
     Args:
         data, data_dir, options: the data set, see `data.open_reader`.
-        asked: the folder that the user names; None: one named after the data set.
+        asked: the folder that the user names; None: one named after the data set and, where that
+            is taken, its folder.
         parent: the folder of all reports.
 
     Raises:
@@ -114,14 +115,13 @@ def find_folder(
                 f"{asked}: holds the report of other frames; give --output another folder"
             )
         return asked
-    name = "-".join([data, *filter(None, [Path(place or "").name])])
-    plain = parent / re.sub(r"[^\w.=]+", "-", name)
+    named = re.sub(r"[^\w.=]+", "-", "-".join([data, Path(place or "").name])).strip("-")
     digest = hashlib.sha256(own.encode()).hexdigest()
-    distinct = plain.with_name(f"{plain.name}-{digest[:8]}")
-    for folder in (plain, distinct):
+    folders = [parent / name for name in (data, named, f"{named}-{digest[:8]}")]
+    for folder in folders:
         if _stored_frames(folder) == own:
             return folder
-    return distinct if plain.exists() else plain
+    return next((folder for folder in folders if not folder.exists()), folders[-1])
 
 
 def _frames_of(data: str, data_dir: str | None, options: dict[str, Any]) -> str:
