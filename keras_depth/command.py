@@ -19,7 +19,7 @@ import yaml
 
 from keras_depth.environment import choose_backend, ignore_settings_of_other_programs
 from keras_depth.errors import InputError, first_line
-from keras_depth.files import printable
+from keras_depth.files import not_utf8, printable
 from keras_depth.memory import keep_freed_memory
 
 
@@ -51,11 +51,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print(f"error: {error.filename or 'this machine'}: {reason}", file=sys.stderr)
         code = 2
     except UnicodeEncodeError as error:  # a path: all that is printed or written is escaped
-        print(
-            f"error: {error.object}: a name that is not UTF-8, which TensorFlow cannot open; rename"
-            " the file or folder",
-            file=sys.stderr,
-        )
+        print(f"error: {not_utf8(error.object)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

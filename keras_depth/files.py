@@ -79,10 +79,14 @@ def printable(text: str) -> str:
 def check_utf8(path: Path) -> None:
     """Raises InputError if TensorFlow could not open a path, because it is not UTF-8."""
     if printable(str(path)) != str(path):
-        raise InputError(
-            f"{path}: a name that is not UTF-8, which TensorFlow cannot open; rename the file or"
-            " folder"
-        )
+        raise not_utf8(str(path))
+
+
+def not_utf8(path: str) -> InputError:
+    """Returns the error for a path that TensorFlow cannot open."""
+    return InputError(
+        f"{path}: a name that is not UTF-8, which TensorFlow cannot open; rename the file or folder"
+    )
 
 
 def write_figure(figure: Figure, path: str | Path) -> None:
@@ -125,6 +129,12 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def distinct(folder: Path, content: str) -> Path:
+    """Returns the folder beside `folder` for other content of the same name; always the same."""
+    digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
+    return folder.with_name(f"{folder.name}-{digest[:8]}")
 
 
 def sha256(path: Path) -> str:

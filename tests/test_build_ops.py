@@ -96,12 +96,7 @@ NVCC = {
 def test_where_nvcc_fails_the_op_is_built_for_cpus(
     cache, monkeypatch, tmp_path, capsys, script, reason
 ):
-    nvcc = tmp_path / "nvcc"
-    nvcc.write_text(f"#!/bin/sh\n{script}\n")
-    nvcc.chmod(0o755)
-    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
-    monkeypatch.setattr(build_ops, "_compile_op", lambda gcc, folder, *defines: f"{folder}/op.o")
-    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    nvcc = pretend(f"#!/bin/sh\n{script}\n".encode(), monkeypatch, tmp_path)
     assert build_ops.build().read_bytes() == b"CPU kernels"
     printed = capsys.readouterr()
     assert f"warning: {nvcc} failed (" in printed.err and reason in printed.err
@@ -113,13 +108,9 @@ def test_where_nvcc_fails_the_op_is_built_for_cpus(
 @pytest.mark.slow
 @pytest.mark.parametrize("written", ["", "echo junk > $last"], ids=["nothing", "junk"])
 def test_a_library_that_does_not_load_is_not_kept(cache, monkeypatch, tmp_path, capsys, written):
-    nvcc = tmp_path / "nvcc"
     listed = "case $1 in --list-gpu-arch) echo compute_75; exit 0;; esac"
-    nvcc.write_text(f"#!/bin/sh\n{listed}\nfor last; do :; done\n{written}\n")
-    nvcc.chmod(0o755)
-    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
-    monkeypatch.setattr(build_ops, "_compile_op", lambda gcc, folder, *defines: f"{folder}/op.o")
-    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    script = f"#!/bin/sh\n{listed}\nfor last; do :; done\n{written}\n"
+    pretend(script.encode(), monkeypatch, tmp_path)
     assert build_ops.build().read_bytes() == b"CPU kernels"
     assert "interleave.so" in capsys.readouterr().err
 
@@ -130,6 +121,17 @@ def test_a_relative_cache_is_not_taken(monkeypatch, tmp_path):
     assert library_path().parent == tmp_path / ".cache" / "keras_depth"
 
 
+def pretend(nvcc, monkeypatch, folder):
+    """Puts an nvcc of this content in place, and a g++ that takes no time; returns its path."""
+    path = folder / "nvcc"
+    path.write_bytes(nvcc)
+    path.chmod(0o755)
+    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(path))
+    monkeypatch.setattr(build_ops, "_compile_op", lambda gcc, folder, *defines: f"{folder}/op.o")
+    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    return path
+
+
 def compile_at_once(gcc, folder):
     library = f"{folder}/interleave.so"
     with open(library, "wb") as file:
@@ -138,11 +140,7 @@ def compile_at_once(gcc, folder):
 
 
 def test_an_nvcc_that_is_no_program(cache, monkeypatch, tmp_path, capsys):
-    nvcc = tmp_path / "nvcc"
-    nvcc.write_bytes(b"\x7fELF of another processor")
-    nvcc.chmod(0o755)
-    monkeypatch.setattr(build_ops, "_find_nvcc", lambda: str(nvcc))
-    monkeypatch.setattr(build_ops, "_compile", compile_at_once)
+    nvcc = pretend(b"\x7fELF of another processor", monkeypatch, tmp_path)
     build_ops.build()
     assert f"{nvcc}: Exec format error" in capsys.readouterr().err
 

@@ -1,6 +1,5 @@
 """Chooses the folder of a report: reports of different data sets never share one."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from keras_depth.errors import InputError
 from keras_depth.evaluate.frames import Frames
-from keras_depth.files import read_json
+from keras_depth.files import distinct, read_json
 
 REPORT = "report.json"
 
@@ -40,8 +39,7 @@ def choose(
                 f"{folder}: holds the report of other frames ({there}, now {frames.source}); give"
                 " --output another folder"
             )
-        digest = hashlib.sha256(frames.source.encode("utf-8", "surrogateescape")).hexdigest()
-        folder = folder.with_name(f"{folder.name}-{digest[:6]}")
+        folder = distinct(folder, frames.source)
     return folder
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from keras_depth.errors import InputError
-from keras_depth.files import replacing
+from keras_depth.files import printable, replacing
 from keras_depth.predict import containers
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".3gp", ".wmv")
@@ -203,12 +203,8 @@ def _fill(path: Path) -> None:
 
 def _for_opencv(path: Path) -> str:
     """Returns a path as OpenCV takes it, whose process would end at bytes that are not UTF-8."""
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            f"{path}: OpenCV opens no video whose path is not UTF-8; rename it"
-        ) from None
+    if printable(str(path)) != str(path):
+        raise InputError(f"{path}: OpenCV opens no video whose path is not UTF-8; rename it")
     return str(path)
 
 

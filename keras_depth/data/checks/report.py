@@ -1,7 +1,6 @@
 """Reports what a check of a data set found, as Markdown and as JSON."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any
 from keras_depth.data.checks.depth_values import number
 from keras_depth.data.reader import Reader
 from keras_depth.errors import InputError
-from keras_depth.files import write_text
+from keras_depth.files import distinct, write_text
 from keras_depth.markdown import table
 
 _NAMED = 3  # frames or drives that a sentence names
@@ -115,9 +114,8 @@ def find_folder(
                 f"{asked}: holds the report of other frames; give --output another folder"
             )
         return asked
-    named = re.sub(r"[^\w.=]+", "-", "-".join([data, Path(place or "").name])).strip("-")
-    digest = hashlib.sha256(own.encode()).hexdigest()
-    folders = [parent / name for name in (data, named, f"{named}-{digest[:8]}")]
+    name = re.sub(r"[^\w.=]+", "-", "-".join([data, Path(place or "").name])).strip("-")
+    folders = [parent / data, parent / name, distinct(parent / name, own)]
     for folder in folders:
         if _stored_frames(folder) == own:
             return folder
