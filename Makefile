@@ -37,7 +37,7 @@ clean:
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev,litert,onnx,serve,tensorboard,tfds]"
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev,bag,litert,onnx,serve,tensorboard,tfds]"
 	touch $@
 
 # Returns at once where this TensorFlow's library of these sources is there.

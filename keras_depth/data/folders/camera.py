@@ -1,7 +1,7 @@
-"""Reads camera.yaml, the calibration of a stereo rig's rectified pictures.
+"""Reads and writes camera.yaml, the calibration of a recording's rectified pictures.
 
-focal_length: 360.769              # pixels
-baseline: 0.53273                  # metres from the left to the right camera
+focal_length: 360.769              # pixels; [x, y] if they differ
+baseline: 0.53273                  # metres from the left to the right camera; stereo rigs need it
 principal_point: [304.53, 86.658]  # x, y in pixels; may be left out
 size: [188, 621]                   # height, width of these pictures; may be left out
 """
@@ -16,10 +16,12 @@ from keras_depth.command import parse_yaml
 from keras_depth.data.reader import read_bytes
 from keras_depth.data.text_files import decode_text
 from keras_depth.errors import InputError, check_choice, first_line
+from keras_depth.files import write_text
+from keras_depth.geometry import Intrinsics
 from keras_depth.listing import look, named
 
 FILE = "camera.yaml"
-_REQUIRED = {
+_NUMBERS = {
     "focal_length": "the focal length in pixels of the pictures",
     "baseline": "the distance of the two cameras in metres",
 }
@@ -30,22 +32,27 @@ class Camera(NamedTuple):
     """Holds what camera.yaml says.
 
     file: the file, for messages.
-    focal_length: pixels of the pictures as they are stored.
-    baseline: metres.
+    focal_length: (x, y), pixels of the pictures as they are stored.
+    baseline: metres; not a number if the file does not say.
     principal_point: (x, y) in pixels; None if the file does not say.
     size: (height, width) of the pictures; None if the file does not say.
     """
 
     file: Path
-    focal_length: float
-    baseline: float
+    focal_length: tuple[float, float]
+    baseline: float = np.nan
     principal_point: tuple[float, float] | None = None
     size: tuple[float, float] | None = None
 
     @property
     def focal_baseline(self) -> float:
         """The focal length in pixels times the baseline in metres."""
-        return self.focal_length * self.baseline
+        return self.focal_length[0] * self.baseline
+
+    @property
+    def intrinsics(self) -> Intrinsics | None:
+        """The camera in pixels of the stored pictures; None if the principal point is not known."""
+        return self.principal_point and Intrinsics(*self.focal_length, *self.principal_point)
 
     def check_size(self, picture: Path, size: tuple[int, int]) -> None:
         """Raises InputError if a picture of `size`, (height, width), is not this camera's."""
@@ -86,8 +93,12 @@ def find_camera(recording: Path, top: Path) -> Path:
     )
 
 
-def read_camera(file: Path) -> Camera:
+def read_camera(file: Path, stereo: bool = True) -> Camera:
     """Reads a camera.yaml.
+
+    Args:
+        file: its path.
+        stereo: the pictures are stereo pairs, whose baseline must be known.
 
     Raises:
         InputError: it cannot be read, a key is unknown or missing, or a value is no such number.
@@ -99,20 +110,36 @@ def read_camera(file: Path) -> Camera:
     if not isinstance(values, dict):
         raise InputError(f"{file}: is not `key: value` lines; write focal_length and baseline")
     for key in values:
-        check_choice(f"key in {file}", key, (*_REQUIRED, *_PAIRS))
-    for key, meaning in _REQUIRED.items():
+        check_choice(f"key in {file}", key, (*_NUMBERS, *_PAIRS))
+    for key in _NUMBERS if stereo else ("focal_length",):
         if key not in values:
-            raise InputError(f"{file}: lacks {key}, {meaning}; add it")
-        if not _is_positive(values[key]):
-            raise InputError(f"{file}: {key} is {values[key]!r}; give {meaning}, a number above 0")
-    for key, meaning in _PAIRS.items():
-        pair = values.get(key)
-        if key not in values:
-            continue
-        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_positive, pair)):
-            raise InputError(f"{file}: {key} is {pair!r}; give {meaning}, two numbers above 0")
-        values[key] = tuple(pair)
+            raise InputError(f"{file}: lacks {key}, {_NUMBERS[key]}; add it")
+    for key, value in values.items():
+        if key in _PAIRS or (key == "focal_length" and isinstance(value, list)):
+            meaning = _PAIRS.get(key, "[x, y] in pixels")
+            if not isinstance(value, list) or len(value) != 2 or not all(map(_is_positive, value)):
+                raise InputError(f"{file}: {key} is {value!r}; give {meaning}, two numbers above 0")
+            values[key] = tuple(value)
+        elif not _is_positive(value):
+            raise InputError(f"{file}: {key} is {value!r}; give {_NUMBERS[key]}, a number above 0")
+        elif key == "focal_length":
+            values[key] = (value, value)
     return Camera(file, **values)
+
+
+def write_camera(file: Path, intrinsics: Intrinsics, size: tuple[int, int]) -> None:
+    """Writes the camera.yaml of pictures of `size`, (height, width).
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    fx, fy, cx, cy = (float(value) for value in intrinsics)
+    write_text(
+        file,
+        f"focal_length: [{fx!r}, {fy!r}]  # x, y in pixels\n"
+        f"principal_point: [{cx!r}, {cy!r}]  # x, y in pixels\n"
+        f"size: [{size[0]}, {size[1]}]  # height, width\n",
+    )
 
 
 def _is_positive(value: Any) -> bool:

@@ -1,7 +1,8 @@
 import pytest
 
-from keras_depth.data.folders.camera import find_camera, read_camera
+from keras_depth.data.folders.camera import find_camera, read_camera, write_camera
 from keras_depth.errors import InputError
+from keras_depth.geometry import NYU
 
 GOOD = "focal_length: 360.769\nbaseline: 0.53273\n"
 
@@ -20,6 +21,19 @@ def test_what_a_file_says(tmp_path):
     assert read(tmp_path, "focal_length: 7e2\nbaseline: 1\n").focal_baseline == 700
 
 
+def test_one_camera(tmp_path):
+    """Without a second camera no baseline is needed."""
+    file = tmp_path / "camera.yaml"
+    write_camera(file, NYU, (480, 640))
+    camera = read_camera(file, stereo=False)
+    assert camera.intrinsics == NYU and camera.size == (480, 640)
+    with pytest.raises(InputError, match="lacks baseline, the distance of the two cameras"):
+        read_camera(file)
+    file.write_text("focal_length: 500\n")
+    camera = read_camera(file, stereo=False)
+    assert camera.focal_length == (500, 500) and camera.intrinsics is None
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -29,6 +43,10 @@ def test_what_a_file_says(tmp_path):
         ("focal_length: 360\nbaseline: 0", "baseline is 0; give the distance"),
         ("focal_length: -3\nbaseline: 1", "focal_length is -3; give the focal length in pixels"),
         ("focal_length: .nan\nbaseline: 1", "focal_length is nan; give"),
+        (
+            "focal_length: [9]\nbaseline: 1",
+            "focal_length is [9]; give [x, y] in pixels, two numbers",
+        ),
         ("focal_length: true\nbaseline: 1", "focal_length is True; give"),
         (GOOD + "principal_point: 3", "principal_point is 3; give [x, y] in pixels, two numbers"),
         (GOOD + "size: [188, 0]", "size is [188, 0]; give [height, width] in pixels"),
