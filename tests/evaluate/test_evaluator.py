@@ -463,6 +463,7 @@ def test_depth_that_is_no_number_is_refused(tmp_path):
         evaluate(tmp_path, constant(float("nan")))
 
 
+@pytest.mark.slow
 def test_rendered_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
     report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("rooms"))
@@ -474,12 +475,12 @@ def test_rendered_frames_are_called_so(tmp_path):
 
 def test_other_data_has_no_published_row(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / "run")
-    trained = recipes.load("row05_basic_deconv", [f"data.dir={tmp_path}", "size=[48, 64]"])
+    trained = recipes.load("row15_lite_basic_interl_t", [f"data.dir={tmp_path}", "size=[48, 64]"])
     folder.begin(trained)
-    create_model("basic_deconv", (48, 64, 3)).save(folder.model_file)
+    create_model("lite_basic_interl_t", (48, 64, 3)).save(folder.model_file)
     monkeypatch.setattr(recipes, "open_reader", lambda *args, **options: Frames())
     report, _ = evaluator.evaluate_run(folder.path)
-    assert report.published.row == 5
+    assert report.published.row == 15
     options = {"count": 2, "size": [48, 64]}
     report, _ = evaluator.evaluate_run(folder.path, frames.Frames("rooms", options=options))
     assert report.published is None

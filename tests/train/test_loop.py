@@ -202,7 +202,7 @@ AVERAGED = ("optimizer={name: adamw, use_ema: true, ema_momentum: 0.8}", "encode
     ("stop_at", "settings"),
     [
         (3, ()),
-        (6, ()),
+        pytest.param(6, (), marks=pytest.mark.slow),
         pytest.param(23, (), marks=pytest.mark.slow),
         pytest.param(11, ("precision=mixed_float16",), marks=pytest.mark.slow),
         pytest.param(13, AVERAGED, marks=pytest.mark.slow),
