@@ -157,7 +157,11 @@ def writing_like(bag: Bag, output: Path) -> Iterator[BagWriter]:
         if mode and not alone:
             compression = rosbag2.CompressionMode[mode.upper()]
             writer.set_compression(compression, rosbag2.CompressionFormat.ZSTD)
-        yield BagWriter(stack.enter_context(writer), bag)
+        stack.enter_context(writer)
+        if database := getattr(writer.storage, "conn", None):  # SQLite's
+            # Waiting for the disk would take as long as the rest; a bag that is lost is a partial.
+            database.execute("PRAGMA synchronous = OFF")
+        yield BagWriter(writer, bag)
         stack.close()
         if alone:
             os.rename(folder / f"{folder.name}{output.suffix}", partial)
