@@ -269,6 +269,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     reason = first_line(error).rstrip(".")
     if path.suffix == ".bag" and "ndex" in reason:
         return _not_closed(path)
+    if "Profile is not" in reason:
+        return InputError(f"{path}: an mcap file of another kind than ROS 2's; give a ROS 2 bag")
     if "ompression format" in reason:
         return InputError(f"{path}: {reason}; decompress it with `ros2 bag convert`")
     return InputError(

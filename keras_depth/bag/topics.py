@@ -93,8 +93,7 @@ def find_camera_info(bag: Bag, pictures: str) -> str | None:
     if len(found) == 1:
         say = f"no {own}; {found[0]} is taken, the only CameraInfo in it"
     else:
-        say = f"no {own}, so the depth of {pictures} gets no CameraInfo; tools that make points or"
-        say += " a map of it need one"
+        say = f"no {own}, so the camera of {pictures} is not known; points and maps need it"
     print(f"warning: {bag.name}: {say}", file=sys.stderr)
     return found[0] if len(found) == 1 else None
 

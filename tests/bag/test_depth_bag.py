@@ -258,8 +258,8 @@ def test_without_camera_info(run):
     code, _, err = run("in", "out")
     assert code == 0
     assert err == (
-        "warning: in: no /front/camera_info, so the depth of /front/image_raw gets no CameraInfo;"
-        " tools that make points or a map of it need one\n"
+        "warning: in: no /front/camera_info, so the camera of /front/image_raw is not known; points"
+        " and maps need it\n"
     )
     assert {each[0] for each in read("out")} == {"/front/image_raw", "/front/depth/image"}
 

@@ -44,7 +44,7 @@ class Camera:
 
     def pixels(self, index, size=SIZE):
         """A ramp, which each index makes lighter."""
-        ramp = np.linspace(20, 120, size[1], dtype=np.uint8) + np.uint8(20 * index)
+        ramp = np.linspace(20, 120, size[1], dtype=np.uint8) + np.uint8(20 * (index % 6))
         return np.repeat(np.tile(ramp, (size[0], 1))[..., None], 3, axis=2)
 
     def image(self, time, pixels, encoding="rgb8", topic="image_raw", frame=None, step=None):
