@@ -199,6 +199,8 @@ def test_messages_that_do_not_fit(run, bags, case):
     [
         (["in", "in_sqlite3"], "in_sqlite3: exists already and is not overwritten; give another"),
         (["in", "in/out"], "in/out: in in, which is the input; give another folder"),
+        (["in_sqlite3", "out#1"], "out#1: SQLite takes no path with ?, # or %; give another name"),
+        (["in", os.fsdecode(b"out\xff")], "a bag's own name is UTF-8; give such a name"),
         (["in.bag", "out"], "out: a ROS 1 bag is one file; give a name that ends in .bag"),
         (["in", "out.bag"], "out.bag: in is a ROS 2 bag of mcap; give the name of a folder, or"),
         (
