@@ -68,7 +68,9 @@ def write_bag(bag: Bag, arguments: argparse.Namespace) -> None:
             progress=bar.update,
         )
     print(f"{arguments.output}: {chosen.depth} ({arguments.encoding}): {summary}")
-    command.suggest("map", arguments.run, arguments.output)
+    if chosen.info:  # a map needs the camera
+        topic = ("--topic", chosen.pictures) if arguments.topic else ()
+        command.suggest("map", arguments.run, arguments.output, *topic)
 
 
 def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # it comes with an extra
     from rosbags.interfaces import Connection, Qos
 
 _ENDINGS = {"mcap": ".mcap", "sqlite3": ".db3"}  # of ROS 2's storages
-_METADATA_VERSION: Literal[8] = 8  # of ROS 2 Iron, which later ones read; 9 is Jazzy's
+# Of ROS 2 Iron. Humble cannot read Jazzy's 9, which writes QoS profiles in another way.
+_METADATA_VERSION: Literal[8] = 8
 _NOT_IN_URI = "?#%"  # rosbags opens a database by its path as it is
 # Of a type whose definition the bag lacks, as in bags of Humble and before.
 _UNKNOWN_HASH = f"RIHS01_{64 * '0'}"
