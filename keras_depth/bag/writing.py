@@ -29,15 +29,17 @@ def check_output(bag: Bag, output: Path) -> None:
     """Raises InputError unless `output` can become a bag of the format of `bag`."""
     if printable(str(output)) != str(output):
         raise InputError(f"{output}: a bag's own name is UTF-8; give such a name")
-    if bag.ros == 1 and output.suffix != ".bag":
-        raise InputError(f"{output}: a ROS 1 bag is one file; give a name that ends in .bag")
-    others = {".bag", *_ENDINGS.values()} - {_ENDINGS[storage := _storage(bag)]}
-    if bag.ros == 2 and output.suffix in others:
+    if bag.ros == 1:
+        if output.suffix != ".bag":
+            raise InputError(f"{output}: a ROS 1 bag is one file; give a name that ends in .bag")
+        return
+    storage = _storage(bag)
+    if output.suffix in {".bag", *_ENDINGS.values()} - {_ENDINGS[storage]}:
         raise InputError(
             f"{output}: {bag.name} is a ROS 2 bag of {storage}; give the name of a folder, or one"
             f" that ends in {_ENDINGS[storage]}"
         )
-    if bag.ros == 2 and storage == "sqlite3" and set(_NOT_IN_URI) & set(str(output)):
+    if storage == "sqlite3" and set(_NOT_IN_URI) & set(str(output)):
         raise InputError(f"{output}: SQLite takes no path with ?, # or %; give another name")
 
 

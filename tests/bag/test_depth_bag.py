@@ -197,8 +197,9 @@ def test_the_parts_of_a_split_bag(run):
     )
 
 
-@pytest.mark.parametrize("mode", ["file", "message"])
+@pytest.mark.parametrize("mode", ["file", "message", "storage"])
 def test_a_compressed_bag_stays_so(run, mode):
+    """But for the chunks within an mcap file."""
     write_bag(Path("plain"), walk(Camera()), "mcap")
     with rosbag2.Reader("plain") as reader:
         writer = rosbag2.Writer("in", version=8, storage_plugin=rosbag2.StoragePlugin.MCAP)
@@ -215,8 +216,23 @@ def test_a_compressed_bag_stays_so(run, mode):
                 writer.write(topics[each.topic], time, raw)
     assert run("in", "out")[0] == 0
     with rosbag2.Reader("out") as reader:
-        assert reader.compression_mode == mode
+        assert reader.compression_mode == ("" if mode == "storage" else mode)
         assert sum("/depth/" in each.topic for each, _, _ in reader.messages()) == 6
+
+
+@pytest.mark.parametrize("form", rosbag1.Writer.CompressionFormat)
+def test_a_compressed_bag_of_ros_1(run, form):
+    camera = Camera("noetic")
+    writer = rosbag1.Writer("in.bag")
+    writer.set_compression(form)
+    with writer:
+        topic = writer.add_connection("/front/image_raw", IMAGE, typestore=STORES["noetic"])
+        for each in walk(camera)[::2]:
+            raw = STORES["noetic"].serialize_ros1(each.message, IMAGE)
+            writer.write(topic, each.time, raw)
+    assert run("in.bag", "out.bag")[0] == 0
+    after = raw_messages("out.bag")
+    assert [each for each in after if each[0] == "/front/image_raw"] == raw_messages("in.bag")
 
 
 def test_types_without_a_definition(run):

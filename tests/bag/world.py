@@ -10,7 +10,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from keras_depth.bag import __main__ as bag_command
 from tests.helpers.commands import call
-from tests.helpers.write_bag import STORES, Stored
+from tests.helpers.write_bag import STORES, Stored, write_bag
 
 IMAGE, COMPRESSED, INFO = (
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
@@ -96,3 +96,23 @@ def read(path: Path):
 
 def run(*arguments):
     return call(bag_command, arguments)
+
+
+def write_walks(folder: Path, pictures: list[np.ndarray], depths: list[np.ndarray]) -> None:
+    """Writes walk/ (ROS 2) and walk.bag (ROS 1): a camera, and depth as it sees it.
+
+    Args:
+        folder: where to.
+        pictures: uint8 RGB (H, W, 3).
+        depths: metres (H, W).
+    """
+    for name, storage, camera in (
+        ("walk", "mcap", Camera()),
+        ("walk.bag", "bag", Camera("noetic")),
+    ):
+        messages = []
+        for index, (picture, depth) in enumerate(zip(pictures, depths, strict=True)):
+            time = START + index * 100_000_000
+            info = camera.info(time, picture.shape[:2])
+            messages += [camera.image(time, picture), info, camera.depth(time, depth)]
+        write_bag(folder / name, messages, storage)
