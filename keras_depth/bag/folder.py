@@ -86,10 +86,12 @@ def _frames(
 ) -> Iterator[tuple[frames.Stamped, np.ndarray, np.ndarray, float]]:
     """Yields pictures as stored, decoded, and with their depth and the seconds it took."""
     if isinstance(depth, str):
-        for frame, recorded in frames.pairs(bag, topic, depth):
-            picture = frames.decode_picture(bag, frame.message, frame.parsed)
+        for count, (frame, recorded) in enumerate(frames.pairs(bag, topic, depth)):
             start = time.perf_counter()
-            yield frame, picture, frames.decode_depth(bag, recorded), time.perf_counter() - start
+            with frames.saying_where(count):
+                picture = frames.decode_picture(bag, frame.message, frame.parsed)
+                metres = frames.decode_depth(bag, recorded)
+            yield frame, picture, metres, time.perf_counter() - start
         return
     for count, frame in enumerate(frames.stamped(bag, topic)):
         with frames.saying_where(count):

@@ -148,19 +148,25 @@ def compressed_depth(camera, encoding, form="png"):
     a, b = 100.0 * 101, 1.0
     stored = np.rint(1000 * depth if encoding == "16UC1" else a / depth + b).astype(np.uint16)
     content = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", stored)[1].tobytes()
+    if form == "plain":
+        content = content[12:]
     if form == "rvl":
         content = content[:12] + bytes(40)
     kind = "sensor_msgs/msg/CompressedImage"
     message = camera.types[kind](
-        camera.header(START), f"{encoding}; compressedDepth {form}", np.frombuffer(content, "u1")
+        camera.header(START),
+        f"{encoding}; png compressed" if form == "plain" else f"{encoding}; compressedDepth {form}",
+        np.frombuffer(content, "u1"),
     )
     return depth, Stored("/front/aligned/image_raw/compressedDepth", kind, START, message)
 
 
-@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
-def test_compressed_depth(encoding):
+@pytest.mark.parametrize(
+    ("encoding", "form"), [("16UC1", "png"), ("32FC1", "png"), ("16UC1", "plain")]
+)
+def test_compressed_depth(encoding, form):
     camera = Camera()
-    depth, message = compressed_depth(camera, encoding)
+    depth, message = compressed_depth(camera, encoding, form)
     write_bag(Path("in"), [*walk(camera, 1), message])
     with open_bag("in") as bag:
         [(seconds, picture, found)] = frames.pictures_with_depth(bag)
