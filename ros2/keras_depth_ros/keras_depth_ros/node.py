@@ -236,7 +236,7 @@ def main() -> int:
         node = DepthNode()
         if node.get_parameter("autostart").value and not node.start():
             return 1
-        rclpy.spin(node)
+        _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ParameterException as error:
@@ -247,6 +247,14 @@ def main() -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(node: DepthNode) -> None:
+    while rclpy.ok():
+        try:
+            rclpy.spin(node)
+        except RuntimeError as error:  # rcl's, of a transition that is none of the node's state
+            node.get_logger().error(str(error))
 
 
 if __name__ == "__main__":

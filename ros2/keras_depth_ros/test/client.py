@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 WAIT = 20.0  # seconds for what must come
-QUIET = 0.4  # seconds for what must not
+QUIET = 0.25  # seconds for what must not
 K = [26.0, 0, 16, 0, 26, 12, 0, 0, 1]  # of pictures of 24x32
 P = [26.0, 0, 16, -2, 0, 26, 12, 0, 0, 0, 1, 0]
 
@@ -147,18 +147,21 @@ class Client:
         info = self.spin(lambda: self.infos, QUIET if camera is None else seconds)
         return depth and depth[-1], info and info[-1]
 
-    def call(self, kind, service, **fields):
-        """Calls a service of the node; returns the answer."""
+    def send(self, kind, service, **fields):
+        """Calls a service of the node; returns the answer to come."""
         caller = self.node.create_client(kind, service)
         assert caller.wait_for_service(WAIT), service
-        future = caller.call_async(kind.Request(**fields))
+        return caller.call_async(kind.Request(**fields))
+
+    def call(self, kind, service, **fields):
+        """Calls a service of the node; returns the answer."""
+        future = self.send(kind, service, **fields)
         assert self.spin(future.done), f"{service}: no answer"
-        self.node.destroy_client(caller)
         return future.result()
 
-    def change(self, label="", number=0):
+    def change(self, label):
         """Asks the node for a transition; tells whether it succeeded."""
-        transition = Transition(label=label, id=number)
+        transition = Transition(label=label)
         return self.call(ChangeState, "depth/change_state", transition=transition).success
 
     def state(self):
