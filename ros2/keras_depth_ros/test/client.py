@@ -150,7 +150,7 @@ class Client:
     def send(self, kind, service, **fields):
         """Calls a service of the node; returns the answer to come."""
         caller = self.node.create_client(kind, service)
-        assert caller.wait_for_service(WAIT), service
+        assert self.spin(caller.service_is_ready), service
         return caller.call_async(kind.Request(**fields))
 
     def call(self, kind, service, **fields):
