@@ -89,23 +89,30 @@ class Client:
         image, camera_info, depth: topics; of `depth`, `NAME/image` and `NAME/camera_info`.
         kind: of the pictures' messages.
         qos: of both sides; reliable by default.
+        listens: to depth.
 
     Attributes:
         depths, infos: what was received.
     """
 
     def __init__(
-        self, image="image", camera_info="camera_info", depth="depth", kind=Image, qos=None
+        self,
+        image="image",
+        camera_info="camera_info",
+        depth="depth",
+        kind=Image,
+        qos=None,
+        listens=True,
     ):
         qos = qos or QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
         self.node = rclpy.create_node("client")
         self.depths, self.infos = [], []
-        self.listeners = [
-            self.node.create_subscription(Image, f"{depth}/image", self.depths.append, qos),
-            self.node.create_subscription(
-                CameraInfo, f"{depth}/camera_info", self.infos.append, qos
-            ),
-        ]
+        listen, self.listeners = self.node.create_subscription, []
+        if listens:
+            self.listeners = [
+                listen(Image, f"{depth}/image", self.depths.append, qos),
+                listen(CameraInfo, f"{depth}/camera_info", self.infos.append, qos),
+            ]
         self.image = self.node.create_publisher(kind, image, qos)
         self.camera = self.node.create_publisher(CameraInfo, camera_info, qos)
 

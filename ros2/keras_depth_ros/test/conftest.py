@@ -35,20 +35,11 @@ def model(tmp_path_factory):
     return dummy_network.write(tmp_path_factory.mktemp("networks") / "dummy" / "1").parent
 
 
-@pytest.fixture
-def client():
+@pytest.fixture(scope="module")
+def client(ros):
     """A camera and a listener, on the topics' usual names."""
     from client import Client
 
     client = Client()
     yield client
     client.close()
-
-
-@pytest.fixture(scope="module")
-def shared(model):
-    """A node with the defaults, for the tests that leave it as it is."""
-    from client import running
-
-    with running("-p", f"model:={model}") as node:
-        yield node

@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
-from client import QUIET, Client, camera, metres, picture
+from client import QUIET, Client, camera, metres, picture, running
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import RegionOfInterest
 
 
-def test_depth_of_a_picture(shared, client):
+@pytest.fixture(scope="module")
+def node(model):
+    """A node with the defaults, which no test changes for good."""
+    with running("-p", f"model:={model}") as node:
+        yield node
+
+
+def test_depth_of_a_picture(node, client):
     pixels = np.full((24, 32, 3), 7, np.uint8)
     pixels[:2] = 0  # no depth
     depth, info = client.ask(picture(pixels), camera())
@@ -33,33 +40,33 @@ CAMERAS = {
 
 
 @pytest.mark.parametrize("what", CAMERAS)
-def test_a_camera_that_does_not_fit(shared, client, what):
+def test_a_camera_that_does_not_fit(node, client, what):
     info, message = CAMERAS[what]
     client.meet()
     client.camera.publish(info)
     client.spin(lambda: False, 0.1)
     depth, info = client.ask(picture())
     assert (metres(depth) == 7).all() and info is None
-    assert [line for line in shared.errors() if message in line]
+    assert [line for line in node.errors() if message in line]
 
 
-def test_a_camera_that_is_not_calibrated(shared, client):
+def test_a_camera_that_is_not_calibrated(node, client):
     depth, info = client.ask(picture(), camera(k=[0.0] * 9, p=[0.0] * 12))
     assert depth and not np.any(info.k) and not np.any(info.p)
-    assert "/camera_info: the camera is not calibrated (K is zeros); so is depth" in shared.errors()
+    assert "/camera_info: the camera is not calibrated (K is zeros); so is depth" in node.errors()
 
 
-def test_pictures_that_cannot_be_used(shared, client):
+def test_pictures_that_cannot_be_used(node, client):
     """Are reported once, not thirty times a second; and the node lives on."""
     client.meet()
     for _ in range(3):
         assert client.ask(picture(encoding="16UC3"), seconds=QUIET) == (None, None)
-    assert sum("encoding '16UC3' cannot be used" in line for line in shared.errors()) == 1
+    assert sum("encoding '16UC3' cannot be used" in line for line in node.errors()) == 1
     assert (metres(client.ask(picture())[0]) == 7).all()
 
 
 @pytest.mark.parametrize("reliability", [ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
-def test_every_publisher_and_every_listener(shared, reliability):
+def test_every_publisher_and_every_listener(node, reliability):
     client = Client(qos=QoSProfile(depth=1, reliability=reliability))
     try:
         assert client.ask(picture(), camera())[0]
@@ -72,7 +79,7 @@ def test_every_publisher_and_every_listener(shared, reliability):
         client.close()
 
 
-def test_parameters(shared, client):
+def test_parameters(node, client):
     names = ["model", "encoding", "full_size", "max_depth", "compressed", "lazy", "autostart"]
     described = client.describe(*names)
     assert all(each.description for each in described)
