@@ -196,11 +196,12 @@ def picture(value=7, size=(24, 32), encoding="rgb8", second=5):
 
 
 def compressed(value=7, size=(24, 32)):
-    """Returns a picture of one gray value as JPEG."""
+    """Returns a picture of one gray value, or of the given pixels, as JPEG."""
     import cv2
 
+    pixels = np.full((*size, 3), value, np.uint8) if np.ndim(value) == 0 else value
     message = CompressedImage(format="rgb8; jpeg compressed bgr8")
-    message.data = cv2.imencode(".jpg", np.full((*size, 3), value, np.uint8))[1].tobytes()
+    message.data = cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes()
     message.header.frame_id = "camera_optical"
     return message
 
