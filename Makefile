@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+ROS := .venv-ros
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow notebooks lint clean op
+.PHONY: train test test-slow test-ros ros notebooks lint clean op
 # Backwards: the longest are in tests/train, and none should be left over at the end.
 SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort -r)
 
@@ -25,6 +26,15 @@ test-slow: op
 slow/%: op
 	$(RUN) -m pytest -m slow $*
 
+# The ROS 2 node, for real, where there are wheels of ROS 2; it says so where there are none.
+test-ros: ros
+	test ! -e $(ROS)/installed || ros2/test.sh $(ROS)
+
+ros: $(ROS)/installed
+
+$(ROS)/installed: ros2/requirements.txt
+	ros2/make_venv.sh $(PYTHON) $(ROS)
+
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -32,7 +42,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(ROS) build *.egg-info
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'

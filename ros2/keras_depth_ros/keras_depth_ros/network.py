@@ -1,0 +1,190 @@
+"""An exported depth network: found, checked, and run by ONNX Runtime or by TensorRT."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import cv2
+import numpy as np
+
+from keras_depth_ros import engine
+
+DETAILS = "export.json"
+ONNX, ENGINE = "model.onnx", "model.engine"
+PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+class Network:
+    """Computes depth in metres by a network that `keras-depth export` wrote.
+
+    `model.engine`, which trtexec wrote on this board, runs where TensorRT's Python is installed;
+    otherwise `model.onnx` does.
+
+    Args:
+        path: the folder with `export.json`, or with its versions: the highest number counts.
+
+    Attributes:
+        name: the network's.
+        input_size: (height, width) of the pictures it computes.
+        runtime: what runs it, for people.
+
+    Raises:
+        ValueError: there is none, it is damaged, or nothing here runs it.
+    """
+
+    def __init__(self, path: str):
+        folder = find(path)
+        details = read_details(folder)
+        picture = details["input"]
+        self.name: str = details["name"]
+        batch, *shape = picture["shape"]
+        self._batch = batch or 1
+        self._channels_first = picture["layout"] == "NCHW"
+        self.input_size = (shape[1], shape[2]) if self._channels_first else (shape[0], shape[1])
+        self._float = picture["dtype"] == "float32"
+        if (folder / ENGINE).is_file() and engine.available():
+            self._run, self.runtime = engine.load(folder / ENGINE, details, self._batch)
+        else:
+            check_sha256(folder / ONNX, details)
+            self._run, self.runtime = _load_onnx(folder / ONNX)
+        self(np.zeros((*self.input_size, 3), np.uint8))  # the first call is slow, and shows faults
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+        """Computes depth.
+
+        Args:
+            rgb: uint8 (H, W, 3) of any size.
+
+        Returns:
+            float32 (h, w) of the network's size, metres, 0 = none.
+
+        Raises:
+            ValueError: the runtime fails.
+        """
+        pixels = resize(rgb, self.input_size)
+        if self._float:
+            pixels = pixels.astype(np.float32) / np.float32(255)
+        if self._channels_first:
+            pixels = pixels.transpose(2, 0, 1)
+        images = np.ascontiguousarray(np.broadcast_to(pixels, (self._batch, *pixels.shape)))
+        try:
+            return np.asarray(self._run(images)[0, :, :, 0], np.float32)
+        except Exception as error:  # onnxruntime's own classes have nothing else in common
+            raise ValueError(
+                f"{self.name}: {self.runtime} cannot compute it ({_first_line(error)})"
+            ) from error
+
+
+def find(path: str) -> Path:
+    """Returns the folder that holds `export.json`: `path`, or its highest version.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not path:
+        raise ValueError("no network; set the parameter model to a folder of keras-depth export")
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder; give that of keras-depth export --format onnx")
+    if (folder / DETAILS).is_file():
+        return folder
+    versions = [child for child in folder.iterdir() if child.name.isdecimal()]
+    complete = [child for child in versions if (child / DETAILS).is_file()]
+    if not complete:
+        raise ValueError(
+            f"{folder}: no {DETAILS} in it or in a version of it, such as {folder.name}/1; give"
+            " OUTPUT/NAME of keras-depth export --format onnx --output OUTPUT"
+        )
+    return max(complete, key=lambda child: int(child.name))
+
+
+def read_details(folder: Path) -> dict[str, Any]:
+    """Returns what `export.json` says of the network.
+
+    Raises:
+        ValueError: it cannot be read, is damaged, or is of another format.
+    """
+    file = folder / DETAILS
+    try:
+        details = json.loads(file.read_text(encoding="utf-8"))
+        kind, picture = details["format"], details["input"]
+        details["name"], details["output"]["shape"], picture["dtype"], picture["layout"]
+        complete = len(picture["shape"]) == 4
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: damaged; copy the exported folder again") from error
+    if kind not in ("onnx", "tensorrt"):
+        raise ValueError(f"{file}: a network exported as {kind}; export it with --format onnx")
+    if not complete:
+        raise ValueError(f"{file}: damaged; copy the exported folder again")
+    return details
+
+
+def check_sha256(file: Path, details: dict[str, Any]) -> None:
+    """Raises ValueError unless a file is the one that `export.json` describes."""
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; copy the exported folder again")
+    try:
+        wanted = details["files"][file.name]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file.parent / DETAILS}: no SHA-256 of {file.name}; export the network again"
+        ) from error
+    if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+        raise ValueError(
+            f"{file}: not the file that was exported (its SHA-256 differs); copy the exported"
+            " folder again"
+        )
+
+
+def _load_onnx(file: Path) -> tuple[Run, str]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            "onnxruntime is not installed; run: python3 -m pip install onnxruntime (README.md of this"
+            " package says more)"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    # TensorRT's provider takes minutes to build an engine: once, kept beside the network.
+    cache = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(file.parent)}
+    here = onnxruntime.get_available_providers()
+    providers = [name for name in PROVIDERS if name in here]
+    settings = [cache if name.startswith("Tensorrt") else {} for name in providers]
+    try:
+        session = onnxruntime.InferenceSession(
+            str(file), options, providers=providers, provider_options=settings
+        )
+    except Exception as error:  # see `Network.__call__`
+        raise ValueError(f"{file}: onnxruntime cannot load it ({_first_line(error)})") from error
+    used = session.get_providers()[0]  # a provider whose libraries do not load is left out
+    runtime = f"ONNX Runtime {onnxruntime.__version__}, {used}"
+    return lambda images: session.run(["depth"], {"image": images})[0], runtime
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a picture as in training: along each side, area where it shrinks, else bilinear.
+
+    Args:
+        image: (H, W, 3).
+        size: (height, width) of the result.
+    """
+    (height, width), (old_height, old_width) = size, image.shape[:2]
+    if (height - old_height) * (width - old_width) < 0:  # OpenCV has one rule for both sides
+        return resize(resize(image, (height, old_width)), size)
+    if (height, width) == (old_height, old_width):
+        return image
+    shrinks = height < old_height or width < old_width
+    rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=rule)

@@ -1,0 +1,212 @@
+"""An exported network as the ROS 2 package runs it: found, checked, and with the suite's depth."""
+
+import ctypes
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="the extra onnx is not installed")
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+import dummy_network
+from keras_depth_ros import engine
+from keras_depth_ros.network import PROVIDERS, Network, resize
+
+from keras_depth import images
+from keras_depth.predict.estimator import DepthEstimator
+
+RNG = np.random.default_rng(0)
+PICTURE = RNG.integers(0, 256, (48, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", [(24, 32), (48, 64), (96, 128), (20, 90), (90, 20), (48, 32)])
+def test_pictures_are_resized_as_in_training(size):
+    assert np.array_equal(resize(PICTURE, size), images.resize(PICTURE, size))
+
+
+@pytest.mark.parametrize("batch", [None, 1, 3])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_depth_is_the_suites(tmp_path, dtype, layout, batch):
+    folder = dummy_network.write(tmp_path, (12, 16), dtype, layout, batch)
+    depth = Network(str(folder))(PICTURE)
+    assert depth.dtype == np.float32 and depth.shape == (12, 16)
+    expected = DepthEstimator.load(folder)(PICTURE, resize=False)
+    np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+
+def test_the_highest_version_runs(tmp_path, monkeypatch):
+    for number, size in ((9, (12, 16)), (10, (6, 8))):
+        dummy_network.write(tmp_path / "net" / str(number), size)
+    (tmp_path / "net" / "11").mkdir()  # an export that was stopped
+    network = Network(str(tmp_path / "net"))
+    assert network.input_size == (6, 8) and network.name == "dummy"
+    assert network.runtime.startswith("ONNX Runtime ")
+    assert network.runtime.split(", ")[1] in PROVIDERS
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Network("~/net/9").input_size == (12, 16)
+
+
+def remove(folder, name):
+    (folder / name).unlink()
+
+
+def edit(folder, **changes):
+    details = json.loads((folder / "export.json").read_text())
+    (folder / "export.json").write_text(json.dumps({**details, **changes}))
+
+
+BROKEN = {
+    "no export.json": (
+        lambda folder: remove(folder, "export.json"),
+        "net: no export.json in it or in a version of it, such as net/1; give OUTPUT/NAME of",
+    ),
+    "not JSON": (
+        lambda folder: (folder / "export.json").write_text("{"),
+        "export.json: damaged; copy the exported folder again",
+    ),
+    "not of ours": (
+        lambda folder: (folder / "export.json").write_text("[1]"),
+        "export.json: damaged; copy the exported folder again",
+    ),
+    "no input": (
+        lambda folder: edit(folder, input={"shape": [1, 2]}),
+        "export.json: damaged; copy the exported folder again",
+    ),
+    "another format": (
+        lambda folder: edit(folder, format="saved_model"),
+        "export.json: a network exported as saved_model; export it with --format onnx",
+    ),
+    "no checksum": (
+        lambda folder: edit(folder, files={}),
+        "export.json: no SHA-256 of model.onnx; export the network again",
+    ),
+    "no model": (
+        lambda folder: remove(folder, "model.onnx"),
+        "model.onnx: no such file; copy the exported folder again",
+    ),
+    "another model": (
+        lambda folder: (folder / "model.onnx").write_bytes(b"cut"),
+        "model.onnx: not the file that was exported (its SHA-256 differs); copy the exported",
+    ),
+    "no ONNX": (
+        lambda folder: no_onnx(folder),
+        "model.onnx: onnxruntime cannot load it (",
+    ),
+    "another shape": (
+        lambda folder: edit(
+            folder, input={"shape": [None, 5, 5, 3], "dtype": "uint8", "layout": "NHWC"}
+        ),
+        "dummy: ONNX Runtime ",
+    ),
+}
+
+
+def no_onnx(folder):
+    import hashlib
+
+    (folder / "model.onnx").write_bytes(b"no network")
+    edit(folder, files={"model.onnx": {"sha256": hashlib.sha256(b"no network").hexdigest()}})
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_networks_that_cannot_run(tmp_path, what):
+    damage, sentence = BROKEN[what]
+    folder = dummy_network.write(tmp_path / "net")
+    damage(folder)
+    with pytest.raises(ValueError) as raised:
+        Network(str(folder))
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path, sentence",
+    [
+        ("", "no network; set the parameter model to a folder of keras-depth export"),
+        ("nowhere", "nowhere: no such folder; give that of keras-depth export --format onnx"),
+        ("file", "file: no such folder; give that of keras-depth export --format onnx"),
+    ],
+)
+def test_no_network(tmp_path, monkeypatch, path, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=sentence):
+        Network(path)
+
+
+def test_no_onnxruntime(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match="run: python3 -m pip install onnxruntime"):
+        Network(str(dummy_network.write(tmp_path)))
+
+
+class StandIn:
+    """TensorRT and libcudart for `engine.py`: names and calls are theirs, the memory the CPU's."""
+
+    Logger = type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None})
+    __version__, __spec__ = "10.3.0", object()
+
+    def __init__(self, old):
+        self.blocks, self.old = [], old
+
+    def Runtime(self, logger):
+        return SimpleNamespace(deserialize_cuda_engine=self.load)
+
+    def load(self, content):
+        if content != b"engine":
+            return None
+        names = ["image", "depth"]
+        self.context = SimpleNamespace(execute_v2=self.execute)
+        loaded = SimpleNamespace(create_execution_context=lambda: self.context)
+        if self.old:
+            loaded.num_bindings, loaded.get_binding_name = 2, names.__getitem__
+        else:
+            loaded.num_io_tensors, loaded.get_tensor_name = 2, names.__getitem__
+        return loaded
+
+    def execute(self, places):
+        image, depth = (self.view(place) for place in places)
+        depth[:] = image.reshape(-1, 3).mean(axis=1)
+        return True
+
+    def view(self, place):
+        (block,) = [block for block in self.blocks if ctypes.addressof(block) == place]
+        return np.frombuffer(block, np.float32)
+
+    def cudaMalloc(self, place, size):
+        self.blocks.append(ctypes.create_string_buffer(size.value))
+        place._obj.value = ctypes.addressof(self.blocks[-1])
+        return 0
+
+    def cudaMemcpy(self, to, source, size, kind):
+        ctypes.memmove(to, source, size.value)
+        return 0 if kind in (1, 2) else 1
+
+    def cudaFree(self, place):
+        return 0
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_an_engine(tmp_path, monkeypatch, old):
+    """By a stand-in: there is no TensorRT here."""
+    stand_in = StandIn(old)
+    monkeypatch.setitem(sys.modules, "tensorrt", stand_in)
+    monkeypatch.setattr(engine.ctypes, "CDLL", lambda name: stand_in)
+    folder = dummy_network.write(tmp_path, dtype="float32", batch=1)
+    (folder / "model.engine").write_bytes(b"engine")
+    network = Network(str(folder))
+    assert network.runtime == "TensorRT 10.3.0, model.engine"
+    remove(folder, "model.engine")
+    np.testing.assert_allclose(network(PICTURE), Network(str(folder))(PICTURE), rtol=1e-5)
+    (folder / "model.engine").write_bytes(b"another GPU's")
+    with pytest.raises(ValueError, match="TensorRT 10.3.0 cannot load it; build it again on this"):
+        Network(str(folder))
+
+
+def test_an_engine_without_tensorrt(tmp_path):
+    folder = dummy_network.write(tmp_path)
+    (folder / "model.engine").write_bytes(b"engine")
+    assert Network(str(folder)).runtime.startswith("ONNX Runtime")

@@ -1,0 +1,105 @@
+"""The ROS 2 package's files agree with each other; none of them needs ROS to be read."""
+
+import ast
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+import keras_depth
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "ros2" / "keras_depth_ros"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LAUNCH = sorted(PACKAGE.glob("launch/*.launch.xml"))
+XML = ElementTree.parse(PACKAGE / "package.xml").getroot()
+
+
+def parameters():
+    """Returns the node's parameters and their defaults, as its source says them."""
+    tree = ast.parse((PACKAGE / "keras_depth_ros/node.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PARAMETERS":
+            return {name: first for name, (first, *_) in ast.literal_eval(node.value).items()}
+    raise AssertionError("node.py has no PARAMETERS")
+
+
+def setup_arguments():
+    tree = ast.parse((PACKAGE / "setup.py").read_text())
+    (call,) = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
+    ]
+    return {each.arg: each.value for each in call.keywords}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_python_of_jetpack_5(path):
+    ast.parse(path.read_text(), feature_version=(3, 8))
+
+
+def imported(path):
+    """Returns the packages that a source imports, without Python's own."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_dependencies():
+    known = {"numpy": "python3-numpy", "cv2": "python3-opencv"}
+    # pip installs onnxruntime, and a JetPack has TensorRT: neither has a rosdep key.
+    beside = {"keras_depth_ros", "onnxruntime", "tensorrt"}
+    sources = PACKAGE.glob("keras_depth_ros/*.py")
+    needed = set().union(*(imported(path) for path in sources)) - beside
+    depends = {each.text for each in XML.iter("exec_depend")}
+    assert {known.get(name, name) for name in needed} == depends - {"launch_ros", "launch_xml"}
+    assert not [path for path in SOURCES if "keras_depth" in imported(path)]
+
+
+def test_one_name_and_one_version():
+    arguments = setup_arguments()
+    assert XML.findtext("name") == PACKAGE.name
+    assert (PACKAGE / "resource" / PACKAGE.name).is_file()
+    assert XML.findtext("version") == ast.literal_eval(arguments["version"])
+    assert XML.findtext("version") == keras_depth.__version__
+    assert XML.findtext("license") == ast.literal_eval(arguments["license"]) == "Apache-2.0"
+    assert (PACKAGE / "LICENSE").read_text() == (REPOSITORY / "LICENSE").read_text()
+
+
+def test_the_file_of_parameters():
+    content = yaml.safe_load((PACKAGE / "config/depth.yaml").read_text())
+    assert content == {"/**": {"ros__parameters": parameters()}}
+
+
+def executables():
+    points = ast.literal_eval(setup_arguments()["entry_points"])["console_scripts"]
+    return {point.split(" = ")[0] for point in points}
+
+
+@pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.name)
+def test_launch_files(path):
+    root = ElementTree.parse(path).getroot()
+    assert root.tag == "launch"
+    declared = {each.get("name") for each in root.findall("arg")}
+    used = set(re.findall(r"\$\(var (\w+)\)", path.read_text()))
+    assert used == declared
+    for node in root.iter("node"):
+        if node.get("pkg") == PACKAGE.name:
+            assert node.get("exec") in executables()
+            given = {each.get("name"): each.get("type") for each in node.findall("param")}
+            kinds = {str: "str", bool: "bool", float: "float"}
+            known = {name: kinds[type(value)] for name, value in parameters().items()}
+            assert given.items() <= known.items()
+    for included in root.iter("include"):
+        if f"find-pkg-share {PACKAGE.name}" in included.get("file"):
+            other = ElementTree.parse(PACKAGE / "launch" / Path(included.get("file")).name)
+            accepted = {each.get("name") for each in other.getroot().findall("arg")}
+            assert {each.get("name") for each in included.findall("arg")} <= accepted
