@@ -37,6 +37,7 @@ def run_folder(tmp_path_factory):
     "name",
     [
         *("train", "evaluate", "predict", "export", "serve", "benchmark", "build_ops", "data"),
+        *("bag", "map"),
     ],
 )
 def test_help_shows_an_example(name):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -146,6 +147,16 @@ def _sources(statement: str, world: World) -> None:
         assert (ROOT / "custom_ops" / "interleave" / name).is_file()
 
 
+def _launched(statement: str, world: World) -> None:
+    """The launch file has the arguments that it is given."""
+    if not statement.startswith("ros2 launch keras_depth_ros "):
+        return
+    launch = ROOT / "ros2/keras_depth_ros/launch" / statement.split()[3]
+    known = {each.get("name") for each in ElementTree.parse(launch).getroot().findall("arg")}
+    given = set(re.findall(r"(\w+):=", statement))
+    assert given and given <= known, given - known
+
+
 def _configuration(statement: str, world: World) -> None:
     from keras_depth.data.prepared.builder import PreparedConfig
 
@@ -242,13 +253,15 @@ def _run(statement: str, world: World) -> None:
 
 RULES = [
     Rule(
-        r"make (op|train|test|test-slow|notebooks|lint)$",
+        r"make (op|train|test|test-slow|test-ros|notebooks|lint)$",
         "hours; `make train` is run, smaller",
         _target,
     ),
     Rule(r"source \.venv/bin/activate$", "of a shell alone", _environment),
     Rule(r"pip install ", "changes the environment; tests/test_package.py installs", _extras),
     Rule(r"(scp|ssh) ", "there is no board", _board),
+    Rule(r"(sudo apt|python3 -m pip|mkdir -p ws|colcon) ", "there is no robot"),
+    Rule(r"ros2 ", "there is no ROS 2 but for `make test-ros`, which runs the node", _launched),
     Rule(r"docker run ", "there is no container engine", _container),
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
