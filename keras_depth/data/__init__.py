@@ -33,6 +33,7 @@ def open_reader(
             |---|---|---|
             | rooms | `rendered.rooms.Rooms` | `count`, `size`, `seed`, `noise`, `holes` |
             | drives | `rendered.drives.Drives` | rooms' but `holes`; `frames_per_drive`, `stereo` |
+            | walks | `rendered.walks.Walks` | rooms' but `holes`; `frames_per_walk` |
             | nyu | `nyu.open_nyu` | `list`, `depth`, `max_missing`, `hold_out` |
             | kitti | `kitti.open_kitti` | `list`, `stereo`, `depth`, `max_missing`, `hold_out` |
             | folder | `folders.open_folder` | kitti's but `list`, `depth`; `units_per_metre` |

@@ -150,6 +150,14 @@ for _entry in (
         scene="driving",
     ),
     DataSet(
+        "walks",
+        opener="keras_depth.data.rendered.walks:Walks",
+        title="rendered walks",
+        rendered=True,
+        splits=("train", "test"),
+        scene="indoor",
+    ),
+    DataSet(
         "nyu",
         opener="keras_depth.data.nyu:open_nyu",
         title="NYU Depth v2",

@@ -237,13 +237,7 @@ def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
 def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
     (depth_times, depths), (times, pictures) = map(_tum_list, lists)
-    _, nearest = KDTree(depth_times).query(times, distance_upper_bound=TUM_MAX_DIFFERENCE)
-    _, back = KDTree(times).query(depth_times, distance_upper_bound=TUM_MAX_DIFFERENCE)
-    # Each is the other's nearest, so that no file is used twice. KDTree gives an index past the end
-    # if nothing is near.
-    pairs = [
-        (pictures[i], depths[k]) for i, k in enumerate(nearest) if k < len(depths) and back[k] == i
-    ]
+    pairs = [(pictures[i], depths[k]) for i, k in pair_times(times, depth_times)]
     folders = Folders()
     frames: list[Frame] = []
     missing = []
@@ -258,8 +252,26 @@ def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     return Recording(recording, False, True, frames, missing, unmatched, [])
 
 
+def pair_times(times: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Pairs the times of two lists that are less than `TUM_MAX_DIFFERENCE` apart.
+
+    Args:
+        times, others: (N,) and (M,), seconds.
+
+    Returns:
+        int (K, 2): places in `times`, growing, and in `others`. Each is the other's nearest, so
+        that no time is used twice.
+    """
+    first, second = times.reshape(-1, 1), others.reshape(-1, 1)
+    _, nearest = KDTree(second).query(first, distance_upper_bound=TUM_MAX_DIFFERENCE)
+    _, back = KDTree(first).query(second, distance_upper_bound=TUM_MAX_DIFFERENCE)
+    near = np.flatnonzero(nearest < len(others))  # an index past the end: nothing is near
+    near = near[back[nearest[near]] == near]
+    return np.stack([near, nearest[near]], 1)
+
+
 def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
-    """Returns float64 (N, 1) seconds and the N files of one of TUM's lists."""
+    """Returns float64 (N,) seconds and the N files of one of TUM's lists."""
     times, files = [], []
     content = [
         (number, line.split())
@@ -282,4 +294,4 @@ def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
             )
         times.append(time)
         files.append(path.parent / name)
-    return np.array(times).reshape(-1, 1), files
+    return np.array(times, np.float64), files

@@ -1,3 +1,3 @@
-"""Rendered rooms and drives: frames with exact depth that a program draws, nothing downloaded."""
+"""Rendered rooms, drives and walks: a program draws frames with exact depth, nothing is downloaded."""
 
 SPLITS = ("train", "test")  # a split's index is part of the random seed of its frames
