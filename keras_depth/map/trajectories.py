@@ -118,7 +118,7 @@ def write(path: str | Path, trajectory: Trajectory) -> None:
 def associate(estimated: Trajectory, truth: Trajectory) -> tuple[Trajectory, Trajectory]:
     """Returns the poses of both that were taken at the same time, less than 0.02 s apart.
 
-    Each pose is paired with the nearest, and used once, as by the TUM RGB-D benchmark.
+    Each of a pair is the other's nearest, so that no pose is used twice.
 
     Raises:
         InputError: there are no such poses.

@@ -54,7 +54,7 @@ def test_help_shows_an_example():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "python -m keras_depth.data" in done.stdout and "example" in done.stdout
-    assert "rooms, drives, nyu, kitti, folder, prepared" in " ".join(done.stdout.split())
+    assert "rooms, drives, walks, nyu, kitti, folder, prepared" in " ".join(done.stdout.split())
 
 
 def test_a_check_needs_no_tensorflow(tmp_path):
