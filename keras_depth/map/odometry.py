@@ -1,0 +1,149 @@
+"""Visual odometry: where a camera was, by sparse points and the depth of keyframes.
+
+Corners of a keyframe are followed by optical flow. Where they are in space, which the keyframe's
+depth says, and where they are seen give the camera's pose. The depth of other frames is not used:
+predicted depth, whose scale changes from frame to frame, would otherwise enter each step. Where
+flow fails, ORB features are matched with earlier keyframes.
+
+A frame without a pose is lost. The camera stays lost until a frame matches a keyframe: the motion
+in between is not known, so that a new start would put the rest of the map in a wrong place.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from keras_depth.geometry import Intrinsics
+from keras_depth.map.keyframes import Keyframes
+from keras_depth.map.pnp import FEWEST, find_pose, invert, lift, move
+
+_CORNERS = 400
+_APART = 7  # pixels between corners
+_FOLLOWED = 0.5  # of the keyframe's points; when fewer are left, the frame is the next keyframe
+_TURN = 15.0  # degrees since the keyframe, likewise
+_MOVE = 0.1  # of the distance of the points, likewise
+_DRIFT = 0.7  # pixels by which a point may miss its start when it is followed back
+_FLOW = {
+    "winSize": (21, 21),
+    "maxLevel": 3,
+    "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01),
+    "minEigThreshold": 1e-3,  # a blank wall has nothing to follow
+}
+
+
+class Located(NamedTuple):
+    """Says where a frame was taken.
+
+    pose: float64 (4, 4), camera to world, metres; the world is the first located camera.
+    keyframe: the frame has become a keyframe.
+    relocalized: the pose is from ORB features, not from optical flow.
+    """
+
+    pose: np.ndarray
+    keyframe: bool
+    relocalized: bool
+
+
+class Odometry:
+    """Locates the frames of a camera one after the other; its memory does not grow.
+
+    Args:
+        intrinsics: of the pictures.
+        keyframe_scale: scale the depth of each keyframe to agree with the one before, by the median
+            of the points that both see.
+    """
+
+    def __init__(self, intrinsics: Intrinsics, keyframe_scale: bool = False):
+        self._intrinsics = intrinsics
+        self._keyframe_scale = keyframe_scale
+        self._keyframes = Keyframes(intrinsics)
+        self._pose: np.ndarray | None = None  # of the keyframe, camera to world; None: none yet
+        self._corners = 0  # of the keyframe
+        self._before = np.empty((0, 0), np.uint8)  # the last picture
+        # The keyframe's corners that are still followed: where they are in space, in the
+        # keyframe's camera; seen in the last picture; and from its camera. Empty: lost.
+        self._points = np.empty((0, 3))
+        self._pixels = np.empty((0, 2), np.float32)
+        self._here = np.empty((0, 3))
+
+    def __call__(self, gray: np.ndarray, depth: Callable[[], np.ndarray]) -> Located | None:
+        """Locates the next frame.
+
+        Args:
+            gray: uint8 (H, W).
+            depth: returns the frame's depth, (h, w) metres, 0 = none; called for keyframes alone.
+
+        Returns:
+            Where it was taken; None: lost.
+        """
+        relocalized = False
+        pose = self._follow(gray)
+        if pose is not None:
+            keyframe = self._is_far(pose) and self._set_keyframe(gray, depth(), pose)
+        elif self._pose is None:
+            pose = np.eye(4)
+            keyframe = self._set_keyframe(gray, depth(), pose)
+            if not keyframe:
+                return None
+        else:
+            pose = self._keyframes.find(gray)
+            relocalized = pose is not None
+            keyframe = pose is not None and self._set_keyframe(gray, depth(), pose)
+        return None if pose is None else Located(pose, keyframe, relocalized)
+
+    def fit_scale(self, depth: np.ndarray) -> float:
+        """Returns what the last frame's depth is multiplied by to agree with its keyframe."""
+        if not self._keyframe_scale:
+            return 1.0
+        own, there = lift(self._pixels, self._before.shape[:2], depth, self._intrinsics)
+        if there.sum() < FEWEST:
+            return 1.0
+        return float(np.median(self._here[there, 2] / own[there, 2]))
+
+    def _follow(self, gray: np.ndarray) -> np.ndarray | None:
+        """Returns the frame's pose by optical flow, and keeps the points that agree with it."""
+        if self._pose is None or len(self._points) < FEWEST:
+            return None
+        start = self._pixels
+        ends, went, _ = cv2.calcOpticalFlowPyrLK(self._before, gray, start, None, **_FLOW)
+        back, came, _ = cv2.calcOpticalFlowPyrLK(
+            gray, self._before, ends, start.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **_FLOW
+        )
+        height, width = gray.shape
+        good = (went & came).ravel() == 1
+        good &= (np.abs(back - start) < _DRIFT).all(axis=1)
+        good &= ((ends >= 0) & (ends <= (width - 1, height - 1))).all(axis=1)
+        points, pixels = self._points[good], ends[good]
+        found = find_pose(points, pixels, self._intrinsics)
+        if found is None:
+            self._points = self._points[:0]
+            return None
+        to_camera, agree = found
+        self._points, self._pixels, self._before = points[agree], pixels[agree], gray
+        self._here = move(to_camera, self._points)
+        return self._pose @ invert(to_camera)
+
+    def _is_far(self, pose: np.ndarray) -> bool:
+        """Tells whether a frame, which was followed, is far enough from its keyframe."""
+        step = invert(self._pose) @ pose
+        turn = np.degrees(np.linalg.norm(cv2.Rodrigues(step[:3, :3])[0]))
+        move = np.linalg.norm(step[:3, 3]) / np.median(self._points[:, 2])
+        return len(self._points) < _FOLLOWED * self._corners or turn > _TURN or move > _MOVE
+
+    def _set_keyframe(self, gray: np.ndarray, depth: np.ndarray, pose: np.ndarray) -> bool:
+        """Makes a frame the keyframe; returns False where too few corners have depth."""
+        corners = cv2.goodFeaturesToTrack(gray, _CORNERS, qualityLevel=0.01, minDistance=_APART)
+        if corners is None:
+            return False
+        pixels = corners.reshape(-1, 2)
+        depth = depth * self.fit_scale(depth)
+        points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
+        if there.sum() < FEWEST:
+            return False
+        self._pose, self._corners, self._before = pose, int(there.sum()), gray
+        self._points, self._pixels = points[there], pixels[there]
+        self._here = self._points
+        self._keyframes.add(gray, depth, pose)
+        return True
