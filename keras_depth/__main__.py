@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "estimate depth in images, videos and camera pictures",
     "export": "write a network for a server, a phone or a board",
     "serve": "serve exported networks over HTTP and gRPC",
+    "bag": "add depth to a ROS bag, or make a data set of it",
     "benchmark": "count a network's operations, and time it on this machine",
     "reproduce": "compare a paper's tables with results of this code",
     "build_ops": "compile the interleave op for the installed TensorFlow",

@@ -236,7 +236,7 @@ def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
 
 def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
-    (depth_times, depths), (times, pictures) = map(_tum_list, lists)
+    (depth_times, depths), (times, pictures) = map(tum_list, lists)
     pairs = [(pictures[i], depths[k]) for i, k in pair_times(times, depth_times)]
     folders = Folders()
     frames: list[Frame] = []
@@ -270,8 +270,12 @@ def pair_times(times: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.stack([near, nearest[near]], 1)
 
 
-def _tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
-    """Returns float64 (N,) seconds and the N files of one of TUM's lists."""
+def tum_list(path: Path) -> tuple[np.ndarray, list[Path]]:
+    """Returns float64 (N,) seconds and the N files of one of TUM's lists.
+
+    Raises:
+        InputError: the list cannot be read, or a line is damaged.
+    """
     times, files = [], []
     content = [
         (number, line.split())

@@ -1,0 +1,1 @@
+"""Reads ROS bags, and adds depth to them."""

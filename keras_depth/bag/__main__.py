@@ -1,0 +1,173 @@
+"""Depth for the pictures of a ROS bag.
+
+examples:
+    python -m keras_depth.bag RUN walk walk_depth
+    python -m keras_depth.bag RUN walk.bag walk_depth.bag --topic /camera/color/image_raw
+    python -m keras_depth.bag truth walk recordings --format folder
+
+OUT is, by --format:
+    bag     a copy of IN, in its format: every message as it is, and beside those of the camera
+            /CAMERA/depth/image and /CAMERA/depth/camera_info, with the header of the picture
+    folder  a data set for `train --data folder`: rgb/, depth/ and camera.yaml
+RUN may be `truth` for a folder: the depth that the bag holds is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_depth import command
+from keras_depth.errors import InputError, check_installed
+from keras_depth.predict import loading
+
+if TYPE_CHECKING:  # it needs the extra
+    from keras_depth.bag.reading import Bag
+
+_TRUTH = "truth"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv)
+    check_installed("bag", "rosbags")
+    from keras_depth.bag import reading, writing
+
+    if arguments.run != _TRUTH:
+        loading.resolve(arguments.run)
+    writing.check_new(arguments.output, arguments.inputs)
+    with reading.open_bag(*arguments.inputs) as bag:
+        if arguments.format == "folder":
+            write_folder(bag, arguments)
+        else:
+            write_bag(bag, arguments)
+    return 0
+
+
+def write_bag(bag: Bag, arguments: argparse.Namespace) -> None:
+    """Writes a copy of the bag with depth, and says what was done."""
+    from keras_depth.bag import depth_bag, writing
+
+    writing.check_output(bag, arguments.output)
+    chosen = depth_bag.choose_topics(bag, arguments.topic)
+    estimate = load(arguments.run, arguments.full_size)
+    with progress_bar(bag, chosen.pictures, arguments.frames) as bar:
+        summary = depth_bag.add_depth(
+            bag,
+            chosen,
+            estimate,
+            arguments.output,
+            encoding=arguments.encoding,
+            max_depth=arguments.max_depth,
+            frames=arguments.frames,
+            progress=bar.update,
+        )
+    print(f"{arguments.output}: {chosen.depth} ({arguments.encoding}): {summary}")
+    command.suggest("map", arguments.run, arguments.output)
+
+
+def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:
+    """Writes the pictures and their depth as a data set, and says what was done."""
+    from keras_depth.bag import folder, topics
+
+    pictures = topics.choose_pictures(bag, arguments.topic)
+    depth: str | Callable[[np.ndarray], np.ndarray]
+    if arguments.run == _TRUTH:
+        depth = topics.choose_depth(bag, pictures, arguments.depth_topic)
+    else:
+        depth = load(arguments.run, full_size=True)
+    with progress_bar(bag, pictures, arguments.frames) as bar:
+        summary = folder.write_folder(
+            bag,
+            pictures,
+            depth,
+            arguments.output,
+            limit=arguments.frames,
+            max_depth=arguments.max_depth,
+            progress=bar.update,
+        )
+    print(f"{arguments.output}: {summary}")
+    command.suggest("data", "--data", "folder", "--data-dir", arguments.output)
+
+
+def load(run: str, full_size: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Loads a network as a function from a picture to its depth, of the picture's size or not."""
+    command.load_tensorflow()
+    from keras_depth.predict.estimator import DepthEstimator
+
+    estimator = DepthEstimator.load(run)
+    return lambda picture: estimator(picture, resize=full_size)
+
+
+def progress_bar(bag: Bag, topic: str, frames: int | None) -> tqdm:
+    """Returns the bar of a bag's pictures, which is shown on a terminal alone."""
+    count = bag.topics[topic].messages
+    return tqdm(total=min(count, frames or count), unit="picture", disable=None)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the arguments; None: those of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=command.program("bag"),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "run", metavar="RUN", help="run folder, .keras file, exported network, preset, or truth"
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="IN",
+        help="folder of a ROS 2 bag, its .mcap or .db3 file, or ROS 1 .bag files, the parts of one",
+    )
+    parser.add_argument("output", type=Path, metavar="OUT", help="what is written; new")
+    parser.add_argument(
+        "--format", choices=("bag", "folder"), default="bag", help="of OUT (default: %(default)s)"
+    )
+    parser.add_argument("--topic", help="of the pictures (default: the only one there is)")
+    parser.add_argument(
+        "--depth-topic",
+        metavar="TOPIC",
+        help="of truth (default: the only depth in the frame of the pictures)",
+    )
+    parser.add_argument(
+        "--encoding",
+        choices=("32FC1", "16UC1"),
+        default="32FC1",
+        help="of the depth in a bag: metres, or millimetres (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--full-size",
+        action="store_true",
+        help="depth of the pictures' size, as in a folder (default: the network's)",
+    )
+    parser.add_argument(
+        "--max-depth",
+        type=command.positive,
+        default=math.inf,
+        metavar="M",
+        help="metres; what is farther is written as no depth (default: all is written)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=command.count,
+        metavar="N",
+        help="stop after N pictures (default: at the end)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.run == _TRUTH and arguments.format == "bag":
+        raise InputError(
+            "truth is the depth that the bag has already; give a network, or --format folder"
+        )
+    return arguments
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,174 @@
+"""Adds the depth of a bag's pictures to a copy of the bag."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_depth.bag import ros_images, topics
+from keras_depth.bag.frames import decode_picture, matrices
+from keras_depth.bag.reading import Bag, Message
+from keras_depth.bag.summary import Summary
+from keras_depth.bag.writing import writing_like
+from keras_depth.errors import InputError
+
+# Returns the depth, (h, w) metres, of a picture, uint8 RGB (H, W, 3).
+Estimate = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Topics:
+    """Names the topics of a camera, and those of its depth.
+
+    Attributes:
+        pictures: that of the pictures.
+        info: that of their CameraInfo; None: there is none.
+        depth, depth_info: what is added.
+    """
+
+    pictures: str
+    info: str | None
+    depth: str
+    depth_info: str
+
+
+def choose_topics(bag: Bag, asked: str | None) -> Topics:
+    """Chooses the topics, and checks the first picture and the first CameraInfo.
+
+    Args:
+        bag: the bag.
+        asked: the topic of the pictures, as the user says it; None: the only one there is.
+
+    Raises:
+        InputError: there is no such topic, depth is there already, the encoding of the pictures is
+            not known, or their CameraInfo does not fit them.
+    """
+    pictures = topics.choose_pictures(bag, asked)
+    name = topics.namespace(pictures)
+    depth, depth_info = f"{name}/depth/image", f"{name}/depth/camera_info"
+    for each in (depth, depth_info):
+        if each in bag.topics:
+            raise InputError(
+                f"{bag.name}: has a topic {each} already, where the depth would go; give the bag"
+                " without it, or `--format folder`"
+            )
+    message, parsed = bag.first(pictures)
+    size = decode_picture(bag, message, parsed).shape[:2]
+    info_topic = topics.find_camera_info(bag, pictures)
+    if info_topic:
+        info_message, info = bag.first(info_topic)
+        _check_camera(bag, info_message, info, size)
+        if not ros_images.is_calibrated(matrices(info)[0]):
+            print(
+                f"warning: {bag.name}: the CameraInfo on {info_topic} is not calibrated (K is 0),"
+                f" and so is that of the depth; calibrate the camera to make points or a map of it",
+                file=sys.stderr,
+            )
+    return Topics(pictures, info_topic, depth, depth_info)
+
+
+def add_depth(
+    bag: Bag,
+    chosen: Topics,
+    estimate: Estimate,
+    output: Path,
+    *,
+    encoding: str = "32FC1",
+    max_depth: float = np.inf,
+    frames: int | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> Summary:
+    """Writes a copy of a bag with depth after each picture.
+
+    Args:
+        bag: the bag.
+        chosen: its topics.
+        estimate: the network.
+        output: the new bag, which must not be there yet.
+        encoding: "32FC1", metres, or "16UC1", millimetres.
+        max_depth: metres; what is farther is no depth.
+        frames: stop after so many pictures; None: at the end.
+        progress: called after each picture.
+
+    Raises:
+        InputError: a message is damaged, a CameraInfo does not fit its picture, or the bag cannot
+            be written. Nothing is left then.
+    """
+    summary = Summary()
+    latest = bag.first(chosen.info) if chosen.info else None
+    with writing_like(bag, output) as writer:
+        depth_topic = writer.add_topic(chosen.depth, topics.IMAGE)
+        info_topic = writer.add_topic(chosen.depth_info, topics.CAMERA_INFO) if latest else None
+        count = 0
+        for message in bag.messages():
+            count += 1
+            writer.copy(message)
+            if message.connection.topic == chosen.info:
+                latest = message, bag.parse(message)
+            if message.connection.topic != chosen.pictures:
+                continue
+            parsed = bag.parse(message)
+            picture = decode_picture(bag, message, parsed)
+            start = time.perf_counter()
+            depth = estimate(picture)
+            summary.add(depth, time.perf_counter() - start)
+            pixels = ros_images.encode_depth(depth, encoding, max_depth)
+            writer.write(depth_topic, message.time, _depth_image(bag, parsed, pixels, encoding))
+            if latest and info_topic:
+                size = picture.shape[:2]
+                _check_camera(bag, *latest, size)
+                info = _scaled(latest[1], parsed.header, size, depth.shape)
+                writer.write(info_topic, message.time, info)
+            progress()
+            if summary.count == frames:
+                break
+        else:
+            _warn_missing(bag, count)
+    return summary
+
+
+def _depth_image(bag: Bag, picture: Any, pixels: np.ndarray, encoding: str) -> Any:
+    """Returns the Image message of a depth map, with the header of its picture."""
+    height, width = pixels.shape
+    return bag.store.types[topics.IMAGE](
+        header=picture.header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=width * pixels.itemsize,
+        data=pixels.reshape(-1).view(np.uint8),
+    )
+
+
+def _scaled(info: Any, header: Any, from_size: tuple[int, int], to_size: tuple[int, int]) -> Any:
+    """Returns the CameraInfo of a depth map: that of its picture, resized."""
+    k, p = ros_images.scale_camera(*matrices(info), from_size, to_size)
+    names = ("k", "p") if hasattr(info, "k") else ("K", "P")
+    height, width = to_size
+    changed = {"header": header, "height": height, "width": width, names[0]: k, names[1]: p}
+    roi = dataclasses.replace(info.roi, height=0, width=0)  # the whole, whatever size it has
+    return dataclasses.replace(info, **changed, roi=roi)
+
+
+def _check_camera(bag: Bag, message: Message, info: Any, size: tuple[int, int]) -> None:
+    try:
+        ros_images.check_camera(info, size)
+    except ValueError as error:
+        raise bag.bad(message, error) from error
+
+
+def _warn_missing(bag: Bag, count: int) -> None:
+    """Says that fewer messages came than the bag promises."""
+    if count < bag.count:
+        print(
+            f"warning: {bag.name}: {count} of its {bag.count} messages could be read; if that is"
+            " unexpected, repair its index with `ros2 bag reindex`",
+            file=sys.stderr,
+        )

@@ -1,0 +1,155 @@
+"""Yields what a bag recorded: pictures, pictures with their depth, and the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_depth.bag import depth_messages, ros_images, topics
+from keras_depth.bag.reading import Bag, Message
+from keras_depth.geometry import Intrinsics
+
+MAX_DIFFERENCE = 20_000_000  # nanoseconds between a picture and its depth, as in TUM's data
+
+
+class Stamped(NamedTuple):
+    """Holds a message of pictures or depth.
+
+    stamp: when it was taken, nanoseconds: the header's, or that of the bag where it is 0.
+    message: as it is stored.
+    parsed: as an object.
+    """
+
+    stamp: int
+    message: Message
+    parsed: Any
+
+
+def stamped(bag: Bag, topic: str) -> Iterator[Stamped]:
+    """Yields the messages of a topic whose messages have a header."""
+    for message, parsed in bag.read(topic):
+        stamp = parsed.header.stamp
+        yield Stamped(stamp.sec * 10**9 + stamp.nanosec or message.time, message, parsed)
+
+
+def decode_picture(bag: Bag, message: Message, parsed: Any) -> np.ndarray:
+    """Returns the picture of a message: uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: its encoding is not known, or it is damaged.
+    """
+    raw = message.connection.msgtype == topics.IMAGE
+    try:
+        return ros_images.decode_image(parsed) if raw else ros_images.decode_compressed(parsed)
+    except ValueError as error:
+        raise bag.bad(message, error) from error
+
+
+def decode_depth(bag: Bag, frame: Stamped) -> np.ndarray:
+    """Returns the depth of a message: float32 (h, w), metres, 0 = none.
+
+    Raises:
+        InputError: it is damaged, or compressed in a way that is not read.
+    """
+    raw = frame.message.connection.msgtype == topics.IMAGE
+    decode = depth_messages.decode if raw else depth_messages.decode_compressed
+    try:
+        return decode(frame.parsed)
+    except ValueError as error:
+        raise bag.bad(frame.message, error) from error
+
+
+def pictures(bag: Bag, topic: str | None = None) -> Iterator[tuple[float, np.ndarray]]:
+    """Yields pictures with their times: seconds and uint8 RGB (H, W, 3).
+
+    Args:
+        bag: the bag.
+        topic: that of the pictures; None: the only one there is.
+
+    Raises:
+        InputError: there is no such topic, or a picture is damaged.
+    """
+    for frame in stamped(bag, topics.choose_pictures(bag, topic)):
+        yield frame.stamp / 1e9, decode_picture(bag, frame.message, frame.parsed)
+
+
+def pictures_with_depth(
+    bag: Bag, topic: str | None = None, depth_topic: str | None = None
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """Yields pictures with the depth that was recorded with them; those without are passed over.
+
+    Args:
+        bag: the bag.
+        topic: that of the pictures; None: the only one there is.
+        depth_topic: None: the only one in the frame of the pictures.
+
+    Yields:
+        Seconds, uint8 RGB (H, W, 3), and float32 (h, w) metres, 0 = none.
+
+    Raises:
+        InputError: there is no such topic, or a message is damaged.
+    """
+    topic = topics.choose_pictures(bag, topic)
+    for frame, depth in pairs(bag, topic, topics.choose_depth(bag, topic, depth_topic)):
+        picture = decode_picture(bag, frame.message, frame.parsed)
+        yield frame.stamp / 1e9, picture, decode_depth(bag, depth)
+
+
+def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:
+    """Returns the camera in pixels of its pictures; None: there is none, or it is not calibrated.
+
+    Args:
+        bag: the bag.
+        topic: that of the pictures; None: the only one there is.
+
+    Raises:
+        InputError: there is no such topic, or the CameraInfo is for pictures of another size.
+    """
+    topic = topics.choose_pictures(bag, topic)
+    if (info_topic := topics.find_camera_info(bag, topic)) is None:
+        return None
+    message, parsed = bag.first(topic)
+    size = decode_picture(bag, message, parsed).shape[:2]
+    return camera_of(bag, topic, info_topic, size)
+
+
+def camera_of(bag: Bag, topic: str, info_topic: str, size: tuple[int, int]) -> Intrinsics | None:
+    """Returns the camera of the pictures on a topic, of `size`, by its first CameraInfo."""
+    message, info = bag.first(info_topic)
+    try:
+        ros_images.check_camera(info, size)
+    except ValueError as error:
+        raise bag.bad(message, error) from error
+    k, p = (np.reshape(matrix, (3, -1)) for matrix in matrices(info))
+    if not ros_images.is_calibrated(k):
+        return None
+    rectified = "rect" in topic.removeprefix(topics.namespace(topic)) and p[0, 0] != 0
+    matrix = p if rectified else k  # K is that of the raw pictures
+    return Intrinsics(*(float(v) for v in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])))
+
+
+def matrices(info: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns K and P of a CameraInfo; ROS 1 writes them in capitals."""
+    return (info.k, info.p) if hasattr(info, "k") else (info.K, info.P)
+
+
+def pairs(bag: Bag, topic: str, depth_topic: str) -> Iterator[tuple[Stamped, Stamped]]:
+    """Yields pictures with the depth map nearest in time, if it is near and each is the other's."""
+    depths = stamped(bag, depth_topic)
+    before: Stamped | None = None
+    after = next(depths, None)
+    frames = stamped(bag, topic)
+    frame = next(frames, None)
+    while frame:
+        following = next(frames, None)
+        while after and after.stamp <= frame.stamp:
+            before, after = after, next(depths, None)
+        near = [(abs(each.stamp - frame.stamp), each) for each in (before, after) if each]
+        difference, best = min(near, key=lambda pair: pair[0], default=(np.inf, None))
+        if best and difference <= MAX_DIFFERENCE:
+            if following is None or abs(best.stamp - following.stamp) >= difference:
+                yield frame, best
+                before, after = None, after if best is before else next(depths, None)
+        frame = following

@@ -1,0 +1,49 @@
+"""Sums up what became of a bag's pictures, for the line at the end of the command."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_depth import geometry
+
+_EVERY = 4  # row and column, of which the median is taken
+
+
+@dataclass
+class Summary:
+    """The times and the depths of a run.
+
+    Attributes:
+        count: of pictures.
+        network: seconds that the network took, without its first picture.
+    """
+
+    count: int = 0
+    network: float = 0.0
+    _start: float = 0.0  # of the second picture
+    _end: float = 0.0
+    _metres: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def add(self, depth: np.ndarray, seconds: float) -> None:
+        """Counts a picture whose depth, (h, w) metres, took so long; call it at once."""
+        self.count += 1
+        self._end = time.perf_counter()
+        if self.count == 1:  # it has the network's set-up
+            self._start = self._end
+        else:
+            self.network += seconds
+        if (few := depth[::_EVERY, ::_EVERY][geometry.measured(depth[::_EVERY, ::_EVERY])]).size:
+            self._metres.append((few.min(), float(np.median(few)), few.max()))
+
+    def __str__(self) -> str:
+        text = f"{self.count} picture{'s' * (self.count != 1)}"
+        if (others := self.count - 1) > 0:
+            each = 1000 * (self._end - self._start) / others
+            network = 1000 * self.network / others
+            text += f", {each:.1f} ms each, {network:.1f} ms of them the depth"
+        if self._metres:
+            low, middle, high = np.transpose(self._metres)
+            text += f", {low.min():.2f} / {np.median(middle):.2f} / {high.max():.2f} m"
+            text += " (min / median / max)"
+        return text
