@@ -31,7 +31,7 @@ class Keyframes:
     def __init__(self, intrinsics: Intrinsics):
         self._intrinsics = intrinsics
         self._kept: list[_Keyframe] = []
-        self._orb = cv2.ORB_create(_FEATURES)
+        self._orb = cv2.ORB.create(_FEATURES, fastThreshold=7)  # 20 finds little indoors
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
         self._turn = 0
 

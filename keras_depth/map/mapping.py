@@ -20,7 +20,7 @@ from keras_depth.map.trajectories import Trajectory
 PARTS = ("network", "odometry", "fusion")
 _SIDE = 640  # pixels of the longer side of the pictures that odometry works on, at most
 
-Depth = Callable[[Frame], np.ndarray]
+Depth = Callable[[Frame], np.ndarray]  # metres (h, w), at any size
 
 
 @dataclass
@@ -78,3 +78,88 @@ class Mapper:
         """Counts a frame as lost."""
         self.frames += 1
         self.lost.append((frame.number, frame.time))
+
+    def add(self, frame: Frame) -> np.ndarray | None:
+        """Maps the next frame.
+
+        Returns:
+            Its pose, camera to world, float64 (4, 4); None: it is lost.
+
+        Raises:
+            InputError: the frame cannot be read, or is of another size than the first; it is
+                counted as lost.
+        """
+        self.frames += 1
+        self.lost.append((frame.number, frame.time))  # until it is found
+        if frame.image is None:
+            raise frame.error or InputError(f"frame {frame.number}: has no picture")
+        gray = self._prepare(frame.number, frame.image)
+        depth = _Once(lambda: self.depth(frame))
+        assert self._odometry
+        start = time.perf_counter()
+        located = self._odometry(gray, depth)
+        self._record("odometry", time.perf_counter() - start - depth.seconds)
+        if located is None:
+            return None
+        self.lost.pop()
+        self._times.append(frame.time)
+        self._poses.append(located.pose)
+        self.keyframes += located.keyframe
+        self.relocalized += located.relocalized
+        if located.keyframe or frame.number % self.options.every == 0:
+            metres = depth()
+            start = time.perf_counter()
+            metres = metres * np.float32(self._odometry.fit_scale(metres))
+            self.cloud.add(frame.image, metres, self.intrinsics, located.pose)
+            self._record("fusion", time.perf_counter() - start)
+        if depth.seconds:
+            self._record("network", depth.seconds)
+        return located.pose
+
+    def _prepare(self, number: int, image: np.ndarray) -> np.ndarray:
+        """Returns the gray picture for odometry, uint8, of a bounded size."""
+        size = image.shape[:2]
+        scale = min(1.0, _SIDE / max(size))
+        small = round(size[0] * scale), round(size[1] * scale)
+        if self._size is None:
+            check_intrinsics(self.intrinsics, size)
+            self._size = size
+            self._odometry = Odometry(
+                scale_intrinsics(self.intrinsics, size, small), self.options.keyframe_scale
+            )
+        if size != self._size:
+            raise InputError(
+                f"frame {number}: the picture is {size}, and the first one {self._size} (rows,"
+                " columns); give pictures of one camera, all of one size"
+            )
+        return cv2.cvtColor(images.to_uint8(images.resize(image, small)), cv2.COLOR_RGB2GRAY)
+
+    def _record(self, part: str, seconds: float) -> None:
+        self.milliseconds[part].append(1000 * seconds)
+
+
+class _Once:
+    """Computes a frame's depth when it is first asked for, and keeps it and the time it took."""
+
+    def __init__(self, compute: Callable[[], np.ndarray]):
+        self.seconds = 0.0
+        self._compute = compute
+        self._depth: np.ndarray | None = None
+
+    def __call__(self) -> np.ndarray:
+        if self._depth is None:
+            start = time.perf_counter()
+            self._depth = self._compute()
+            self.seconds = time.perf_counter() - start
+        return self._depth
+
+
+def check_intrinsics(intrinsics: Intrinsics, size: tuple[int, int]) -> None:
+    """Raises InputError unless intrinsics can be those of pictures of `size`, (height, width)."""
+    height, width = size
+    if not (0 <= intrinsics.cx < width and 0 <= intrinsics.cy < height):
+        raise InputError(
+            f"the principal point x={intrinsics.cx:g}, y={intrinsics.cy:g} is outside the pictures"
+            f" of {height}x{width} (height x width); give the intrinsics in pixels of the input"
+            " pictures"
+        )

@@ -21,16 +21,16 @@ from keras_depth.map.pnp import FEWEST, find_pose, invert, lift, move
 
 _CORNERS = 400
 _APART = 7  # pixels between corners
+_WEAKEST = 5e-4  # of the strongest corner: a plain wall has some too, where there is texture at all
 _FOLLOWED = 0.5  # of the keyframe's points; when fewer are left, the frame is the next keyframe
 _TURN = 15.0  # degrees since the keyframe, likewise
 _MOVE = 0.1  # of the distance of the points, likewise
 _DRIFT = 0.7  # pixels by which a point may miss its start when it is followed back
-_FLOW = {
-    "winSize": (21, 21),
-    "maxLevel": 3,
-    "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01),
-    "minEigThreshold": 1e-3,  # a blank wall has nothing to follow
-}
+_WINDOW = (15, 15)  # pixels around a point that are compared
+_LEVELS = 3  # of the pyramid, above the picture
+_ENOUGH: cv2.typing.TermCriteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)
+_TEXTURE = 3e-5  # the least eigenvalue of a window's gradients
+_ALIKE = 0.8  # of a window's contrast; windows that differ more show a sensor's noise
 
 
 class Located(NamedTuple):
@@ -59,7 +59,8 @@ class Odometry:
         self._intrinsics = intrinsics
         self._keyframe_scale = keyframe_scale
         self._keyframes = Keyframes(intrinsics)
-        self._pose: np.ndarray | None = None  # of the keyframe, camera to world; None: none yet
+        self._started = False
+        self._pose = np.eye(4)  # of the keyframe, camera to world
         self._corners = 0  # of the keyframe
         self._before = np.empty((0, 0), np.uint8)  # the last picture
         # The keyframe's corners that are still followed: where they are in space, in the
@@ -82,9 +83,9 @@ class Odometry:
         pose = self._follow(gray)
         if pose is not None:
             keyframe = self._is_far(pose) and self._set_keyframe(gray, depth(), pose)
-        elif self._pose is None:
-            pose = np.eye(4)
-            keyframe = self._set_keyframe(gray, depth(), pose)
+        elif not self._started:
+            pose = self._pose
+            self._started = keyframe = self._set_keyframe(gray, depth(), pose)
             if not keyframe:
                 return None
         else:
@@ -104,15 +105,13 @@ class Odometry:
 
     def _follow(self, gray: np.ndarray) -> np.ndarray | None:
         """Returns the frame's pose by optical flow, and keeps the points that agree with it."""
-        if self._pose is None or len(self._points) < FEWEST:
+        if len(self._points) < FEWEST:
             return None
         start = self._pixels
-        ends, went, _ = cv2.calcOpticalFlowPyrLK(self._before, gray, start, None, **_FLOW)
-        back, came, _ = cv2.calcOpticalFlowPyrLK(
-            gray, self._before, ends, start.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **_FLOW
-        )
+        ends, went, differ = _flow(self._before, gray, start, start)
+        back, came, _ = _flow(gray, self._before, ends, start)
         height, width = gray.shape
-        good = (went & came).ravel() == 1
+        good = went & came & (differ < _ALIKE * _contrast(self._before, start))
         good &= (np.abs(back - start) < _DRIFT).all(axis=1)
         good &= ((ends >= 0) & (ends <= (width - 1, height - 1))).all(axis=1)
         points, pixels = self._points[good], ends[good]
@@ -130,20 +129,53 @@ class Odometry:
         step = invert(self._pose) @ pose
         turn = np.degrees(np.linalg.norm(cv2.Rodrigues(step[:3, :3])[0]))
         move = np.linalg.norm(step[:3, 3]) / np.median(self._points[:, 2])
-        return len(self._points) < _FOLLOWED * self._corners or turn > _TURN or move > _MOVE
+        few = len(self._points) < _FOLLOWED * self._corners
+        return bool(few or turn > _TURN or move > _MOVE)
 
     def _set_keyframe(self, gray: np.ndarray, depth: np.ndarray, pose: np.ndarray) -> bool:
         """Makes a frame the keyframe; returns False where too few corners have depth."""
-        corners = cv2.goodFeaturesToTrack(gray, _CORNERS, qualityLevel=0.01, minDistance=_APART)
+        corners = cv2.goodFeaturesToTrack(gray, _CORNERS, _WEAKEST, _APART)
         if corners is None:
             return False
         pixels = corners.reshape(-1, 2)
         depth = depth * self.fit_scale(depth)
         points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
-        if there.sum() < FEWEST:
+        if np.count_nonzero(there) < FEWEST:
             return False
-        self._pose, self._corners, self._before = pose, int(there.sum()), gray
+        self._pose, self._corners, self._before = pose, len(points[there]), gray
         self._points, self._pixels = points[there], pixels[there]
         self._here = self._points
         self._keyframes.add(gray, depth, pose)
         return True
+
+
+def _flow(
+    before: np.ndarray, after: np.ndarray, start: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Follows points from a picture to another, by Lucas and Kanade's method on pyramids.
+
+    Returns:
+        float32 (N, 2), where they are; boolean (N,), whether they were found; and float32 (N,), by
+        how many gray levels their windows differ in the mean.
+    """
+    ends, found, differ = cv2.calcOpticalFlowPyrLK(
+        before,
+        after,
+        start,
+        guess.copy(),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=_ENOUGH,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        minEigThreshold=_TEXTURE,
+    )
+    return np.asarray(ends), np.asarray(found).ravel() == 1, np.asarray(differ).ravel()
+
+
+def _contrast(gray: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Returns the standard deviation of gray levels in the windows around pixels, (N,)."""
+    mean, square = (
+        cv2.boxFilter(each, cv2.CV_32F, _WINDOW) for each in (gray, gray.astype(np.float32) ** 2)
+    )
+    x, y = np.rint(pixels).astype(int).T
+    return np.sqrt(np.maximum(square[y, x] - mean[y, x] ** 2, 0))
