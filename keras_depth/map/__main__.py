@@ -274,8 +274,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--keyframe-scale",
         action=argparse.BooleanOptionalAction,
-        default=False,
-        help="scale the depth of each keyframe to agree with the one before (default: no)",
+        help="scale the depth of each frame to agree with the keyframe before it (default: yes, but"
+        " not for truth)",
     )
     add(
         "--set",
@@ -288,7 +288,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--topic", help="a bag's topic of pictures (default: the only one there is)")
     add("--depth-topic", help="a bag's topic of depth, for truth (default: the only one there is)")
     add("--encoding", help="how the network writes depth, for networks of another suite")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.keyframe_scale is None:
+        arguments.keyframe_scale = arguments.run != TRUTH
+    return arguments
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ _WEAKEST = 5e-4  # of the strongest corner: a plain wall has some too, where the
 _FOLLOWED = 0.5  # of the keyframe's points; when fewer are left, the frame is the next keyframe
 _TURN = 15.0  # degrees since the keyframe, likewise
 _MOVE = 0.1  # of the distance of the points, likewise
+# The part of a correction of scale, in its logarithm, that a keyframe takes over. With all of it the
+# scale of the first keyframe would go on for ever, and drift; the rest is the network's own.
+_TAKEN = 0.7
 _DRIFT = 0.7  # pixels by which a point may miss its start when it is followed back
 _WINDOW = (15, 15)  # pixels around a point that are compared
 _LEVELS = 3  # of the pyramid, above the picture
@@ -51,8 +54,8 @@ class Odometry:
 
     Args:
         intrinsics: of the pictures.
-        keyframe_scale: scale the depth of each keyframe to agree with the one before, by the median
-            of the points that both see.
+        keyframe_scale: scale depth to agree with the keyframe before, by the median of the points
+            that both see; for depth whose scale changes from frame to frame.
     """
 
     def __init__(self, intrinsics: Intrinsics, keyframe_scale: bool = False):
@@ -95,8 +98,11 @@ class Odometry:
         return None if pose is None else Located(pose, keyframe, relocalized)
 
     def fit_scale(self, depth: np.ndarray) -> float:
-        """Returns what the last frame's depth is multiplied by to agree with its keyframe."""
-        if not self._keyframe_scale:
+        """Returns what the last located frame's depth is multiplied by to suit its keyframe.
+
+        That is 1 without `keyframe_scale`.
+        """
+        if not self._keyframe_scale or len(self._here) < FEWEST:
             return 1.0
         own, there = lift(self._pixels, self._before.shape[:2], depth, self._intrinsics)
         if there.sum() < FEWEST:
@@ -117,7 +123,7 @@ class Odometry:
         points, pixels = self._points[good], ends[good]
         found = find_pose(points, pixels, self._intrinsics)
         if found is None:
-            self._points = self._points[:0]
+            self._points, self._here = self._points[:0], self._here[:0]
             return None
         to_camera, agree = found
         self._points, self._pixels, self._before = points[agree], pixels[agree], gray
@@ -138,7 +144,7 @@ class Odometry:
         if corners is None:
             return False
         pixels = corners.reshape(-1, 2)
-        depth = depth * self.fit_scale(depth)
+        depth = depth * np.float32(self.fit_scale(depth) ** _TAKEN)
         points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
         if np.count_nonzero(there) < FEWEST:
             return False

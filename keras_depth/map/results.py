@@ -92,7 +92,8 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
     map_error = None
     if reference:
         points, _ = mapper.cloud.cloud()
-        points = points @ motion.rotation.T + motion.translation
+        turn, shift = _align_poses(estimated, true)
+        points = points @ turn.T + shift
         map_error = compare(points, reference.cloud.cloud()[0])
     return Scores(
         len(true),
@@ -104,6 +105,17 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
         map_error,
         trajectories.align(true, estimated, scale=False).apply(true),
     )
+
+
+def _align_poses(estimated: Trajectory, true: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the turn and the shift that suit positions and view directions best.
+
+    Positions alone, on a short path, leave some degrees open, by which distant walls would be off.
+    """
+    turns = true.poses[:, :3, :3] @ estimated.poses[:, :3, :3].transpose(0, 2, 1)
+    left, _, right = np.linalg.svd(turns.mean(axis=0))
+    turn = left * [1, 1, np.linalg.det(left @ right)] @ right
+    return turn, (true.positions - estimated.positions @ turn.T).mean(axis=0)
 
 
 def write(folder: Path, mapper: Mapper, scores: Scores | None, about: dict[str, Any]) -> None:

@@ -185,7 +185,7 @@ def _try(number: int, time: float, read: Callable[[], Mapping[str, np.ndarray]])
         sample = read()
     except InputError as error:
         return Frame(number, float(time), error=error)
-    return Frame(number, float(time), sample["image"], sample.get("depth"))
+    return Frame(number, float(time), images.to_uint8(sample["image"]), sample.get("depth"))
 
 
 def _bag(path: Path, truth: bool, topics: Topics) -> Sequence:
