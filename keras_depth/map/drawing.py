@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -88,13 +88,12 @@ def _draw_points(axes: Axes, places: np.ndarray, colors: np.ndarray) -> None:
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     picture = np.full((height, width, 3), 255, np.uint8)
     picture[y[inside], x[inside]] = colors[order][inside]
-    painted = np.zeros((height, width), np.float32)
+    painted = np.zeros((height, width, 1), np.float32)
     painted[y[inside], x[inside]] = 1
-    # Cells between points get the mean of their neighbors.
-    around = cv2.boxFilter(painted, -1, (3, 3))
-    mixed = cv2.boxFilter(picture * painted[..., None], -1, (3, 3)) / np.maximum(around, 1e-6)[..., None]
-    gaps = (painted == 0) & (around > 0.3)
-    picture[gaps] = np.rint(mixed[gaps])
+    # Cells between points get the mean color of their neighbors.
+    share = cv2.boxFilter(painted, -1, (3, 3))[..., None]
+    mean = cv2.boxFilter(picture * painted, -1, (3, 3)) / np.maximum(share, 1e-6)
+    picture = np.where((painted == 0) & (share > 0.3), np.rint(mean).astype(np.uint8), picture)
     extent = (low[0], low[0] + width * cell, low[1], low[1] + height * cell)
     axes.imshow(picture, origin="lower", extent=extent, interpolation="nearest")
 
@@ -103,9 +102,16 @@ def _draw_scale_bar(axes: Axes) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     length = max(n for n in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if n <= max(0.3 * (right - left), 0.1))
     x, y = left + 0.05 * (right - left), bottom + 0.05 * (top - bottom)
-    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2}
+    style: dict[str, Any] = {"ha": "center", "va": "bottom", "backgroundcolor": "white"}
     axes.plot([x, x + length], [y, y], color="black", lw=5, solid_capstyle="butt")
-    axes.text(x + length / 2, y + 0.015 * (top - bottom), f"{length:g} m", ha="center", va="bottom", bbox=box)
+    axes.text(
+        x + length / 2,
+        y + 0.015 * (top - bottom),
+        f"{length:g} m",
+        ha="center",
+        va="bottom",
+        bbox=box,
+    )
 
 
 def _find_plane(points: np.ndarray, trajectory: Trajectory) -> np.ndarray:

@@ -16,7 +16,7 @@ _STEEP = 0.1  # of the depth: where neighbors differ more, a blurred edge puts p
 class VoxelMap:
     """Keeps the mean position and color of what is seen in each voxel.
 
-    Its memory grows with the space that is seen and not with the time: 40 bytes a voxel.
+    Its memory grows with the space that is seen and not with the time: 36 bytes a voxel.
 
     Args:
         voxel: metres, the side of a voxel.
@@ -26,8 +26,8 @@ class VoxelMap:
     def __init__(self, voxel: float = 0.03, far: float = 6.0):
         self._voxel, self._far = voxel, far
         self._keys = np.empty(0, np.int64)  # sorted
-        # Of each voxel, sums: metres from its corner (x, y, z), color (r, g, b), points, frames.
-        self._sums = np.empty((0, 8), np.float32)
+        # Of each voxel, sums: metres from its corner (x, y, z), color (r, g, b), points.
+        self._sums = np.empty((0, 7), np.float32)
         self._waiting: list[tuple[np.ndarray, np.ndarray]] = []  # keys and sums of single frames
 
     def add(
@@ -51,26 +51,20 @@ class VoxelMap:
         if not len(points):
             return
         x, y, z = (cells.astype(np.int64) + _REACH).T
-        values = np.ones((len(points), 8), np.float32)
+        values = np.ones((len(points), 7), np.float32)
         values[:, :3], values[:, 3:6] = points - cells * self._voxel, colors
-        keys, sums = _add_equal(x << 42 | y << 21 | z, values)
-        sums[:, 7] = 1
-        self._waiting.append((keys, sums))
+        self._waiting.append(_add_equal(x << 42 | y << 21 | z, values))
         if sum(len(keys) for keys, _ in self._waiting) > max(_MERGED, len(self._keys) // 2):
             self._merge()
 
-    def cloud(self, fewest: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def cloud(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the points and their colors.
-
-        Args:
-            fewest: frames in which a voxel must have been seen.
 
         Returns:
             float32 (N, 3), metres, in the world of the poses; uint8 (N, 3), RGB.
         """
         self._merge()
-        there = self._sums[:, 7] >= fewest
-        keys, sums = self._keys[there], self._sums[there]
+        keys, sums = self._keys, self._sums
         mask = 2 * _REACH - 1
         cells = np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=-1) - _REACH
         means = sums[:, :6] / sums[:, 6:7]

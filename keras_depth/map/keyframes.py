@@ -1,4 +1,4 @@
-"""Keeps keyframes by their ORB features, to locate a camera whose optical flow failed."""
+"""Keeps keyframes, and recognizes them by ORB features when optical flow has failed."""
 
 from typing import NamedTuple
 
@@ -6,19 +6,33 @@ import cv2
 import numpy as np
 
 from keras_depth.geometry import Intrinsics
-from keras_depth.map.pnp import find_pose, invert, lift
+from keras_depth.map.pnp import find_pose, lift
 
-_KEPT = 128  # keyframes, 7 MB; when there are more, every second one is dropped
+_KEPT = 128  # keyframes, 20 MB of 320x240; when there are more, every second one is dropped
 _TRIED = 8  # keyframes that one frame is compared with; the next frame goes on with others
 _FEATURES = 800
 _UNLIKE = 64  # of 256 bits; features that differ in more are different things
 _RATIO = 0.8  # of the best match to the second best; where it is higher, either may be meant
 
 
-class _Keyframe(NamedTuple):
-    pose: np.ndarray  # float64 (4, 4), camera to world
-    points: np.ndarray  # float64 (N, 3), metres, in the camera
-    descriptors: np.ndarray  # uint8 (N, 32)
+class Keyframe(NamedTuple):
+    """Holds a picture whose depth and pose are known.
+
+    gray: uint8 (H, W).
+    pose: float64 (4, 4), camera to world.
+    corners: float32 (N, 2), pixels, for optical flow.
+    points: float64 (N, 3), metres, what the corners show, in the camera.
+    """
+
+    gray: np.ndarray
+    pose: np.ndarray
+    corners: np.ndarray
+    points: np.ndarray
+
+
+class _Features(NamedTuple):
+    points: np.ndarray  # float64 (M, 3), metres, in the camera
+    descriptors: np.ndarray  # uint8 (M, 32)
 
 
 class Keyframes:
@@ -30,46 +44,44 @@ class Keyframes:
 
     def __init__(self, intrinsics: Intrinsics):
         self._intrinsics = intrinsics
-        self._kept: list[_Keyframe] = []
+        self._kept: list[tuple[Keyframe, _Features]] = []
         self._orb = cv2.ORB.create(_FEATURES, fastThreshold=7)  # 20 finds little indoors
-        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
-        self._turn = 0
+        self._turn = 0  # of the earlier keyframes
 
-    def add(self, gray: np.ndarray, depth: np.ndarray, pose: np.ndarray) -> None:
-        """Keeps a picture, uint8 (H, W), whose depth, (h, w) metres, and pose are known."""
-        pixels, descriptors = self._detect(gray)
-        points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
-        self._kept.append(_Keyframe(pose, points[there], descriptors[there]))
+    def add(self, keyframe: Keyframe, depth: np.ndarray) -> None:
+        """Keeps a keyframe, whose depth is (h, w) metres."""
+        pixels, descriptors = self._detect(keyframe.gray)
+        points, there = lift(pixels, keyframe.gray.shape[:2], depth, self._intrinsics)
+        self._kept.append((keyframe, _Features(points[there], descriptors[there])))
         if len(self._kept) > _KEPT:
             del self._kept[1:-1:2]
 
-    def find(self, gray: np.ndarray) -> np.ndarray | None:
-        """Returns the pose, camera to world, of a picture; None: it matches no keyframe tried.
+    def find(self, gray: np.ndarray) -> tuple[Keyframe, np.ndarray] | None:
+        """Finds the keyframe that a picture has most in common with.
 
-        The latest keyframes are tried first, and others in turn from call to call.
+        The latest keyframes are tried, and others in turn from call to call.
+
+        Returns:
+            The keyframe, and what takes its points to the picture's camera, float64 (4, 4), to
+            some pixels exactly; None: the picture matches none of those tried.
         """
         pixels, descriptors = self._detect(gray)
-        if len(pixels) < 2:
-            return None
-        recent, earlier = self._kept[-_TRIED // 2 :][::-1], self._kept[: -_TRIED // 2][::-1]
-        count = min(len(earlier), _TRIED - _TRIED // 2)
-        others = [earlier[(self._turn + i) % len(earlier)] for i in range(count)]
-        self._turn += count
-        for keyframe in recent + others:
-            if len(keyframe.descriptors) < 2:
-                continue
-            pairs = self._matcher.knnMatch(descriptors, keyframe.descriptors, k=2)
-            good = [
-                best
-                for best, second in pairs
-                if best.distance < min(_UNLIKE, _RATIO * second.distance)
-            ]
-            points = keyframe.points[[match.trainIdx for match in good]]
-            seen = pixels[[match.queryIdx for match in good]]
-            if good and (found := find_pose(points, seen, self._intrinsics)):
-                self._turn = 0
-                return keyframe.pose @ invert(found[0])
-        return None
+        most, best = 0, None
+        for keyframe, features in self._choose():
+            pairs = _match(descriptors, features.descriptors)
+            points = features.points[[there for _, there in pairs]]
+            found = find_pose(points, pixels[[here for here, _ in pairs]], self._intrinsics)
+            if found and len(found[1]) > most:
+                most, best = len(found[1]), (keyframe, found[0])
+        return best
+
+    def _choose(self) -> list[tuple[Keyframe, _Features]]:
+        """Returns the keyframes to try: half of them the latest."""
+        half = _TRIED // 2
+        latest, earlier = self._kept[-half:], self._kept[:-half]
+        places = range(self._turn, self._turn + min(len(earlier), half))
+        self._turn += half
+        return latest + [earlier[place % len(earlier)] for place in places]
 
     def _detect(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns float64 (N, 2) pixels and uint8 (N, 32) descriptors."""
@@ -77,3 +89,15 @@ class Keyframes:
         if descriptors is None:
             return np.empty((0, 2)), np.empty((0, 32), np.uint8)
         return np.array([point.pt for point in points], np.float64), descriptors
+
+
+def _match(these: np.ndarray, those: np.ndarray) -> list[tuple[int, int]]:
+    """Returns the rows of two lists of descriptors that are alike, and like no others."""
+    if len(these) == 0 or len(those) < 2:
+        return []
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(these, those, k=2)
+    return [
+        (best.queryIdx, best.trainIdx)
+        for best, second in pairs
+        if best.distance < min(_UNLIKE, _RATIO * second.distance)
+    ]

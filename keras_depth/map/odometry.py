@@ -3,7 +3,7 @@
 Corners of a keyframe are followed by optical flow. Where they are in space, which the keyframe's
 depth says, and where they are seen give the camera's pose. The depth of other frames is not used:
 predicted depth, whose scale changes from frame to frame, would otherwise enter each step. Where
-flow fails, ORB features are matched with earlier keyframes.
+flow fails, a keyframe is recognized by ORB features, and its corners are followed on.
 
 A frame without a pose is lost. The camera stays lost until a frame matches a keyframe: the motion
 in between is not known, so that a new start would put the rest of the map in a wrong place.
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from keras_depth.geometry import Intrinsics
-from keras_depth.map.keyframes import Keyframes
-from keras_depth.map.pnp import FEWEST, find_pose, invert, lift, move
+from keras_depth.map.keyframes import Keyframe, Keyframes
+from keras_depth.map.pnp import FEWEST, find_pose, invert, lift, move, project
 
 _CORNERS = 400
 _APART = 7  # pixels between corners
@@ -25,8 +25,8 @@ _WEAKEST = 5e-4  # of the strongest corner: a plain wall has some too, where the
 _FOLLOWED = 0.5  # of the keyframe's points; when fewer are left, the frame is the next keyframe
 _TURN = 15.0  # degrees since the keyframe, likewise
 _MOVE = 0.1  # of the distance of the points, likewise
-# The part of a correction of scale, in its logarithm, that a keyframe takes over. With all of it the
-# scale of the first keyframe would go on for ever, and drift; the rest is the network's own.
+# The part of a correction of scale, in its logarithm, that a keyframe takes over. With all of it,
+# the first keyframe's scale would be handed on for ever, and drift; the rest is the network's own.
 _TAKEN = 0.7
 _DRIFT = 0.7  # pixels by which a point may miss its start when it is followed back
 _WINDOW = (15, 15)  # pixels around a point that are compared
@@ -41,7 +41,7 @@ class Located(NamedTuple):
 
     pose: float64 (4, 4), camera to world, metres; the world is the first located camera.
     keyframe: the frame has become a keyframe.
-    relocalized: the pose is from ORB features, not from optical flow.
+    relocalized: flow had failed, and a keyframe was recognized.
     """
 
     pose: np.ndarray
@@ -62,9 +62,7 @@ class Odometry:
         self._intrinsics = intrinsics
         self._keyframe_scale = keyframe_scale
         self._keyframes = Keyframes(intrinsics)
-        self._started = False
-        self._pose = np.eye(4)  # of the keyframe, camera to world
-        self._corners = 0  # of the keyframe
+        self._keyframe: Keyframe | None = None
         self._before = np.empty((0, 0), np.uint8)  # the last picture
         # The keyframe's corners that are still followed: where they are in space, in the
         # keyframe's camera; seen in the last picture; and from its camera. Empty: lost.
@@ -82,20 +80,17 @@ class Odometry:
         Returns:
             Where it was taken; None: lost.
         """
-        relocalized = False
-        pose = self._follow(gray)
-        if pose is not None:
-            keyframe = self._is_far(pose) and self._set_keyframe(gray, depth(), pose)
-        elif not self._started:
-            pose = self._pose
-            self._started = keyframe = self._set_keyframe(gray, depth(), pose)
-            if not keyframe:
-                return None
-        else:
-            pose = self._keyframes.find(gray)
-            relocalized = pose is not None
-            keyframe = pose is not None and self._set_keyframe(gray, depth(), pose)
-        return None if pose is None else Located(pose, keyframe, relocalized)
+        if self._keyframe is None:
+            begun = self._set_keyframe(gray, depth(), np.eye(4))
+            return Located(np.eye(4), True, False) if begun else None
+        pose = self._follow(gray, self._pixels)
+        relocalized = pose is None
+        if pose is None:
+            pose = self._recognize(gray)
+        if pose is None:
+            return None
+        keyframe = self._is_far(pose) and self._set_keyframe(gray, depth(), pose)
+        return Located(pose, keyframe, relocalized)
 
     def fit_scale(self, depth: np.ndarray) -> float:
         """Returns what the last located frame's depth is multiplied by to suit its keyframe.
@@ -109,12 +104,17 @@ class Odometry:
             return 1.0
         return float(np.median(self._here[there, 2] / own[there, 2]))
 
-    def _follow(self, gray: np.ndarray) -> np.ndarray | None:
-        """Returns the frame's pose by optical flow, and keeps the points that agree with it."""
-        if len(self._points) < FEWEST:
+    def _follow(self, gray: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
+        """Returns the frame's pose by optical flow, and keeps the points that agree with it.
+
+        Args:
+            gray: the frame.
+            guess: float32 (N, 2), near where the points are seen in it.
+        """
+        if self._keyframe is None or len(self._points) < FEWEST:
             return None
         start = self._pixels
-        ends, went, differ = _flow(self._before, gray, start, start)
+        ends, went, differ = _flow(self._before, gray, start, guess)
         back, came, _ = _flow(gray, self._before, ends, start)
         height, width = gray.shape
         good = went & came & (differ < _ALIKE * _contrast(self._before, start))
@@ -128,14 +128,29 @@ class Odometry:
         to_camera, agree = found
         self._points, self._pixels, self._before = points[agree], pixels[agree], gray
         self._here = move(to_camera, self._points)
-        return self._pose @ invert(to_camera)
+        return self._keyframe.pose @ invert(to_camera)
+
+    def _recognize(self, gray: np.ndarray) -> np.ndarray | None:
+        """Returns the frame's pose by a keyframe that it resembles, and goes on from that.
+
+        ORB features are less exact than flow, so they only say where its corners may be now.
+        """
+        found = self._keyframes.find(gray)
+        if found is None:
+            return None
+        self._keyframe, to_camera = found
+        self._before = self._keyframe.gray
+        self._pixels, self._points = self._keyframe.corners, self._keyframe.points
+        seen = project(move(to_camera, self._points), self._intrinsics)
+        return self._follow(gray, seen.astype(np.float32))
 
     def _is_far(self, pose: np.ndarray) -> bool:
         """Tells whether a frame, which was followed, is far enough from its keyframe."""
-        step = invert(self._pose) @ pose
+        assert self._keyframe
+        step = invert(self._keyframe.pose) @ pose
         turn = np.degrees(np.linalg.norm(cv2.Rodrigues(step[:3, :3])[0]))
         move = np.linalg.norm(step[:3, 3]) / np.median(self._points[:, 2])
-        few = len(self._points) < _FOLLOWED * self._corners
+        few = len(self._points) < _FOLLOWED * len(self._keyframe.points)
         return bool(few or turn > _TURN or move > _MOVE)
 
     def _set_keyframe(self, gray: np.ndarray, depth: np.ndarray, pose: np.ndarray) -> bool:
@@ -148,10 +163,10 @@ class Odometry:
         points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
         if np.count_nonzero(there) < FEWEST:
             return False
-        self._pose, self._corners, self._before = pose, len(points[there]), gray
-        self._points, self._pixels = points[there], pixels[there]
-        self._here = self._points
-        self._keyframes.add(gray, depth, pose)
+        self._keyframe = Keyframe(gray, pose, pixels[there], points[there])
+        self._keyframes.add(self._keyframe, depth)
+        self._before, self._pixels = gray, self._keyframe.corners
+        self._points = self._here = self._keyframe.points
         return True
 
 

@@ -87,3 +87,11 @@ def invert(transform: np.ndarray) -> np.ndarray:
 def move(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Applies a turn and a shift, (4, 4), to points (N, 3)."""
     return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """Returns where a camera sees points (N, 3): (N, 2), x and y in pixels."""
+    fx, fy, cx, cy = intrinsics
+    x, y, z = points.T
+    z = np.maximum(z, 1e-6)  # behind the camera: somewhere far outside the picture
+    return np.stack([x / z * fx + cx, y / z * fy + cy], axis=-1)
