@@ -86,6 +86,8 @@ def run(
     try:
         with bar, sequence.open() as frames:
             for frame in islice(frames, count):
+                if frame.number == 0:
+                    check_intrinsics(frame, sequence)
                 try:
                     mapper.add(frame)
                 except InputError as error:
@@ -145,6 +147,19 @@ def load_depth(arguments: argparse.Namespace) -> mapping.Depth:
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
     # At the size the network computes: points between its pixels would be made up.
     return lambda frame: estimator(frame.image, resize=False)
+
+
+def check_intrinsics(first: sequences.Frame, sequence: sequences.Sequence) -> None:
+    """Raises InputError unless the intrinsics can be those of the first picture."""
+    if first.image is None or sequence.intrinsics is None:
+        return
+    height, width = first.image.shape[:2]
+    _, _, x, y = sequence.intrinsics
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"{sequence.name}: the principal point x={x:g}, y={y:g} is outside the pictures of"
+            f" {height}x{width} (height x width); give the intrinsics in pixels of these pictures"
+        )
 
 
 def true_depth(frame: sequences.Frame) -> np.ndarray:

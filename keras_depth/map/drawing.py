@@ -100,18 +100,12 @@ def _draw_points(axes: Axes, places: np.ndarray, colors: np.ndarray) -> None:
 
 def _draw_scale_bar(axes: Axes) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    length = max(n for n in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if n <= max(0.3 * (right - left), 0.1))
+    longest = max(0.3 * (right - left), 0.1)
+    length = max(n for n in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if n <= longest)
     x, y = left + 0.05 * (right - left), bottom + 0.05 * (top - bottom)
     style: dict[str, Any] = {"ha": "center", "va": "bottom", "backgroundcolor": "white"}
+    axes.text(x + length / 2, y + 0.02 * (top - bottom), f"{length:g} m", **style)
     axes.plot([x, x + length], [y, y], color="black", lw=5, solid_capstyle="butt")
-    axes.text(
-        x + length / 2,
-        y + 0.015 * (top - bottom),
-        f"{length:g} m",
-        ha="center",
-        va="bottom",
-        bbox=box,
-    )
 
 
 def _find_plane(points: np.ndarray, trajectory: Trajectory) -> np.ndarray:

@@ -74,11 +74,6 @@ class Mapper:
         """The poses of the frames that are not lost."""
         return Trajectory(np.array(self._times), np.array(self._poses).reshape(-1, 4, 4))
 
-    def skip(self, frame: Frame) -> None:
-        """Counts a frame as lost."""
-        self.frames += 1
-        self.lost.append((frame.number, frame.time))
-
     def add(self, frame: Frame) -> np.ndarray | None:
         """Maps the next frame.
 
@@ -92,8 +87,8 @@ class Mapper:
         self.frames += 1
         self.lost.append((frame.number, frame.time))  # until it is found
         if frame.image is None:
-            raise frame.error or InputError(f"frame {frame.number}: has no picture")
-        gray = self._prepare(frame.number, frame.image)
+            raise frame.error or InputError(f"{frame.name}: has no picture")
+        gray = self._prepare(frame.name, frame.image)
         depth = _Once(lambda: self.depth(frame))
         assert self._odometry
         start = time.perf_counter()
@@ -116,20 +111,19 @@ class Mapper:
             self._record("network", depth.seconds)
         return located.pose
 
-    def _prepare(self, number: int, image: np.ndarray) -> np.ndarray:
+    def _prepare(self, name: str, image: np.ndarray) -> np.ndarray:
         """Returns the gray picture for odometry, uint8, of a bounded size."""
         size = image.shape[:2]
         scale = min(1.0, _SIDE / max(size))
         small = round(size[0] * scale), round(size[1] * scale)
         if self._size is None:
-            check_intrinsics(self.intrinsics, size)
             self._size = size
             self._odometry = Odometry(
                 scale_intrinsics(self.intrinsics, size, small), self.options.keyframe_scale
             )
         if size != self._size:
             raise InputError(
-                f"frame {number}: the picture is {size}, and the first one {self._size} (rows,"
+                f"{name}: the picture is {size}, and the first one {self._size} (rows,"
                 " columns); give pictures of one camera, all of one size"
             )
         return cv2.cvtColor(images.to_uint8(images.resize(image, small)), cv2.COLOR_RGB2GRAY)
@@ -152,14 +146,3 @@ class _Once:
             self._depth = self._compute()
             self.seconds = time.perf_counter() - start
         return self._depth
-
-
-def check_intrinsics(intrinsics: Intrinsics, size: tuple[int, int]) -> None:
-    """Raises InputError unless intrinsics can be those of pictures of `size`, (height, width)."""
-    height, width = size
-    if not (0 <= intrinsics.cx < width and 0 <= intrinsics.cy < height):
-        raise InputError(
-            f"the principal point x={intrinsics.cx:g}, y={intrinsics.cy:g} is outside the pictures"
-            f" of {height}x{width} (height x width); give the intrinsics in pixels of the input"
-            " pictures"
-        )

@@ -46,6 +46,7 @@ class Frame(NamedTuple):
 
     number: from 0. time: seconds. image: uint8 RGB (H, W, 3). depth: the recording's own, (h, w)
     metres, 0 = none; None: it has none. error: why the frame cannot be read; it has no image then.
+    file: of the picture, where it has one.
     """
 
     number: int
@@ -53,6 +54,11 @@ class Frame(NamedTuple):
     image: np.ndarray | None = None
     depth: np.ndarray | None = None
     error: InputError | None = None
+    file: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.file or f"frame {self.number}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def _folder(path: Path, options: Mapping[str, Any]) -> Sequence:
 
     @contextmanager
     def frames() -> Iterator[Iterable[Frame]]:
-        yield (_try(i, i, partial(_picture, file)) for i, file in enumerate(pictures))
+        yield (_try(i, i, str(file), partial(_picture, file)) for i, file in enumerate(pictures))
 
     return Sequence(str(path), frames, len(pictures), intrinsics, truth=truth, folder=path)
 
@@ -175,17 +181,22 @@ def _read(
 
     @contextmanager
     def frames() -> Iterator[Iterable[Frame]]:
-        yield (_try(i, time, partial(reader.stored, i)) for i, time in enumerate(times))
+        yield (
+            _try(i, time, reader.name(i), partial(reader.stored, i)) for i, time in enumerate(times)
+        )
 
     return Sequence(name, frames, len(reader), intrinsics, True, truth, folder)
 
 
-def _try(number: int, time: float, read: Callable[[], Mapping[str, np.ndarray]]) -> Frame:
+def _try(
+    number: int, time: float, file: str, read: Callable[[], Mapping[str, np.ndarray]]
+) -> Frame:
     try:
         sample = read()
     except InputError as error:
-        return Frame(number, float(time), error=error)
-    return Frame(number, float(time), images.to_uint8(sample["image"]), sample.get("depth"))
+        return Frame(number, float(time), error=error, file=file)
+    image = images.to_uint8(sample["image"])
+    return Frame(number, float(time), image, sample.get("depth"), file=file)
 
 
 def _bag(path: Path, truth: bool, topics: Topics) -> Sequence:
