@@ -56,10 +56,10 @@ class Keyframes:
         if len(self._kept) > _KEPT:
             del self._kept[1:-1:2]
 
-    def find(self, gray: np.ndarray) -> tuple[Keyframe, np.ndarray] | None:
+    def find(self, gray: np.ndarray, latest: bool = True) -> tuple[Keyframe, np.ndarray] | None:
         """Finds the keyframe that a picture has most in common with.
 
-        The latest keyframes are tried, and others in turn from call to call.
+        Tries the latest keyframes, unless told otherwise, and others in turn from call to call.
 
         Returns:
             The keyframe, and what takes its points to the picture's camera, float64 (4, 4), to
@@ -67,7 +67,7 @@ class Keyframes:
         """
         pixels, descriptors = self._detect(gray)
         most, best = 0, None
-        for keyframe, features in self._choose():
+        for keyframe, features in self._choose(latest):
             pairs = _match(descriptors, features.descriptors)
             points = features.points[[there for _, there in pairs]]
             found = find_pose(points, pixels[[here for here, _ in pairs]], self._intrinsics)
@@ -75,13 +75,23 @@ class Keyframes:
                 most, best = len(found[1]), (keyframe, found[0])
         return best
 
-    def _choose(self) -> list[tuple[Keyframe, _Features]]:
-        """Returns the keyframes to try: half of them the latest."""
+    def near(self, pose: np.ndarray, metres: float, degrees: float) -> Keyframe | None:
+        """Returns the keyframe nearest to a pose, at most so far and turned so much; or None."""
+        poses = np.stack([keyframe.pose for keyframe, _ in self._kept])
+        distances = np.linalg.norm(poses[:, :3, 3] - pose[:3, 3], axis=1)
+        traces = np.einsum("nij,ij->n", poses[:, :3, :3], pose[:3, :3])
+        near = (distances <= metres) & (traces >= 1 + 2 * np.cos(np.radians(degrees)))
+        places = np.flatnonzero(near)
+        return self._kept[places[np.argmin(distances[near])]][0] if len(places) else None
+
+    def _choose(self, with_latest: bool) -> list[tuple[Keyframe, _Features]]:
+        """Returns the keyframes to try: the latest, or none of them, and some of the others."""
         half = _TRIED // 2
         latest, earlier = self._kept[-half:], self._kept[:-half]
-        places = range(self._turn, self._turn + min(len(earlier), half))
-        self._turn += half
-        return latest + [earlier[place % len(earlier)] for place in places]
+        count = min(len(earlier), half if with_latest else _TRIED)
+        places = range(self._turn, self._turn + count)
+        self._turn += count
+        return latest * with_latest + [earlier[place % len(earlier)] for place in places]
 
     def _detect(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns float64 (N, 2) pixels and uint8 (N, 32) descriptors."""

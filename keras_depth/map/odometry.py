@@ -5,6 +5,9 @@ depth says, and where they are seen give the camera's pose. The depth of other f
 predicted depth, whose scale changes from frame to frame, would otherwise enter each step. Where
 flow fails, a keyframe is recognized by ORB features, and its corners are followed on.
 
+Where the view is that of an earlier keyframe, the camera has come back: it goes on from that one.
+The poses before are left as they are, so that the path has a step where drift is made good.
+
 A frame without a pose is lost. The camera stays lost until a frame matches a keyframe: the motion
 in between is not known, so that a new start would put the rest of the map in a wrong place.
 """
@@ -25,6 +28,7 @@ _WEAKEST = 5e-4  # of the strongest corner: a plain wall has some too, where the
 _FOLLOWED = 0.5  # of the keyframe's points; when fewer are left, the frame is the next keyframe
 _TURN = 15.0  # degrees since the keyframe, likewise
 _MOVE = 0.1  # of the distance of the points, likewise
+_NEAR = 0.5  # of these two: an earlier keyframe that near is gone on from
 # The part of a correction of scale, in its logarithm, that a keyframe takes over. With all of it,
 # the first keyframe's scale would be handed on for ever, and drift; the rest is the network's own.
 _TAKEN = 0.7
@@ -89,8 +93,12 @@ class Odometry:
             pose = self._recognize(gray)
         if pose is None:
             return None
-        keyframe = self._is_far(pose) and self._set_keyframe(gray, depth(), pose)
-        return Located(pose, keyframe, relocalized)
+        if not self._is_far(pose):
+            return Located(pose, False, relocalized)
+        revisited = self._revisit(gray, pose)
+        if revisited is not None:
+            return Located(revisited, False, relocalized)
+        return Located(pose, self._set_keyframe(gray, depth(), pose), relocalized)
 
     def fit_scale(self, depth: np.ndarray) -> float:
         """Returns what the last located frame's depth is multiplied by to suit its keyframe.
@@ -138,9 +146,34 @@ class Odometry:
         found = self._keyframes.find(gray)
         if found is None:
             return None
-        self._keyframe, to_camera = found
-        self._before = self._keyframe.gray
-        self._pixels, self._points = self._keyframe.corners, self._keyframe.points
+        return self._go_on_from(*found, gray)
+
+    def _revisit(self, gray: np.ndarray, pose: np.ndarray) -> np.ndarray | None:
+        """Goes on from an earlier keyframe that has nearly this view, if there is one.
+
+        So a camera that comes back neither drifts further nor maps the place once more.
+
+        Returns:
+            The pose by that keyframe; None: there is none, and all is as before.
+        """
+        before = self._keyframe, self._before, self._pixels, self._points, self._here
+        found = None
+        metres = _NEAR * _MOVE * float(np.median(self._here[:, 2]))
+        if known := self._keyframes.near(pose, metres, _NEAR * _TURN):
+            found = self._go_on_from(known, invert(pose) @ known.pose, gray)
+        elif match := self._keyframes.find(gray, latest=False):
+            found = self._go_on_from(*match, gray)
+        if found is None or self._is_far(found):
+            self._keyframe, self._before, self._pixels, self._points, self._here = before
+            return None
+        return found
+
+    def _go_on_from(
+        self, keyframe: Keyframe, to_camera: np.ndarray, gray: np.ndarray
+    ) -> np.ndarray | None:
+        """Returns a frame's pose by flow from a keyframe, whose points `to_camera` takes to it."""
+        self._keyframe, self._before = keyframe, keyframe.gray
+        self._pixels, self._points = keyframe.corners, keyframe.points
         seen = project(move(to_camera, self._points), self._intrinsics)
         return self._follow(gray, seen.astype(np.float32))
 

@@ -106,6 +106,18 @@ def test_lost_for_good_where_nothing_is_seen_again(walk):
     assert all(found[:10]) and not any(found[10:])
 
 
+def test_a_camera_that_comes_back_adds_no_keyframes_and_no_drift(walk):
+    """There and back three times: the way back is not mapped again."""
+    there = [*range(30)]
+    way = (there + there[::-1]) * 3
+    truth = Trajectory(np.arange(len(way)) / 30, walk.truth.poses[way])
+    found = locate(walk.images[way], walk.depths[way], walk.intrinsics)
+    assert all(found)
+    count = [sum(one.keyframe for one in part) for part in (found[:30], found[30:])]
+    assert count[1] <= 1 < count[0]
+    assert errors(found, truth)[0] < 0.02
+
+
 def test_no_depth_begins_no_map(walk):
     """The first frame with depth is the first camera."""
     depths = walk.depths[:10].copy()
