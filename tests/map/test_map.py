@@ -105,6 +105,11 @@ def test_a_video_and_a_network(run, network):
     assert stored["intrinsics"]["fx"] == pytest.approx(129.7, abs=0.1)
 
 
+def test_depth_without_a_scale_is_warned_of(run, network):
+    with pytest.warns(UserWarning, match="its metres are right by chance alone"):
+        assert run(network, "film.avi", "--encoding", "minmax", "--frames", "3")[0] == 0
+
+
 def test_the_network_runs_for_the_frames_that_need_depth(walk):
     from keras_depth.map.sequences import Frame
 
