@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_depth import command
-from keras_depth.errors import InputError, check_installed
+from keras_depth.errors import check_installed
 from keras_depth.predict import loading
 
 if TYPE_CHECKING:  # it needs the extra
@@ -68,7 +68,9 @@ def write_bag(bag: Bag, arguments: argparse.Namespace) -> None:
             progress=bar.update,
         )
     print(f"{arguments.output}: {chosen.depth} ({arguments.encoding}): {summary}")
-    command.suggest("map", arguments.run, arguments.output)
+    if chosen.info:  # a map needs the camera
+        topic = ("--topic", chosen.pictures) if arguments.topic else ()
+        command.suggest("map", arguments.run, arguments.output, *topic)
 
 
 def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:
@@ -140,8 +142,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--encoding",
         choices=("32FC1", "16UC1"),
-        default="32FC1",
-        help="of the depth in a bag: metres, or millimetres (default: %(default)s)",
+        help="of the depth in a bag: metres, or millimetres (default: 32FC1)",
     )
     parser.add_argument(
         "--full-size",
@@ -162,10 +163,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="stop after N pictures (default: at the end)",
     )
     arguments = parser.parse_args(argv)
-    if arguments.run == _TRUTH and arguments.format == "bag":
-        raise InputError(
-            "truth is the depth that the bag has already; give a network, or --format folder"
-        )
+    truth, folder = arguments.run == _TRUTH, arguments.format == "folder"
+    if truth and not folder:
+        parser.error("truth is the depth that IN holds already; give a network or --format folder")
+    if arguments.depth_topic and not truth:
+        parser.error("--depth-topic goes with truth, the depth that IN holds")
+    if arguments.encoding and folder:
+        parser.error("--encoding is of depth in a bag; a folder holds PNG files of millimetres")
+    arguments.encoding = arguments.encoding or "32FC1"
     return arguments
 
 

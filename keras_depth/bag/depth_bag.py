@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_depth.bag import ros_images, topics
-from keras_depth.bag.frames import decode_picture, matrices
+from keras_depth.bag.frames import decode_picture, matrices, saying_where
 from keras_depth.bag.reading import Bag, Message
 from keras_depth.bag.summary import Summary
 from keras_depth.bag.writing import writing_like
@@ -113,17 +113,18 @@ def add_depth(
                 latest = message, bag.parse(message)
             if message.connection.topic != chosen.pictures:
                 continue
-            parsed = bag.parse(message)
-            picture = decode_picture(bag, message, parsed)
+            with saying_where(summary.count):
+                parsed = bag.parse(message)
+                picture = decode_picture(bag, message, parsed)
+                if latest:
+                    _check_camera(bag, *latest, picture.shape[:2])
             start = time.perf_counter()
             depth = estimate(picture)
             summary.add(depth, time.perf_counter() - start)
             pixels = ros_images.encode_depth(depth, encoding, max_depth)
             writer.write(depth_topic, message.time, _depth_image(bag, parsed, pixels, encoding))
             if latest and info_topic:
-                size = picture.shape[:2]
-                _check_camera(bag, *latest, size)
-                info = _scaled(latest[1], parsed.header, size, depth.shape)
+                info = _scaled(latest[1], parsed.header, picture.shape[:2], depth.shape)
                 writer.write(info_topic, message.time, info)
             progress()
             if summary.count == frames:

@@ -36,12 +36,13 @@ def decode(message: Any) -> np.ndarray:
 
 
 def decode_compressed(message: Any) -> np.ndarray:
-    """Returns the depth of a CompressedImage message of compressedDepth; see `decode`.
+    """Returns the depth of a CompressedImage message, compressedDepth or PNG; see `decode`.
 
     Raises:
         ValueError: it is no PNG of 16 bits, or damaged.
     """
-    content = bytes(message.data[_HEADER:])
+    plain = "compressedDepth" not in message.format
+    content = bytes(message.data[0 if plain else _HEADER :])
     if not content.startswith(_PNG):
         raise ValueError(
             f"depth of format {message.format!r} is not a PNG; record the depth topic itself, or"
@@ -52,7 +53,7 @@ def decode_compressed(message: Any) -> np.ndarray:
         stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 2 or stored.dtype != np.uint16:
         raise ValueError(f"a depth map of format {message.format!r} is damaged")
-    if not message.format.startswith("32FC1"):
+    if plain or not message.format.startswith("32FC1"):
         return _metres(stored, _MILLIMETRES)
     # Its values are a / depth + b; a and b are in the header.
     a, b = np.frombuffer(bytes(message.data[4:_HEADER]), "<f4")

@@ -24,7 +24,6 @@ from keras_depth.bag.writing import whole
 from keras_depth.data.folders.camera import FILE as CAMERA
 from keras_depth.data.folders.camera import write_camera
 from keras_depth.errors import InputError
-from keras_depth.files import write_bytes
 
 _KINDS = {b"\xff\xd8": ".jpg", b"\x89P": ".png"}  # how files begin that are written as they are
 
@@ -65,7 +64,7 @@ def write_folder(
                 if not summary.count:
                     _describe(bag, topic, partial, picture, metres)
                 stem = f"{frame.stamp // 10**9}.{frame.stamp % 10**9:09d}"
-                if any((partial / "rgb").glob(f"{stem}.*")):  # a driver sent one twice
+                if (partial / f"depth/{stem}.png").exists():  # a driver sent it twice
                     continue
                 metres = np.where(metres <= max_depth, metres, 0)
                 _write(partial, rgb, f"rgb/{stem}", *_picture_file(frame, picture))
@@ -87,13 +86,16 @@ def _frames(
 ) -> Iterator[tuple[frames.Stamped, np.ndarray, np.ndarray, float]]:
     """Yields pictures as stored, decoded, and with their depth and the seconds it took."""
     if isinstance(depth, str):
-        for frame, recorded in frames.pairs(bag, topic, depth):
-            picture = frames.decode_picture(bag, frame.message, frame.parsed)
+        for count, (frame, recorded) in enumerate(frames.pairs(bag, topic, depth)):
             start = time.perf_counter()
-            yield frame, picture, frames.decode_depth(bag, recorded), time.perf_counter() - start
+            with frames.saying_where(count):
+                picture = frames.decode_picture(bag, frame.message, frame.parsed)
+                metres = frames.decode_depth(bag, recorded)
+            yield frame, picture, metres, time.perf_counter() - start
         return
-    for frame in frames.stamped(bag, topic):
-        picture = frames.decode_picture(bag, frame.message, frame.parsed)
+    for count, frame in enumerate(frames.stamped(bag, topic)):
+        with frames.saying_where(count):
+            picture = frames.decode_picture(bag, frame.message, frame.parsed)
         start = time.perf_counter()
         yield frame, picture, depth(picture), time.perf_counter() - start
 
@@ -132,5 +134,5 @@ def _picture_file(frame: frames.Stamped, picture: np.ndarray) -> tuple[str, byte
 
 
 def _write(folder: Path, listing: TextIO, name: str, ending: str, content: bytes) -> None:
-    write_bytes(folder / f"{name}{ending}", content)
+    (folder / f"{name}{ending}").write_bytes(content)
     listing.write(f"{name.partition('/')[2]} {name}{ending}\n")

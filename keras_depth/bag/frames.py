@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_depth.bag import depth_messages, ros_images, topics
 from keras_depth.bag.reading import Bag, Message
+from keras_depth.errors import InputError
 from keras_depth.geometry import Intrinsics
 
 MAX_DIFFERENCE = 20_000_000  # nanoseconds between a picture and its depth, as in TUM's data
@@ -45,6 +48,17 @@ def decode_picture(bag: Bag, message: Message, parsed: Any) -> np.ndarray:
         return ros_images.decode_image(parsed) if raw else ros_images.decode_compressed(parsed)
     except ValueError as error:
         raise bag.bad(message, error) from error
+
+
+@contextmanager
+def saying_where(count: int) -> Iterator[None]:
+    """Adds to the error of a picture how to stop before it, after `count` good ones."""
+    try:
+        yield
+    except InputError as error:
+        if not count:
+            raise
+        raise InputError(f"{error}; --frames {count} stops before it") from error
 
 
 def decode_depth(bag: Bag, frame: Stamped) -> np.ndarray:
@@ -116,7 +130,11 @@ def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:
 
 
 def camera_of(bag: Bag, topic: str, info_topic: str, size: tuple[int, int]) -> Intrinsics | None:
-    """Returns the camera of the pictures on a topic, of `size`, by its first CameraInfo."""
+    """Returns the camera of the pictures on a topic, of `size`, by its first CameraInfo.
+
+    Raises:
+        InputError: the CameraInfo is for other pictures.
+    """
     message, info = bag.first(info_topic)
     try:
         ros_images.check_camera(info, size)
@@ -125,8 +143,14 @@ def camera_of(bag: Bag, topic: str, info_topic: str, size: tuple[int, int]) -> I
     k, p = (np.reshape(matrix, (3, -1)) for matrix in matrices(info))
     if not ros_images.is_calibrated(k):
         return None
-    rectified = "rect" in topic.removeprefix(topics.namespace(topic)) and p[0, 0] != 0
-    matrix = p if rectified else k  # K is that of the raw pictures
+    rectified = "rect" in topic.removeprefix(topics.namespace(topic))
+    if not rectified and np.any(info.d if hasattr(info, "d") else info.D):
+        print(
+            f"warning: {bag.name}: the lens distortion of {topic} is left out of its camera; for"
+            " points and maps, take rectified pictures (image_rect)",
+            file=sys.stderr,
+        )
+    matrix = p if rectified and p[0, 0] else k  # K is that of the raw pictures
     return Intrinsics(*(float(v) for v in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])))
 
 

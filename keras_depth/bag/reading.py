@@ -235,7 +235,7 @@ def _check_closed(file: Path) -> None:
             start = content.read(len(_MCAP))
             content.seek(max(0, file.stat().st_size - len(_MCAP)))
             end = content.read()
-        if start == _MCAP != end or (start == _MCAP and file.stat().st_size < 2 * len(_MCAP)):
+        if start == _MCAP and (end != _MCAP or file.stat().st_size == len(_MCAP)):
             raise _not_closed(file)
     beside = [file.with_name(f"{file.name}-{kind}") for kind in ("wal", "journal")]
     if file.suffix == ".db3" and any(log.is_file() and log.stat().st_size for log in beside):
@@ -269,6 +269,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     reason = first_line(error).rstrip(".")
     if path.suffix == ".bag" and "ndex" in reason:
         return _not_closed(path)
+    if "Profile is not" in reason:
+        return InputError(f"{path}: an mcap file of another kind than ROS 2's; give a ROS 2 bag")
     if "ompression format" in reason:
         return InputError(f"{path}: {reason}; decompress it with `ros2 bag convert`")
     return InputError(

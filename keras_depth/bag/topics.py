@@ -11,7 +11,8 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH_ENCODINGS = ("32FC1", "16UC1")  # REP 118: metres, millimetres
-_COMPRESSED_DEPTH = "compressedDepth"  # image_transport's
+_COMPRESSED_DEPTH = "compressedDepth"
+_TRANSPORTS = (f"/{_COMPRESSED_DEPTH}", "/compressed")  # image_transport's, after a topic's name
 
 
 def depth_encoding(bag: Bag, topic: str) -> str | None:
@@ -22,7 +23,8 @@ def depth_encoding(bag: Bag, topic: str) -> str | None:
     _, first = bag.first(topic)
     if kind == IMAGE:
         return first.encoding if first.encoding in _DEPTH_ENCODINGS else None
-    return first.format if _COMPRESSED_DEPTH in first.format else None
+    is_depth = first.format.startswith(_DEPTH_ENCODINGS) or _COMPRESSED_DEPTH in first.format
+    return first.format if is_depth else None
 
 
 def choose_pictures(bag: Bag, asked: str | None = None) -> str:
@@ -78,9 +80,14 @@ def _listed(topics: dict[str, Topic]) -> str:
 
 def namespace(topic: str) -> str:
     """Returns a camera's namespace by its pictures: /front of /front/image_raw/compressed."""
-    if topic.endswith("/compressed"):
-        topic = topic.removesuffix("/compressed")
-    return topic.rpartition("/")[0]
+    return _raw(topic).rpartition("/")[0]
+
+
+def _raw(topic: str) -> str:
+    """Returns the topic that image_transport compresses onto this one, or this one itself."""
+    for ending in _TRANSPORTS:
+        topic = topic.removesuffix(ending)
+    return topic
 
 
 def find_camera_info(bag: Bag, pictures: str) -> str | None:
@@ -93,8 +100,7 @@ def find_camera_info(bag: Bag, pictures: str) -> str | None:
     if len(found) == 1:
         say = f"no {own}; {found[0]} is taken, the only CameraInfo in it"
     else:
-        say = f"no {own}, so the depth of {pictures} gets no CameraInfo; tools that make points or"
-        say += " a map of it need one"
+        say = f"no {own}, so the camera of {pictures} is not known; points and maps need it"
     print(f"warning: {bag.name}: {say}", file=sys.stderr)
     return found[0] if len(found) == 1 else None
 
@@ -116,8 +122,8 @@ def choose_depth(bag: Bag, pictures: str, asked: str | None = None) -> str:
             known = f"depth is on {', '.join(found)}" if found else "no topic of this bag does"
             raise InputError(f"{bag.name}: topic {asked} holds no depth; {known}")
         return asked
-    found = [topic for topic in found if topic.removesuffix(f"/{_COMPRESSED_DEPTH}") == topic
-             or topic.removesuffix(f"/{_COMPRESSED_DEPTH}") not in found]  # fmt: skip
+    # Of the same depth, raw and compressed, the raw.
+    found = [topic for topic in found if _raw(topic) == topic or _raw(topic) not in found]
     if not found:
         raise InputError(
             f"{bag.name}: holds no depth, which is messages of {IMAGE} with encoding"

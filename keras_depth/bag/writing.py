@@ -12,27 +12,35 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keras_depth.bag.reading import Bag, Message
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.files import make_folder
+from keras_depth.files import make_folder, printable
 
 if TYPE_CHECKING:  # it comes with an extra
     from rosbags.interfaces import Connection, Qos
 
 _ENDINGS = {"mcap": ".mcap", "sqlite3": ".db3"}  # of ROS 2's storages
-_METADATA_VERSION: Literal[8] = 8  # of ROS 2 Iron, which later ones read; 9 is Jazzy's
+# Of ROS 2 Iron. Humble cannot read Jazzy's 9, which writes QoS profiles in another way.
+_METADATA_VERSION: Literal[8] = 8
+_NOT_IN_URI = "?#%"  # rosbags opens a database by its path as it is
 # Of a type whose definition the bag lacks, as in bags of Humble and before.
 _UNKNOWN_HASH = f"RIHS01_{64 * '0'}"
 
 
 def check_output(bag: Bag, output: Path) -> None:
     """Raises InputError unless `output` can become a bag of the format of `bag`."""
-    if bag.ros == 1 and output.suffix != ".bag":
-        raise InputError(f"{output}: a ROS 1 bag is one file; give a name that ends in .bag")
-    others = {".bag", *_ENDINGS.values()} - {_ENDINGS[storage := _storage(bag)]}
-    if bag.ros == 2 and output.suffix in others:
+    if printable(str(output)) != str(output):
+        raise InputError(f"{output}: a bag's own name is UTF-8; give such a name")
+    if bag.ros == 1:
+        if output.suffix != ".bag":
+            raise InputError(f"{output}: a ROS 1 bag is one file; give a name that ends in .bag")
+        return
+    storage = _storage(bag)
+    if output.suffix in {".bag", *_ENDINGS.values()} - {_ENDINGS[storage]}:
         raise InputError(
             f"{output}: {bag.name} is a ROS 2 bag of {storage}; give the name of a folder, or one"
             f" that ends in {_ENDINGS[storage]}"
         )
+    if storage == "sqlite3" and set(_NOT_IN_URI) & set(str(output)):
+        raise InputError(f"{output}: SQLite takes no path with ?, # or %; give another name")
 
 
 def check_new(output: Path, inputs: list[Path]) -> None:
@@ -157,7 +165,11 @@ def writing_like(bag: Bag, output: Path) -> Iterator[BagWriter]:
         if mode and not alone:
             compression = rosbag2.CompressionMode[mode.upper()]
             writer.set_compression(compression, rosbag2.CompressionFormat.ZSTD)
-        yield BagWriter(stack.enter_context(writer), bag)
+        stack.enter_context(writer)
+        if database := getattr(writer.storage, "conn", None):  # SQLite's
+            # Waiting for the disk would take as long as the rest; a bag that is lost is a partial.
+            database.execute("PRAGMA synchronous = OFF")
+        yield BagWriter(writer, bag)
         stack.close()
         if alone:
             os.rename(folder / f"{folder.name}{output.suffix}", partial)

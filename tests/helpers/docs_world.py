@@ -13,6 +13,7 @@ from keras_depth.data.kitti import lists as kitti_lists
 from keras_depth.data.rendered.drives import Drives
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.images import to_uint8
+from tests.bag.world import write_walks
 from tests.helpers.write_kitti import DATE, write_kitti
 from tests.helpers.write_nyu import write_layout
 from tests.helpers.write_rig import write_rig
@@ -47,6 +48,9 @@ def build(home: Path, work: Path) -> None:
     _pictures(work, rooms)
     _link(Path(__file__).parents[2] / "docs" / "photos", work / "docs" / "photos")
     _maps(work)
+    frames = [rooms[number] for number in range(8)]
+    pictures = [to_uint8(frame["image"]) for frame in frames]
+    write_walks(work, pictures, [np.squeeze(frame["depth"]) for frame in frames])
 
 
 def _nyu(home: Path) -> None:

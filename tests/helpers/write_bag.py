@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_typestore
-from rosbags.typesys.store import Typestore
 
 STORES = {
     "humble": get_typestore(Stores.ROS2_HUMBLE),
@@ -24,7 +23,7 @@ class Stored(NamedTuple):
 
 def write_bag(path: Path, messages: list[Stored], storage="mcap", distro="jazzy") -> Path:
     """Writes a bag; `storage` is "mcap", "sqlite3" or, for ROS 1, "bag"."""
-    store: Typestore = STORES["noetic" if storage == "bag" else distro]
+    store = STORES["noetic" if storage == "bag" else distro]
     serialize = store.serialize_ros1 if storage == "bag" else store.serialize_cdr
     if storage == "bag":
         writer = rosbag1.Writer(path)
