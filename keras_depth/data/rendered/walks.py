@@ -186,11 +186,11 @@ class Walk(NamedTuple):
     exposure: Exposure
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def draw_walk(seed: int, split: int, walk: int) -> Walk:
     """Draws a room that suits a walk, and the walk; `split` is an index into `SPLITS`.
 
-    Results are kept: one takes as long as several frames. Nobody may change them.
+    Results are kept, some 0.1 MB each: one takes as long as several frames. Nobody may change them.
     """
     rng = np.random.default_rng((seed, split, walk))
     while True:
