@@ -138,3 +138,15 @@ def test_memory_is_bounded(walk, monkeypatch):
     np.testing.assert_array_equal(found.pose, walk.truth.poses[0])  # spread over the whole way
     pose = found.pose @ np.linalg.inv(to_camera)
     np.testing.assert_allclose(pose, walk.truth.poses[1], atol=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_walks(seed):
+    """Rooms with bare walls, at the size that most cameras have: 4 s each."""
+    reader = Walks(240, seed=seed, split="test")
+    samples = [reader.stored(i) for i in range(len(reader))]
+    images = [to_uint8(sample["image"]) for sample in samples]
+    found = locate(images, [sample["depth"] for sample in samples], reader.intrinsics)
+    assert all(found)
+    assert errors(found, Trajectory(reader.times, reader.poses))[0] < 0.03
