@@ -4,7 +4,7 @@ examples:
     python -m keras_depth.map RUN walk.mp4 --intrinsics 518.9,519.5,325.6,253.7 --output out
     python -m keras_depth.map RUN walk.mcap --output out
     python -m keras_depth.map mobile_interl_nyu walks:0 --output out
-    python -m keras_depth.map truth rgbd_dataset_freiburg1_desk --output out \\
+    python -m keras_depth.map truth ~/rgbd_dataset_freiburg1_desk --output out \\
         --intrinsics 517.3,516.5,318.6,255.3
 
 Writes to DIR:
@@ -289,8 +289,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--keyframe-scale",
         action=argparse.BooleanOptionalAction,
-        help="scale the depth of each frame to agree with the keyframe before it (default: yes, but"
-        " not for truth)",
+        help="find the path with the depth of each keyframe scaled to agree with the one before"
+        " (default: yes, but not for truth)",
     )
     add(
         "--set",

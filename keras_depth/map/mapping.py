@@ -104,7 +104,6 @@ class Mapper:
         if located.keyframe or frame.number % self.options.every == 0:
             metres = depth()
             start = time.perf_counter()
-            metres = metres * np.float32(self._odometry.fit_scale(metres))
             self.cloud.add(frame.image, metres, self.intrinsics, located.pose)
             self._record("fusion", time.perf_counter() - start)
         if depth.seconds:

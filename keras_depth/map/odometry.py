@@ -58,8 +58,8 @@ class Odometry:
 
     Args:
         intrinsics: of the pictures.
-        keyframe_scale: scale depth to agree with the keyframe before, by the median of the points
-            that both see; for depth whose scale changes from frame to frame.
+        keyframe_scale: scale the depth of each keyframe to agree with the one before, by the median
+            of the points that both see; for depth whose scale changes from frame to frame.
     """
 
     def __init__(self, intrinsics: Intrinsics, keyframe_scale: bool = False):
@@ -99,18 +99,6 @@ class Odometry:
         if revisited is not None:
             return Located(revisited, False, relocalized)
         return Located(pose, self._set_keyframe(gray, depth(), pose), relocalized)
-
-    def fit_scale(self, depth: np.ndarray) -> float:
-        """Returns what the last located frame's depth is multiplied by to suit its keyframe.
-
-        That is 1 without `keyframe_scale`.
-        """
-        if not self._keyframe_scale or len(self._here) < FEWEST:
-            return 1.0
-        own, there = lift(self._pixels, self._before.shape[:2], depth, self._intrinsics)
-        if there.sum() < FEWEST:
-            return 1.0
-        return float(np.median(self._here[there, 2] / own[there, 2]))
 
     def _follow(self, gray: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
         """Returns the frame's pose by optical flow, and keeps the points that agree with it.
@@ -192,7 +180,7 @@ class Odometry:
         if corners is None:
             return False
         pixels = corners.reshape(-1, 2)
-        depth = depth * np.float32(self.fit_scale(depth) ** _TAKEN)
+        depth = depth * np.float32(self._fit_scale(depth) ** _TAKEN)
         points, there = lift(pixels, gray.shape[:2], depth, self._intrinsics)
         if np.count_nonzero(there) < FEWEST:
             return False
@@ -201,6 +189,15 @@ class Odometry:
         self._before, self._pixels = gray, self._keyframe.corners
         self._points = self._here = self._keyframe.points
         return True
+
+    def _fit_scale(self, depth: np.ndarray) -> float:
+        """Returns what the last located frame's depth is multiplied by to suit its keyframe."""
+        if not self._keyframe_scale or len(self._here) < FEWEST:
+            return 1.0
+        own, there = lift(self._pixels, self._before.shape[:2], depth, self._intrinsics)
+        if np.count_nonzero(there) < FEWEST:
+            return 1.0
+        return float(np.median(self._here[there, 2] / own[there, 2]))
 
 
 def _flow(
