@@ -35,7 +35,7 @@ _TAKEN = 0.7
 _DRIFT = 0.7  # pixels by which a point may miss its start when it is followed back
 _WINDOW = (15, 15)  # pixels around a point that are compared
 _LEVELS = 3  # of the pyramid, above the picture
-_ENOUGH: cv2.typing.TermCriteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)
+_ENOUGH = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)
 _TEXTURE = 3e-5  # the least eigenvalue of a window's gradients
 _ALIKE = 0.8  # of a window's contrast; windows that differ more show a sensor's noise
 
