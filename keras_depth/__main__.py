@@ -17,6 +17,7 @@ COMMANDS = {
     "export": "write a network for a server, a phone or a board",
     "serve": "serve exported networks over HTTP and gRPC",
     "bag": "add depth to a ROS bag, or make a data set of it",
+    "map": "map what a moving camera sees: its path, and a cloud of points",
     "benchmark": "count a network's operations, and time it on this machine",
     "reproduce": "compare a paper's tables with results of this code",
     "build_ops": "compile the interleave op for the installed TensorFlow",

@@ -226,6 +226,17 @@ def positive(text: str) -> float:
     return number
 
 
+def numbers(text: str, count: int) -> list[float]:
+    """Parses `count` finite numbers with commas between them; for types of argparse."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) != count or not all(map(math.isfinite, found)):
+        raise argparse.ArgumentTypeError(f"{text!r}: give {count} numbers with commas between them")
+    return found
+
+
 def setting(text: str) -> tuple[str, Any]:
     """Parses an argument KEY=VALUE, the value in YAML; a type for argparse."""
     key, equals, value = text.partition("=")

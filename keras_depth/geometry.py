@@ -1,10 +1,12 @@
 """Pinhole cameras, points in space, and PLY files."""
 
+import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_depth import command
 from keras_depth.errors import InputError
 from keras_depth.files import write_bytes
 
@@ -16,6 +18,14 @@ class Intrinsics(NamedTuple):
     fy: float
     cx: float
     cy: float
+
+
+def parse_intrinsics(text: str) -> Intrinsics:
+    """Parses an argument FX,FY,CX,CY; a type for argparse."""
+    intrinsics = Intrinsics(*command.numbers(text, 4))
+    if intrinsics.fx <= 0 or intrinsics.fy <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: FX and FY are pixels, above 0")
+    return intrinsics
 
 
 NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's color camera at 640x480

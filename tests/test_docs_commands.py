@@ -77,6 +77,8 @@ def smaller(module: str, words: list[str]) -> list[str]:
         return ["--frames", "4"]
     if module == "keras_depth.reproduce":
         return ["--rows", "16"]  # the fastest
+    if module == "keras_depth.map":  # the small pictures' own camera
+        return ["--frames", "4", "--intrinsics", "50,50,31.5,23.5"]
     return []
 
 
@@ -266,6 +268,7 @@ RULES = [
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
+    Rule(r"python evaluation/map_table\.py ", "minutes", _parsed),
     Rule(r"python evaluation/(draw_kitti_lists|ramp|trained/average)\.py ", "", _run),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(

@@ -204,7 +204,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--intrinsics",
-        type=_intrinsics,
+        type=geometry.parse_intrinsics,
         metavar="FX,FY,CX,CY",
         help="of the camera, in pixels of the input pictures; ply needs it",
     )
@@ -254,27 +254,10 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _range(text: str) -> tuple[float, float]:
-    near, far = _numbers(text, 2)
+    near, far = command.numbers(text, 2)
     if not 0 <= near < far:
         raise argparse.ArgumentTypeError(f"{text!r}: give NEAR,FAR in metres, 0 <= NEAR < FAR")
     return near, far
-
-
-def _intrinsics(text: str) -> geometry.Intrinsics:
-    intrinsics = geometry.Intrinsics(*_numbers(text, 4))
-    if intrinsics.fx <= 0 or intrinsics.fy <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: FX and FY are pixels, above 0")
-    return intrinsics
-
-
-def _numbers(text: str, count: int) -> list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise argparse.ArgumentTypeError(f"{text!r}: give {count} numbers with commas between them")
-    return numbers
 
 
 def _camera(text: str) -> int:

@@ -180,6 +180,12 @@ class FolderReader(Reader):
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def times(self) -> np.ndarray:
+        """When each frame was taken, as TUM's lists say: seconds, (N,); others are numbered."""
+        times = [frame.time for frame in self._frames]
+        return np.array([i if time is None else time for i, time in enumerate(times)], np.float64)
+
     def stored(self, index: int) -> Sample:
         frame, name = self._frames[index], self.name(index)
         rgb, orientation = read_picture(frame.picture)

@@ -41,12 +41,16 @@ _PARTS = (*_IMAGE_FOLDERS, _RIGHT, *_DEPTH_FOLDERS, *_TUM_LISTS)  # what makes a
 
 
 class Frame(NamedTuple):
-    """Names the files of a frame; None where its recording has no such files."""
+    """Names the files of a frame; None where its recording has no such files.
+
+    time: seconds, as TUM's lists say.
+    """
 
     recording: Path
     picture: Path
     depth: Path | None = None
     right: Path | None = None
+    time: float | None = None
 
 
 class Missing(NamedTuple):
@@ -199,7 +203,9 @@ def _pair_by_name(recording: Path, parts: _Parts) -> Recording:
         found = {key: stems[stem] for key, stems in files.items() if stem in stems}
         absent = [file for file in found.values() if file in lost]
         if len(found) == len(files) and not absent:
-            frames.append(Frame(recording, **found))
+            picture, depth, right = (found.get(key) for key in endings)
+            assert picture
+            frames.append(Frame(recording, picture, depth, right))
         else:
             missing.append(Missing([*absent, *found.values()][0], after=len(frames)))
     unread = _unread(listings, files)
@@ -237,16 +243,18 @@ def _by_stem(listing: Listing, endings: tuple[str, ...]) -> dict[str, Path]:
 def _pair_by_time(recording: Path, listing: Listing) -> Recording:
     lists = sorted(named(listing.files, *_TUM_LISTS), key=lambda path: path.name.lower())
     (depth_times, depths), (times, pictures) = map(_tum_list, lists)
-    pairs = [(pictures[i], depths[k]) for i, k in pair_times(times, depth_times)]
+    near = pair_times(times, depth_times)
+    pairs = [(pictures[i], depths[k]) for i, k in near]
     folders = Folders()
     frames: list[Frame] = []
     missing = []
-    for pair in pairs:
+    for (i, _), pair in zip(near, pairs, strict=True):
         found = [folders.find(str(file)) for file in pair]
         if None in found:
             missing.append(Missing(pair[found.index(None)], after=len(frames)))
         else:
-            frames.append(Frame(recording, *(Path(str(file)) for file in found)))
+            picture, depth = (Path(str(file)) for file in found)
+            frames.append(Frame(recording, picture, depth, time=float(times[i])))
     used = {file for pair in pairs for file in pair}
     unmatched = [file for file in (*pictures, *depths) if file not in used]
     return Recording(recording, False, True, frames, missing, unmatched, [])
