@@ -79,6 +79,15 @@ def test_the_file_of_parameters():
     assert content == {"/**": {"ros__parameters": parameters()}}
 
 
+def test_the_readmes_table_of_parameters():
+    """The folder is copied alone, so it has a table of its own."""
+    text = (PACKAGE / "README.md").read_text()
+    section = text[text.index("| parameter | default |") :].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|\s*`?([^|`]*?)`?\s*\|", section, re.MULTILINE))
+    said = {name: yaml.safe_load(default) if default else "" for name, default in rows.items()}
+    assert said == parameters()
+
+
 def executables():
     points = ast.literal_eval(setup_arguments()["entry_points"])["console_scripts"]
     return {point.split(" = ")[0] for point in points}
