@@ -16,6 +16,7 @@ from pathlib import Path
 
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+PAUSE = 0.02  # seconds until the threads of a network that was called wait without computing
 PACKAGE = Path(__file__).resolve().parents[2] / "ros2" / "keras_depth_ros"
 sys.path[:0] = [str(PACKAGE), str(PACKAGE / "test")]
 
@@ -61,13 +62,15 @@ def measure(model, network, size, settings, repeats):
         client.meet()
         client.camera.publish(camera(size))
         for _ in range(repeats):
+            time.sleep(PAUSE)
             start = time.perf_counter()
             network(rgb)
             alone.append(time.perf_counter() - start)
+            time.sleep(PAUSE)
             client.depths.clear()
             start = time.perf_counter()
             client.image.publish(sent)
-            lost += not client.spin(lambda: client.depths, 2)
+            lost += not client.spin(lambda: client.depths, 0.5)
             through.append(time.perf_counter() - start)
     client.close()
     network_ms, node_ms = (1000 * np.median(seconds[10:]) for seconds in (alone, through))

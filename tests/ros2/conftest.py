@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ros2" / "keras_depth_ros"
-sys.path[:0] = [str(PACKAGE), str(PACKAGE / "test")]
+sys.path += [str(PACKAGE), str(PACKAGE / "test")]

@@ -79,6 +79,23 @@ def test_the_file_of_parameters():
     assert content == {"/**": {"ros__parameters": parameters()}}
 
 
+def test_the_profile_of_fast_dds():
+    """A picture of 1280x720 fits a message, and several fit the memory."""
+    root = ElementTree.parse(PACKAGE / "config/fastdds_large.xml").getroot()
+    held = {each.tag.split("}")[1]: each.text for each in root.iter()}
+    assert int(held["maxMessageSize"]) > 1280 * 720 * 3
+    assert int(held["segment_size"]) >= 4 * int(held["maxMessageSize"])
+
+
+def test_the_readmes_table_of_parameters():
+    """The folder is copied alone, so it has a table of its own."""
+    text = (PACKAGE / "README.md").read_text()
+    section = text[text.index("| parameter | default |") :].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|\s*`?([^|`]*?)`?\s*\|", section, re.MULTILINE))
+    said = {name: yaml.safe_load(default) if default else "" for name, default in rows.items()}
+    assert said == parameters()
+
+
 def executables():
     points = ast.literal_eval(setup_arguments()["entry_points"])["console_scripts"]
     return {point.split(" = ")[0] for point in points}

@@ -148,8 +148,8 @@ def _load_onnx(file: Path) -> tuple[Run, str]:
         import onnxruntime
     except ImportError as error:
         raise ValueError(
-            "onnxruntime is not installed; run: python3 -m pip install onnxruntime (README.md of this"
-            " package says more)"
+            "onnxruntime is not installed; run: python3 -m pip install onnxruntime (this package's"
+            " README.md says more)"
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only

@@ -14,7 +14,7 @@ import numpy as np
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -235,10 +235,13 @@ def main() -> int:
     try:
         node = DepthNode()
         if node.get_parameter("autostart").value and not node.start():
-            return 1
+            return int(rclpy.ok())  # not if it was interrupted
         _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:  # rcl's, if a signal came while the network was loaded
+        if rclpy.ok():
+            raise
     except ParameterException as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -250,9 +253,11 @@ def main() -> int:
 
 
 def _spin(node: DepthNode) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     while rclpy.ok():
         try:
-            rclpy.spin(node)
+            executor.spin_once(timeout_sec=1.0)  # rclpy may miss a signal, and wait on
         except RuntimeError as error:  # rcl's, of a transition that is none of the node's state
             node.get_logger().error(str(error))
 

@@ -2,7 +2,6 @@
 
 import signal
 
-import dummy_network
 import pytest
 from client import QUIET, Client, camera, compressed, metres, picture, running, started
 from lifecycle_msgs.msg import Transition
@@ -53,9 +52,9 @@ def test_other_names_and_parameters(model, tmp_path):
         client.close()
 
 
-def test_a_life(tmp_path, client):
+def test_a_life(write_network, tmp_path, client):
     """A bad network fails the transition alone; mended, the same node runs."""
-    folder = dummy_network.write(tmp_path / "net")
+    folder = write_network(tmp_path / "net")
     content = (folder / "model.onnx").read_bytes()
     (folder / "model.onnx").write_bytes(content[:-1])
     with running("-p", f"model:={folder}", "-p", "autostart:=false") as node:
