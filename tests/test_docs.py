@@ -33,6 +33,7 @@ PAGES = [
     "docs/photos/README.md",
     "keras_depth/presets/mobile_interl_nyu/card.md",
     "custom_ops/interleave/README.md",
+    "ros2/keras_depth_ros/README.md",
 ]
 
 
