@@ -262,7 +262,7 @@ RULES = [
     Rule(r"source \.venv/bin/activate$", "of a shell alone", _environment),
     Rule(r"pip install ", "changes the environment; tests/test_package.py installs", _extras),
     Rule(r"(scp|ssh) ", "there is no board", _board),
-    Rule(r"(sudo apt|python3 -m pip|mkdir -p ws|colcon) ", "there is no robot"),
+    Rule(r"(sudo apt |python3 -m pip |mkdir -p ws/|colcon )", "there is no robot"),
     Rule(r"ros2 ", "there is no ROS 2 but for `make test-ros`, which runs the node", _launched),
     Rule(r"docker run ", "there is no container engine", _container),
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
