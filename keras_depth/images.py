@@ -195,8 +195,7 @@ def decode_pixels(content: bytes, name: str) -> np.ndarray:
         InputError: the file is damaged or no image.
     """
     _check_whole(content, name)
-    # OpenCV would comment on a bad file before we can.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     try:
         pixels = np.frombuffer(content, np.uint8)
         image = cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED) if content else None
@@ -205,6 +204,14 @@ def decode_pixels(content: bytes, name: str) -> np.ndarray:
     if image is None:
         raise InputError(f"{name}: not a picture that can be decoded; restore the file")
     return image
+
+
+def silence_opencv() -> None:
+    """Keeps OpenCV from commenting on a bad file before we can."""
+    if hasattr(cv2, "setLogLevel"):  # version 4
+        cv2.setLogLevel(0)
+    else:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _check_whole(content: bytes, name: str) -> None:

@@ -10,6 +10,8 @@ from keras_depth.geometry import Intrinsics, measured
 
 FEWEST = 20  # points that must agree on a pose
 _AGREE = 2.0  # pixels between where a point is seen and where the pose puts it
+_EXACT = 1.0  # likewise; the pose is refined by the points that agree so well
+_ROUNDS = 3
 
 
 def lift(
@@ -56,7 +58,7 @@ def find_pose(
     fx, fy, cx, cy = intrinsics
     camera = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     pixels = np.asarray(pixels, np.float64)
-    found, turn, shift, inliers = cv2.solvePnPRansac(
+    found, _, _, inliers = cv2.solvePnPRansac(
         points,
         pixels,
         camera,
@@ -64,16 +66,29 @@ def find_pose(
         iterationsCount=100,
         reprojectionError=_AGREE,
         confidence=0.999,
-        flags=cv2.SOLVEPNP_EPNP,
+        flags=cv2.SOLVEPNP_AP3P,
     )
     if not found or inliers is None or len(inliers) < FEWEST:
         return None
-    inliers = inliers.ravel()
-    turn, shift = cv2.solvePnPRefineLM(points[inliers], pixels[inliers], camera, None, turn, shift)
-    transform = np.eye(4)
-    transform[:3, :3] = cv2.Rodrigues(turn)[0]
-    transform[:3, 3] = shift.ravel()
-    return (transform, inliers) if np.isfinite(transform).all() else None
+    # The pose that comes with the inliers is by EPnP, which on a plane may be metres off. SQPnP
+    # is right there too.
+    best = inliers.ravel()
+    found, turn, shift = cv2.solvePnP(
+        points[best], pixels[best], camera, None, flags=cv2.SOLVEPNP_SQPNP
+    )
+    if not found:
+        return None
+    for _ in range(_ROUNDS):
+        turn, shift = cv2.solvePnPRefineLM(points[best], pixels[best], camera, None, turn, shift)
+        transform = np.eye(4)
+        transform[:3, :3], transform[:3, 3] = cv2.Rodrigues(turn)[0], shift.ravel()
+        misses = np.linalg.norm(project(move(transform, points), intrinsics) - pixels, axis=1)
+        exact = np.flatnonzero(misses < _EXACT)
+        if len(exact) < FEWEST:
+            break
+        best = exact
+    agree = np.flatnonzero(misses < _AGREE)  # none where a number is not finite
+    return (transform, agree) if len(agree) >= FEWEST else None
 
 
 def invert(transform: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from keras_depth import images
 from keras_depth.errors import InputError
 from keras_depth.files import printable, replacing
 from keras_depth.predict import containers
@@ -209,6 +210,6 @@ def _for_opencv(path: Path) -> str:
 
 
 def _silence() -> None:
-    # OpenCV and its FFmpeg would comment on a bad video before we can.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    images.silence_opencv()
+    # Nor should its FFmpeg comment on a bad video.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
