@@ -11,6 +11,7 @@ from keras_depth.map.pnp import find_pose, lift
 _KEPT = 128  # keyframes, 20 MB of 320x240; when there are more, every second one is dropped
 _TRIED = 8  # keyframes that one frame is compared with; the next frame goes on with others
 _FEATURES = 800
+_BORDER = 15  # pixels where there are none: half a feature's window
 _UNLIKE = 64  # of 256 bits; features that differ in more are different things
 _RATIO = 0.8  # of the best match to the second best; where it is higher, either may be meant
 
@@ -45,7 +46,8 @@ class Keyframes:
     def __init__(self, intrinsics: Intrinsics):
         self._intrinsics = intrinsics
         self._kept: list[tuple[Keyframe, _Features]] = []
-        self._orb = cv2.ORB.create(_FEATURES, fastThreshold=7)  # 20 finds little indoors
+        # By default, 20 and 31, it finds little indoors, and less in small pictures.
+        self._orb = cv2.ORB.create(_FEATURES, fastThreshold=7, edgeThreshold=_BORDER)
         self._turn = 0  # of the earlier keyframes
 
     def add(self, keyframe: Keyframe, depth: np.ndarray) -> None:

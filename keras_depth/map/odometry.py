@@ -109,6 +109,23 @@ class Odometry:
         """
         if self._keyframe is None or len(self._points) < FEWEST:
             return None
+        found = self._flow_to(gray, guess)
+        if found is None:  # as when the exposure has changed
+            found = self._flow_to(_expose_like(self._before, gray), guess)
+        if found is None:
+            self._points, self._here = self._points[:0], self._here[:0]
+            return None
+        to_camera, self._points, self._pixels = found
+        self._before, self._here = gray, move(to_camera, self._points)
+        return self._keyframe.pose @ invert(to_camera)
+
+    def _flow_to(
+        self, gray: np.ndarray, guess: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Returns what takes the points to a frame's camera, and the points and pixels that agree.
+
+        None: too few do.
+        """
         start = self._pixels
         ends, went, differ = _flow(self._before, gray, start, guess)
         back, came, _ = _flow(gray, self._before, ends, start)
@@ -118,13 +135,7 @@ class Odometry:
         good &= ((ends >= 0) & (ends <= (width - 1, height - 1))).all(axis=1)
         points, pixels = self._points[good], ends[good]
         found = find_pose(points, pixels, self._intrinsics)
-        if found is None:
-            self._points, self._here = self._points[:0], self._here[:0]
-            return None
-        to_camera, agree = found
-        self._points, self._pixels, self._before = points[agree], pixels[agree], gray
-        self._here = move(to_camera, self._points)
-        return self._keyframe.pose @ invert(to_camera)
+        return found and (found[0], points[found[1]], pixels[found[1]])
 
     def _recognize(self, gray: np.ndarray) -> np.ndarray | None:
         """Returns the frame's pose by a keyframe that it resembles, and goes on from that.
@@ -222,6 +233,14 @@ def _flow(
         minEigThreshold=_TEXTURE,
     )
     return np.asarray(ends), np.asarray(found).ravel() == 1, np.asarray(differ).ravel()
+
+
+def _expose_like(before: np.ndarray, gray: np.ndarray) -> np.ndarray:
+    """Returns a picture with the mean and the deviation of the gray levels of the one before."""
+    deviation = gray.std()
+    gain = before.std() / deviation if deviation else 1
+    levels = (np.arange(256) - gray.mean()) * gain + before.mean()
+    return np.asarray(cv2.LUT(gray, np.rint(np.clip(levels, 0, 255)).astype(np.uint8)))
 
 
 def _contrast(gray: np.ndarray, pixels: np.ndarray) -> np.ndarray:

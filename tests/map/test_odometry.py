@@ -95,6 +95,29 @@ def test_lost_until_a_keyframe_is_seen_again(walk):
     assert errors(found, walk.truth)[0] < 0.03
 
 
+@pytest.mark.parametrize("gain, offset", [(0.5, 0), (0.7, 0), (1.5, 0), (1, 25), (1, -40)])
+def test_a_step_of_exposure_loses_nothing(walk, gain, offset):
+    images = walk.images[:30].astype(np.float32)
+    images[15:] = images[15:] * gain + offset
+    images = np.clip(images, 0, 255).astype(np.uint8)
+    found = locate(images, walk.depths[:30], walk.intrinsics)
+    assert all(found)
+    assert errors(found, walk.truth)[0] < 0.02
+
+
+def test_a_small_picture_is_recognized():
+    """In 120x160, much is near the border."""
+    reader = Walks(240, size=(120, 160), seed=4, split="test")
+    samples = [reader.stored(i) for i in range(15)]
+    images = [to_uint8(sample["image"]) for sample in samples]
+    depths = [sample["depth"] for sample in samples]
+    way = [*range(15), *range(8, 15)]
+    images = [images[i] for i in way]
+    images[15:15] = [np.zeros_like(images[0])] * 3
+    found = locate(images, [depths[i] for i in (*way[:15], 0, 0, 0, *way[15:])], reader.intrinsics)
+    assert [i for i, one in enumerate(found) if not one] == [15, 16, 17]
+
+
 def test_lost_for_good_where_nothing_is_seen_again(walk):
     """The motion in between is not known: a guess would put the rest in a wrong place."""
     other = Walks(10, size=(120, 160), seed=3, split="test")
