@@ -124,9 +124,24 @@ def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:
     topic = topics.choose_pictures(bag, topic)
     if (info_topic := topics.find_camera_info(bag, topic)) is None:
         return None
-    message, parsed = bag.first(topic)
-    size = decode_picture(bag, message, parsed).shape[:2]
-    return camera_of(bag, topic, info_topic, size)
+    return camera_of(bag, topic, info_topic, _find_size(bag, topic))
+
+
+def _find_size(bag: Bag, topic: str) -> tuple[int, int]:
+    """Returns (height, width) of the first picture that can be decoded.
+
+    Raises:
+        InputError: none can.
+    """
+    first: InputError | None = None
+    for message, parsed in bag.read(topic):
+        try:
+            height, width, _ = decode_picture(bag, message, parsed).shape
+        except InputError as error:
+            first = first or error
+        else:
+            return height, width
+    raise first or InputError(f"{bag.name}: topic {topic} has no messages")
 
 
 def camera_of(bag: Bag, topic: str, info_topic: str, size: tuple[int, int]) -> Intrinsics | None:

@@ -17,7 +17,6 @@ Writes to DIR:
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -36,35 +35,35 @@ from keras_depth.predict import loading
 
 TRUTH = "truth"
 _SAID = 5  # errors that are printed
+_OFF_CENTER = 0.25  # of a picture's side: where a principal point is so far off, it is warned of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     sequence = find_sequence(arguments)
-    truth = sequence.truth
-    if arguments.ground_truth:
-        truth = trajectories.read(arguments.ground_truth)
-        check_truth(truth, arguments.ground_truth)
-    check_output(arguments.output, sequence)
     assert sequence.intrinsics
-    mapper = mapping.Mapper(
-        load_depth(arguments),
-        sequence.intrinsics,
-        mapping.Options(arguments.every, arguments.voxel, arguments.far, arguments.keyframe_scale),
+    truth = find_truth(arguments, sequence)
+    check_output(arguments.output, sequence)
+    options = mapping.Options(
+        arguments.every, arguments.voxel, arguments.far, arguments.keyframe_scale
     )
+    mapper = mapping.Mapper(load_depth(arguments), sequence.intrinsics, options)
+    make_folder(arguments.output)
     reference = None
     if truth and sequence.measured:
         reference = Reference(truth, sequence.intrinsics, arguments.voxel, arguments.far)
     errors: list[InputError] = []
     stopped = run(mapper, reference, sequence, arguments.frames, errors)
+    results.write_map(arguments.output, mapper)
     scores = None
-    if truth:
-        try:
-            scores = results.score(mapper, truth, reference)
-        except InputError as error:
-            errors.append(error)
-    results.write(arguments.output, mapper, scores, about(arguments, sequence, stopped))
-    return say(arguments, mapper, scores, errors, stopped)
+    try:
+        scores = results.score(mapper, truth, reference) if truth else None
+    except InputError as error:
+        errors.append(error)
+    except KeyboardInterrupt:  # the map is kept
+        stopped = True
+    results.write_report(arguments.output, mapper, scores, about(arguments, sequence, stopped))
+    return say(arguments, mapper, truth, scores, errors, stopped)
 
 
 def run(
@@ -83,21 +82,24 @@ def run(
     """
     total = min(filter(None, (sequence.count, count)), default=None)
     bar = tqdm(total=total, unit="frame", disable=None)  # None: only on a terminal
+    checked = False
     try:
         with bar, sequence.open() as frames:
             for frame in islice(frames, count):
-                if frame.number == 0:
-                    check_intrinsics(frame, sequence)
+                if frame.image is not None and not checked:
+                    check_camera(frame.image, frame.name, sequence)
+                    checked = True
                 try:
-                    mapper.add(frame)
+                    lost = mapper.add(frame) is None
                 except InputError as error:
+                    lost = True
                     errors.append(error)
-                if reference and frame.number % mapper.options.every == 0:
-                    reference.add(frame)
+                if reference and (mapper.fused or lost and not frame.number % mapper.options.every):
+                    reference.add(frame, mapper.fused)
                 bar.set_postfix(lost=len(mapper.lost), refresh=False)
                 bar.update()
     except InputError as error:
-        if not mapper.frames:
+        if not checked:
             raise
         errors.append(error)
     except KeyboardInterrupt:  # what is mapped so far is written
@@ -111,30 +113,35 @@ def find_sequence(arguments: argparse.Namespace) -> sequences.Sequence:
     """Finds the input, its camera known.
 
     Raises:
-        InputError: there is no such input, nothing says its camera, or it lacks depth that is
-            asked for.
+        InputError: there is no such input, nothing says its camera, an option is not for it, or it
+            lacks depth that is asked for.
     """
     settings = dict(arguments.set)
     for key in settings:
         check_choice("setting", key, [f"data.{name}" for name in sequences.folder_options()])
-    sequence = sequences.find(
-        arguments.input,
-        {key.removeprefix("data."): value for key, value in settings.items()},
-        arguments.run == TRUTH,
-        sequences.Topics(arguments.topic, arguments.depth_topic),
+    options = {key.removeprefix("data."): value for key, value in settings.items()}
+    true = arguments.run == TRUTH
+    for option, value in (
+        ("--encoding", arguments.encoding),
+        ("--focal-baseline", arguments.focal_baseline),
+    ):
+        if true and value:
+            raise InputError(f"{TRUTH}: {option} is for networks; leave it out")
+    asked = sequences.Asked(
+        true, arguments.intrinsics, options, arguments.topic, arguments.depth_topic
     )
-    if arguments.run == TRUTH and not sequence.measured:
+    sequence = sequences.find(arguments.input, asked)
+    if true and not sequence.measured:
         raise InputError(
             f"{sequence.name}: has no depth of its own; give a network in the place of truth"
         )
-    intrinsics = arguments.intrinsics or sequence.intrinsics
-    if intrinsics is None:
+    if sequence.intrinsics is None:
         example = ",".join(f"{value:g}" for value in geometry.NYU)
         raise InputError(
             f"{sequence.name}: nothing says its camera; give --intrinsics FX,FY,CX,CY in pixels of"
             f" the input pictures (NYU Depth v2 at 640x480 has {example})"
         )
-    return dataclasses.replace(sequence, intrinsics=intrinsics)
+    return sequence
 
 
 def load_depth(arguments: argparse.Namespace) -> mapping.Depth:
@@ -145,21 +152,19 @@ def load_depth(arguments: argparse.Namespace) -> mapping.Depth:
     from keras_depth.predict.estimator import DepthEstimator
 
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
-    # At the size the network computes: points between its pixels would be made up.
-    return lambda frame: estimator(frame.image, resize=False)
-
-
-def check_intrinsics(first: sequences.Frame, sequence: sequences.Sequence) -> None:
-    """Raises InputError unless the intrinsics can be those of the first picture."""
-    if first.image is None or sequence.intrinsics is None:
-        return
-    height, width = first.image.shape[:2]
-    _, _, x, y = sequence.intrinsics
-    if not (0 <= x < width and 0 <= y < height):
+    given = arguments.focal_baseline
+    if given and not estimator.stereo:
         raise InputError(
-            f"{sequence.name}: the principal point x={x:g}, y={y:g} is outside the pictures of"
-            f" {height}x{width} (height x width); give the intrinsics in pixels of these pictures"
+            f"{arguments.run}: the network writes metres, not disparity; leave out --focal-baseline"
         )
+    if estimator.stereo and not (given or estimator.focal_baseline):
+        raise InputError(
+            f"{arguments.run}: the network writes disparity, and nothing says what it comes to in"
+            " metres; give --focal-baseline, the focal length of the pictures in pixels times the"
+            " baseline of its training in metres"
+        )
+    # At the size the network computes: points between its pixels would be made up.
+    return lambda frame: estimator(frame.image, resize=False, focal_baseline=given)
 
 
 def true_depth(frame: sequences.Frame) -> np.ndarray:
@@ -167,24 +172,52 @@ def true_depth(frame: sequences.Frame) -> np.ndarray:
     return frame.depth
 
 
-def check_truth(truth: trajectories.Trajectory, file: Path) -> None:
-    """Raises InputError for a ground truth that nothing can be compared with."""
-    if len(truth) < trajectories.FEWEST:
+def check_camera(image: np.ndarray, name: str, sequence: sequences.Sequence) -> None:
+    """Raises InputError unless the camera can be that of the first picture; may warn."""
+    assert sequence.intrinsics
+    height, width = image.shape[:2]
+    if sequence.camera:
+        sequence.camera.check_size(Path(name), (height, width))
+    _, _, x, y = sequence.intrinsics
+    if not (0 <= x < width and 0 <= y < height):
         raise InputError(
-            f"{file}: holds {len(truth)} poses; to compare a path takes {trajectories.FEWEST} or"
-            " more"
+            f"{sequence.name}: the principal point x={x:g}, y={y:g} is outside the pictures of"
+            f" {height}x{width} (height x width); give the intrinsics in pixels of these pictures"
+        )
+    if max(abs((x + 0.5) / width - 0.5), abs((y + 0.5) / height - 0.5)) > _OFF_CENTER:
+        print(
+            f"warning: {sequence.name}: the principal point x={x:g}, y={y:g} is far from the middle"
+            f" of the pictures of {height}x{width} (height x width); are the intrinsics of pictures"
+            " of this size?",
+            file=sys.stderr,
         )
 
 
-def check_output(folder: Path, sequence: sequences.Sequence) -> None:
-    """Makes the output folder.
+def find_truth(
+    arguments: argparse.Namespace, sequence: sequences.Sequence
+) -> trajectories.Trajectory | None:
+    """Returns the true poses, if there are any.
 
     Raises:
-        InputError: it is the input's own, or cannot be written.
+        InputError: the file that was given holds none, or too few.
     """
-    if sequence.folder and sequence.folder.resolve() == folder.resolve():
-        raise InputError(f"--output {folder}: also the input; give another folder")
-    make_folder(folder)
+    if not arguments.ground_truth:
+        return sequence.truth
+    truth = trajectories.read(arguments.ground_truth)
+    if len(truth) < trajectories.FEWEST:
+        raise InputError(
+            f"{arguments.ground_truth}: holds {len(truth)} poses; to compare a path takes"
+            f" {trajectories.FEWEST} or more"
+        )
+    return truth
+
+
+def check_output(folder: Path, sequence: sequences.Sequence) -> None:
+    """Raises InputError if the output folder is the input's own, or in it."""
+    if sequence.folder and folder.resolve().is_relative_to(sequence.folder.resolve()):
+        raise InputError(
+            f"--output {folder}: in the input, {sequence.folder}; give a folder outside it"
+        )
 
 
 def about(
@@ -207,6 +240,7 @@ def about(
 def say(
     arguments: argparse.Namespace,
     mapper: mapping.Mapper,
+    truth: trajectories.Trajectory | None,
     scores: results.Scores | None,
     errors: Sequence[InputError],
     stopped: bool,
@@ -215,7 +249,7 @@ def say(
     print(f"{arguments.output}: {results.summarize(mapper)}")
     if scores:
         print(f"against the truth: {scores}")
-    if sentence := results.say_lost(mapper):
+    for sentence in results.find_warnings(mapper, truth):
         print(f"warning: {sentence}", file=sys.stderr)
     for message in errors[:_SAID]:
         print(f"error: {message}", file=sys.stderr)
@@ -237,33 +271,30 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "run",
         metavar="RUN",
         help="run folder, .keras file, exported network or preset; or `truth`: the recording's own"
         " depth",
     )
-    add(
+    parser.add_argument(
         "input",
         metavar="INPUT",
         help="a video, a folder of pictures or a recording with depth, a bag, or walks:SEED, which"
         " is rendered",
     )
-    add("--output", type=Path, required=True, metavar="DIR", help="made if missing")
-    add(
-        "--intrinsics",
-        type=geometry.parse_intrinsics,
-        metavar="FX,FY,CX,CY",
-        help="of the camera, in pixels of the input pictures (default: camera.yaml of the folder,"
-        " CameraInfo of the bag)",
-    )
-    add(
-        "--ground-truth",
-        type=Path,
-        metavar="FILE",
-        help="true poses in TUM's layout, to compare with (default: groundtruth.txt of the folder)",
-    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="made if missing")
+    add_map_options(parser)
+    add_input_options(parser)
+    add_network_options(parser)
+    arguments = parser.parse_args(argv)
+    if arguments.keyframe_scale is None:
+        arguments.keyframe_scale = arguments.run != TRUTH
+    return arguments
+
+
+def add_map_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--every",
         type=command.count,
@@ -292,6 +323,23 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="find the path with the depth of each keyframe scaled to agree with the one before"
         " (default: yes, but not for truth)",
     )
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--intrinsics",
+        type=geometry.parse_intrinsics,
+        metavar="FX,FY,CX,CY",
+        help="of the camera, in pixels of the input pictures (default: camera.yaml of the folder,"
+        " CameraInfo of the bag)",
+    )
+    add(
+        "--ground-truth",
+        type=Path,
+        metavar="FILE",
+        help="true poses in TUM's layout, to compare with (default: groundtruth.txt of the folder)",
+    )
     add(
         "--set",
         type=command.setting,
@@ -302,11 +350,19 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--topic", help="a bag's topic of pictures (default: the only one there is)")
     add("--depth-topic", help="a bag's topic of depth, for truth (default: the only one there is)")
-    add("--encoding", help="how the network writes depth, for networks of another suite")
-    arguments = parser.parse_args(argv)
-    if arguments.keyframe_scale is None:
-        arguments.keyframe_scale = arguments.run != TRUTH
-    return arguments
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--encoding", help="how it writes depth, for networks of another suite")
+    add(
+        "--focal-baseline",
+        type=command.positive,
+        metavar="F",
+        help="for one trained on stereo pairs: the focal length of these pictures in pixels times"
+        " the baseline of its training in metres (default: the training's camera, or one with the"
+        " same field of view)",
+    )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def draw_map(
     axes.set_aspect("equal")
     axes.set_xlabel("m")
     axes.set_ylabel("m")
-    if not len(points) or not len(trajectory):
+    if not len(trajectory):
         axes.set_title("nothing is mapped: no frame has a pose")
         return
     plane = _find_plane(points, trajectory)

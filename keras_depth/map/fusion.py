@@ -7,7 +7,7 @@ from keras_depth import images
 from keras_depth.geometry import Intrinsics, back_project, measured, scale_intrinsics
 from keras_depth.map.pnp import move
 
-_REACH = 1 << 20  # voxels on either side of the origin, in each direction: 21 bits
+REACH = 1 << 20  # voxels on either side of the origin, in each direction: 21 bits
 _MERGED = 300_000  # voxels of single frames that wait to be merged
 _NEIGHBORS = np.ones((3, 3), np.uint8)
 _STEEP = 0.1  # of the depth: where neighbors differ more, a blurred edge puts points in the air
@@ -46,11 +46,11 @@ class VoxelMap:
         points = move(pose, back_project(depth, camera).astype(np.float64))
         colors = images.resize(image, depth.shape)[measured(depth)]
         cells = np.floor(points / self._voxel)
-        near = (np.abs(cells) < _REACH).all(axis=1)
+        near = (np.abs(cells) < REACH).all(axis=1)
         points, colors, cells = points[near], colors[near], cells[near]
         if not len(points):
             return
-        x, y, z = (cells.astype(np.int64) + _REACH).T
+        x, y, z = (cells.astype(np.int64) + REACH).T
         values = np.ones((len(points), 7), np.float32)
         values[:, :3], values[:, 3:6] = points - cells * self._voxel, colors
         self._waiting.append(_add_equal(x << 42 | y << 21 | z, values))
@@ -65,8 +65,8 @@ class VoxelMap:
         """
         self._merge()
         keys, sums = self._keys, self._sums
-        mask = 2 * _REACH - 1
-        cells = np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=-1) - _REACH
+        mask = 2 * REACH - 1
+        cells = np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=-1) - REACH
         means = sums[:, :6] / sums[:, 6:7]
         points = cells * self._voxel + means[:, :3]
         return points.astype(np.float32), np.rint(means[:, 3:]).astype(np.uint8)

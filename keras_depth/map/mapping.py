@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_depth import images
 from keras_depth.errors import InputError
-from keras_depth.geometry import Intrinsics, scale_intrinsics
+from keras_depth.geometry import Intrinsics, measured, scale_intrinsics
 from keras_depth.map.fusion import VoxelMap
 from keras_depth.map.odometry import Odometry
 from keras_depth.map.sequences import Frame
@@ -51,7 +51,9 @@ class Mapper:
     Attributes:
         cloud: the map.
         lost: numbers and times of the frames without a pose.
+        fused: whether the last frame is in the map.
         keyframes, relocalized: how many there were.
+        without_depth: frames whose depth is 0, negative or no number everywhere.
         milliseconds: of each call, by its part of `PARTS`.
     """
 
@@ -61,7 +63,8 @@ class Mapper:
 
     def __post_init__(self) -> None:
         self.cloud = VoxelMap(self.options.voxel, self.options.far)
-        self.frames = self.keyframes = self.relocalized = 0
+        self.frames = self.keyframes = self.relocalized = self.without_depth = 0
+        self.fused = False
         self.lost: list[tuple[int, float]] = []
         self.milliseconds: dict[str, list[float]] = {part: [] for part in PARTS}
         self._times: list[float] = []
@@ -85,11 +88,12 @@ class Mapper:
                 counted as lost.
         """
         self.frames += 1
+        self.fused = False
         self.lost.append((frame.number, frame.time))  # until it is found
         if frame.image is None:
             raise frame.error or InputError(f"{frame.name}: has no picture")
         gray = self._prepare(frame.name, frame.image)
-        depth = _Once(lambda: self.depth(frame))
+        depth = _Once(lambda: self._estimate(frame))
         assert self._odometry
         start = time.perf_counter()
         located = self._odometry(gray, depth)
@@ -105,10 +109,16 @@ class Mapper:
             metres = depth()
             start = time.perf_counter()
             self.cloud.add(frame.image, metres, self.intrinsics, located.pose)
+            self.fused = True
             self._record("fusion", time.perf_counter() - start)
         if depth.seconds:
             self._record("network", depth.seconds)
         return located.pose
+
+    def _estimate(self, frame: Frame) -> np.ndarray:
+        depth = self.depth(frame)
+        self.without_depth += not measured(depth).any()
+        return depth
 
     def _prepare(self, name: str, image: np.ndarray) -> np.ndarray:
         """Returns the gray picture for odometry, uint8, of a bounded size."""

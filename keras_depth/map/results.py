@@ -13,6 +13,7 @@ from keras_depth import geometry
 from keras_depth.files import write_text
 from keras_depth.map import trajectories
 from keras_depth.map.drawing import draw_above
+from keras_depth.map.fusion import REACH
 from keras_depth.map.map_error import MapError, Reference, compare
 from keras_depth.map.mapping import Mapper
 from keras_depth.map.trajectories import Errors, Trajectory
@@ -30,6 +31,7 @@ class Scores:
         scale: by which the estimated path is multiplied to fit the true one.
         rpe_metres, rpe_degrees: errors of the motion from each pose to the next.
         map: the error of the map.
+        no_map: why there is none, where true depth is known.
         truth: the true path in the world of the map.
     """
 
@@ -40,6 +42,7 @@ class Scores:
     rpe_metres: Errors
     rpe_degrees: Errors
     map: MapError | None
+    no_map: str
     truth: Trajectory
 
     def __str__(self) -> str:
@@ -56,7 +59,7 @@ class Scores:
                 f"; map: accuracy {100 * self.map.accuracy:.1f} cm, completeness"
                 f" {100 * self.map.completeness:.1f} cm, F-score {f_scores}"
             )
-        return text
+        return text + (f"; no error of the map: {self.no_map}" if self.no_map else "")
 
     def to_json(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -73,6 +76,8 @@ class Scores:
                 "completeness_mean_metres": self.map.completeness,
                 "f_score": {f"{distance:g}": f for distance, f in self.map.f_score.items()},
             }
+        if self.no_map:
+            fields["no_map_error"] = self.no_map
         return fields
 
 
@@ -89,8 +94,12 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
     similarity = trajectories.align(estimated, true, scale=True)
     moved = motion.apply(estimated)
     rpe_metres, rpe_degrees = trajectories.relative_error(moved, true)
-    map_error = None
-    if reference:
+    map_error, no_map = None, ""
+    if reference and reference.unknown:
+        # What they show is in the map alone, and would count as wrong.
+        total = reference.mapped + reference.unknown
+        no_map = f"{reference.unknown} of the {total} frames in it have no true pose"
+    elif reference:
         points, _ = mapper.cloud.cloud()
         turn, shift = _align_poses(estimated, true)
         points = points @ turn.T + shift
@@ -103,6 +112,7 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
         rpe_metres,
         rpe_degrees,
         map_error,
+        no_map,
         trajectories.align(true, estimated, scale=False).apply(true),
     )
 
@@ -118,11 +128,23 @@ def _align_poses(estimated: Trajectory, true: Trajectory) -> tuple[np.ndarray, n
     return turn, (true.positions - estimated.positions @ turn.T).mean(axis=0)
 
 
-def write(folder: Path, mapper: Mapper, scores: Scores | None, about: dict[str, Any]) -> None:
-    """Writes the results of a run; each file whole or not at all, map.json last.
+def write_map(folder: Path, mapper: Mapper) -> None:
+    """Writes path and cloud, each file whole or not at all; those of an earlier run are replaced.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    trajectories.write(folder / "trajectory.txt", mapper.trajectory)
+    geometry.write_ply(folder / "cloud.ply", *mapper.cloud.cloud())
+
+
+def write_report(
+    folder: Path, mapper: Mapper, scores: Scores | None, about: dict[str, Any]
+) -> None:
+    """Writes the picture and then map.json, as `write_map` writes.
 
     Args:
-        folder: where to; files of an earlier run are replaced.
+        folder: where to.
         mapper: the map.
         scores: its errors, if the truth is known.
         about: what else map.json says of the run.
@@ -131,8 +153,6 @@ def write(folder: Path, mapper: Mapper, scores: Scores | None, about: dict[str, 
         InputError: a file cannot be written.
     """
     points, colors = mapper.cloud.cloud()
-    trajectories.write(folder / "trajectory.txt", mapper.trajectory)
-    geometry.write_ply(folder / "cloud.ply", points, colors)
     truth = scores.truth if scores else None
     draw_above(points, colors, folder / "above.png", mapper.trajectory, truth)
     content = about | {
@@ -161,13 +181,33 @@ def summarize(mapper: Mapper) -> str:
     )
 
 
-def say_lost(mapper: Mapper) -> str:
-    """Returns a warning that names the frames without a pose; "": there are none."""
-    if not mapper.lost:
-        return ""
-    first = ", ".join(str(number) for number, _ in mapper.lost[:_NAMED])
-    more = ", ..." if len(mapper.lost) > _NAMED else ""
-    return (
-        f"{len(mapper.lost)} of {mapper.frames} frames are lost ({first}{more}): too little in them"
-        " can be followed or recognized; move slowly, and keep textured things in view"
-    )
+def find_warnings(mapper: Mapper, truth: Trajectory | None) -> list[str]:
+    """Returns what a user should know of a map that is not as it could be."""
+    found, poses = [], len(mapper.trajectory)
+    if mapper.lost:
+        first = ", ".join(str(number) for number, _ in mapper.lost[:_NAMED])
+        more = ", ..." if len(mapper.lost) > _NAMED else ""
+        text = f"{len(mapper.lost)} of {mapper.frames} frames are lost ({first}{more})"
+        if mapper.without_depth < len(mapper.lost):
+            text += (
+                ": too little in them can be followed or recognized; move slowly, and keep textured"
+                " things in view"
+            )
+        found.append(text)
+    if mapper.without_depth:
+        found.append(
+            f"the depth of {mapper.without_depth} frames is 0, negative or no number everywhere;"
+            " check the network, or the unit of the recording"
+        )
+    elif poses and not len(mapper.cloud.cloud()[0]):
+        options = mapper.options
+        found.append(
+            f"no point is in the map: all depth is beyond --far {options.far:g}, or more than"
+            f" {REACH:,} times --voxel {options.voxel:g} from the first camera; give larger ones"
+        )
+    if truth and poses < trajectories.FEWEST:
+        found.append(
+            f"not compared with the truth: {poses} frames have a pose, and it takes"
+            f" {trajectories.FEWEST}"
+        )
+    return found

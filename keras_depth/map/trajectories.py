@@ -66,6 +66,8 @@ def read(path: str | Path) -> Trajectory:
         InputError: the file cannot be read, holds no pose, or a line is no pose.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give the file of the true poses in it")
     rows: list[list[float]] = []
     for number, line in lines(read_bytes(path), str(path)):
         row = _numbers(line)
@@ -91,6 +93,10 @@ def _numbers(line: str) -> list[float]:
 
 
 def _check_row(row: list[float], line: str, where: str) -> None:
+    if len(row) == 12:
+        raise InputError(
+            f"{where}: twelve numbers, as KITTI's poses have; write them as '{_COLUMNS}'"
+        )
     if len(row) != len(_COLUMNS.split()) or not np.isfinite(row).all():
         raise InputError(f"{where}: {shown(line)} is not '{_COLUMNS}', eight numbers; correct it")
     length = float(np.linalg.norm(row[4:]))
@@ -158,7 +164,7 @@ def align(estimated: Trajectory, truth: Trajectory, scale: bool) -> Similarity:
     """Returns what brings the estimated positions nearest to the true ones (Umeyama 1991).
 
     A camera that stands still, or moves on a line, leaves some of it open: then it is one of the
-    solutions that are equally good, and the scale is 1 where the estimate stands still.
+    solutions that are equally good, and the scale is 1 where one of the two stands still.
 
     Args:
         estimated, truth: associated poses, see `associate`.
@@ -178,11 +184,15 @@ def align(estimated: Trajectory, truth: Trajectory, scale: bool) -> Similarity:
     left, size, right = np.linalg.svd(target.T @ source / len(source))
     sign = np.array([1, 1, np.sign(np.linalg.det(left) * np.linalg.det(right))])
     rotation = left * sign @ right  # not a mirror image
-    spread = (source**2).sum(1).mean()
-    # Rounding alone spreads positions by some 1e-16 of their distance from the origin.
-    moves = spread > (1e-12 * (1 + np.abs(source_mean).max())) ** 2
-    factor = float((size * sign).sum() / spread) if scale and moves else 1.0
+    moves = _moves(source, source_mean) and _moves(target, target_mean)
+    factor = float((size * sign).sum() / (source**2).sum(1).mean()) if scale and moves else 1.0
     return Similarity(rotation, target_mean - factor * rotation @ source_mean, factor)
+
+
+def _moves(offsets: np.ndarray, mean: np.ndarray) -> bool:
+    """Tells whether positions differ, by their offsets from the mean, (N, 3)."""
+    # Rounding alone spreads positions by some 1e-16 of their distance from the origin.
+    return bool((offsets**2).sum(1).mean() > (1e-12 * (1 + np.abs(mean).max())) ** 2)
 
 
 class Errors(NamedTuple):

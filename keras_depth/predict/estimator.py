@@ -151,6 +151,11 @@ class DepthEstimator:
         """Whether the network writes disparity, of the stereo cameras it was trained with."""
         return self._encoding.stereo
 
+    @property
+    def focal_baseline(self) -> float | None:
+        """That of its training, in pixels of images of the input size; None: it is not known."""
+        return self._focal_baseline
+
     def __call__(
         self,
         image: Any,

@@ -121,12 +121,17 @@ def frames(source: ImageSource) -> Iterator[tuple[Iterable[np.ndarray], float]]:
             short or damaged, or a camera has stopped.
     """
     if isinstance(source.origin, Path) and not source.is_video:
-        if listing.ending(source.origin) in videos.OTHERS:
-            raise InputError(
-                f"{source}: a video that is not read; convert it to mp4 (H.264), or give one of"
-                f" {', '.join(videos.SUFFIXES)}"
-            )
+        check_video(source)
         yield [images.read(source.origin)], 1.0
         return
     with videos.read(source.origin, str(source)) as (pictures, rate):
         yield pictures, rate
+
+
+def check_video(source: ImageSource) -> None:
+    """Raises InputError for a video of a kind that is not read."""
+    if isinstance(source.origin, Path) and listing.ending(source.origin) in videos.OTHERS:
+        raise InputError(
+            f"{source}: a video that is not read; convert it to mp4 (H.264), or give one of"
+            f" {', '.join(videos.SUFFIXES)}"
+        )

@@ -72,6 +72,17 @@ def read(origin: Path | int, name: str) -> Iterator[tuple[Iterable[np.ndarray], 
         capture.release()
 
 
+def count(path: Path) -> int | None:
+    """Returns how many frames the header of a video promises; None: it does not say."""
+    _silence()
+    capture = cv2.VideoCapture(_for_opencv(path))
+    try:
+        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        capture.release()
+    return frames if frames > 0 else None
+
+
 def _rate(capture: cv2.VideoCapture, name: str) -> float:
     """Returns how many frames a video or camera has in a second."""
     rate = capture.get(cv2.CAP_PROP_FPS)

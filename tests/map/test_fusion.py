@@ -100,9 +100,12 @@ def test_map_error_is_known_for_a_shifted_map():
 def test_reference_takes_true_depth_at_true_poses_of_the_same_time(walk):
     reference = Reference(walk.truth, walk.intrinsics, voxel=0.03, far=6)
     late = walk.truth.times[3] + 0.01
-    reference.add(Frame(0, late, walk.images[3], walk.depths[3]))
-    reference.add(Frame(1, 99.0, walk.images[3], walk.depths[3]))  # nobody knows its pose
-    reference.add(Frame(2, late))  # it could not be read
+    reference.add(Frame(0, late, walk.images[3], walk.depths[3]), mapped=True)
+    unknown = Frame(1, 99.0, walk.images[3], walk.depths[3])
+    reference.add(unknown, mapped=True)
+    reference.add(unknown, mapped=False)
+    reference.add(Frame(2, late), mapped=False)  # it could not be read
     expected = VoxelMap()
     expected.add(walk.images[3], walk.depths[3], walk.intrinsics, walk.truth.poses[3])
     np.testing.assert_array_equal(reference.cloud.cloud()[0], expected.cloud()[0])
+    assert (reference.mapped, reference.unknown) == (1, 1)

@@ -100,6 +100,7 @@ def test_a_camera_that_stands_still_keeps_its_scale(offset):
     expected = np.sqrt((center**2).sum(1).mean())
     assert absolute_error(similarity.apply(still), truth).rmse == pytest.approx(expected)
     assert absolute_error(align(still, still, scale=True).apply(still), still).max < 1e-9
+    assert align(truth, still, scale=True).scale == 1
 
 
 def test_a_straight_line_is_aligned():

@@ -138,6 +138,10 @@ class FolderReader(Reader):
         recordings: those of the split, of one kind.
         units_per_metre, resize_depth: see `open_folder`.
         description: see `Reader`.
+
+    Attributes:
+        path: the folder, absolute.
+        recordings: the folders of those that have a whole frame.
     """
 
     def __init__(
@@ -148,7 +152,8 @@ class FolderReader(Reader):
         resize_depth: str,
         description: str,
     ):
-        self._path, self._resize_depth, self.description = path, resize_depth, description
+        self.path, self._resize_depth, self.description = path, resize_depth, description
+        self.recordings = [each.path for each in recordings if each.frames]
         self.stereo, self.measured = recordings[0].stereo, recordings[0].measured
         self.missing = tuple(str(each.file) for one in recordings for each in one.missing)
         self._frames = [frame for each in recordings for frame in each.frames]
@@ -223,7 +228,7 @@ class FolderReader(Reader):
 
     def key(self, index: int) -> str:
         picture = self._frames[index].picture
-        return picture.relative_to(self._path).with_suffix("").as_posix()
+        return picture.relative_to(self.path).with_suffix("").as_posix()
 
 
 def _sources(path: Path, splits: dict[str, Path], split: str | None, hold_out: float) -> list[Path]:

@@ -81,16 +81,23 @@ def find_camera(recording: Path, top: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    above = [folder for folder in recording.parents if folder.is_relative_to(top)]
-    for folder in (recording, *above):
-        there = look(folder)
-        if found := named((*there.files, *there.lost), FILE):
-            return found[0]
+    if file := look_for_camera(recording, top):
+        return file
     raise InputError(
         f"{recording}: stereo pairs need a {FILE} here or in a folder above, up to {top}, with"
         " focal_length (pixels) and baseline (metres); write it, or read the left"
         " pictures and their depth alone: --set data.stereo=false"
     )
+
+
+def look_for_camera(recording: Path, top: Path) -> Path | None:
+    """Returns the camera.yaml of a recording as `find_camera` does; None: there is none."""
+    above = [folder for folder in recording.parents if folder.is_relative_to(top)]
+    for folder in (recording, *above):
+        there = look(folder)
+        if found := named((*there.files, *there.lost), FILE):
+            return found[0]
+    return None
 
 
 def read_camera(file: Path, stereo: bool = True) -> Camera:
