@@ -19,6 +19,10 @@ from keras_depth.map.mapping import Mapper
 from keras_depth.map.trajectories import Errors, Trajectory
 
 _NAMED = 5  # lost frames that a warning names
+_LOST = (
+    "too little in them can be followed or recognized; move slowly, and keep textured things in"
+    " view"
+)
 
 
 @dataclass(frozen=True)
@@ -188,12 +192,8 @@ def find_warnings(mapper: Mapper, truth: Trajectory | None) -> list[str]:
         first = ", ".join(str(number) for number, _ in mapper.lost[:_NAMED])
         more = ", ..." if len(mapper.lost) > _NAMED else ""
         text = f"{len(mapper.lost)} of {mapper.frames} frames are lost ({first}{more})"
-        if mapper.without_depth < len(mapper.lost):
-            text += (
-                ": too little in them can be followed or recognized; move slowly, and keep textured"
-                " things in view"
-            )
-        found.append(text)
+        blind = mapper.without_depth >= len(mapper.lost)  # that is why, and is said below
+        found.append(text if blind else f"{text}: {_LOST}")
     if mapper.without_depth:
         found.append(
             f"the depth of {mapper.without_depth} frames is 0, negative or no number everywhere;"
