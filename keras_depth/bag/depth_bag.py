@@ -24,7 +24,7 @@ from keras_depth.bag.frames import (
 )
 from keras_depth.bag.reading import Bag
 from keras_depth.bag.summary import Summary
-from keras_depth.bag.writing import writing_like
+from keras_depth.bag.writing import BagWriter, writing_like
 from keras_depth.errors import InputError
 
 # Returns the depth, (h, w) metres, of a picture, uint8 RGB (H, W, 3).
@@ -111,8 +111,7 @@ def add_depth(
     summary = Summary()
     infos = open_cameras(bag, chosen.info) if chosen.info else nullcontext()
     with infos as cameras, writing_like(bag, output) as writer:
-        depth_topic = writer.add_topic(chosen.depth, topics.IMAGE)
-        info_topic = writer.add_topic(chosen.depth_info, topics.CAMERA_INFO) if cameras else None
+        added = _Added(writer, bag, chosen, encoding, max_depth)
         count = 0
         for message in bag.messages():
             count += 1
@@ -126,12 +125,7 @@ def add_depth(
             start = time.perf_counter()
             depth = estimate(picture)
             summary.add(depth, time.perf_counter() - start)
-            pixels = ros_images.encode_depth(depth, encoding, max_depth)
-            header = frame.parsed.header
-            writer.write(depth_topic, message.time, _depth_image(bag, header, pixels, encoding))
-            if info and info_topic:
-                scaled = _scaled(info, header, picture.shape[:2], depth.shape)
-                writer.write(info_topic, message.time, scaled)
+            added.write(frame, picture.shape[:2], depth, info)
             progress()
             if summary.count == frames:
                 break
@@ -153,18 +147,35 @@ def _info(bag: Bag, cameras: Cameras | None, frame: Stamped, size: tuple[int, in
     return info
 
 
-def _depth_image(bag: Bag, header: Any, pixels: np.ndarray, encoding: str) -> Any:
-    """Returns the Image message of a depth map with its picture's header."""
-    height, width = pixels.shape
-    return bag.store.types[topics.IMAGE](
-        header=header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=width * pixels.itemsize,
-        data=pixels.reshape(-1).view(np.uint8),
-    )
+class _Added:
+    """Writes depth and its CameraInfo to the topics that are added to a bag; see `add_depth`."""
+
+    def __init__(
+        self, writer: BagWriter, bag: Bag, chosen: Topics, encoding: str, max_depth: float
+    ):
+        self._writer, self._image = writer, bag.store.types[topics.IMAGE]
+        self._encoding, self._max_depth = encoding, max_depth
+        self._depth = writer.add_topic(chosen.depth, topics.IMAGE)
+        if chosen.info:
+            self._info = writer.add_topic(chosen.depth_info, topics.CAMERA_INFO)
+
+    def write(self, picture: Stamped, size: tuple[int, int], depth: np.ndarray, info: Any) -> None:
+        """Writes the depth of a picture of `size`, and its CameraInfo unless `info` is None."""
+        pixels = ros_images.encode_depth(depth, self._encoding, self._max_depth)
+        height, width = pixels.shape
+        header, time = picture.parsed.header, picture.message.time
+        image = self._image(
+            header=header,
+            height=height,
+            width=width,
+            encoding=self._encoding,
+            is_bigendian=0,
+            step=width * pixels.itemsize,
+            data=pixels.reshape(-1).view(np.uint8),
+        )
+        self._writer.write(self._depth, time, image)
+        if info:
+            self._writer.write(self._info, time, _scaled(info, header, size, depth.shape))
 
 
 def _scaled(info: Any, header: Any, from_size: tuple[int, int], to_size: tuple[int, int]) -> Any:

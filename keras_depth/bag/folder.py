@@ -20,6 +20,7 @@ import numpy as np
 from keras_depth import depth_png, images
 from keras_depth.bag import frames, topics
 from keras_depth.bag.cameras import Cameras, open_cameras, same_camera
+from keras_depth.bag.depth_bag import Estimate
 from keras_depth.bag.reading import Bag, seconds
 from keras_depth.bag.summary import Summary
 from keras_depth.bag.writing import whole
@@ -27,8 +28,6 @@ from keras_depth.data.folders.camera import FILE as CAMERA
 from keras_depth.data.folders.camera import write_camera
 from keras_depth.errors import InputError
 
-# Returns the depth, (h, w) metres, of a picture, uint8 RGB (H, W, 3).
-Estimate = Callable[[np.ndarray], np.ndarray]
 _KINDS = {b"\xff\xd8": ".jpg", b"\x89P": ".png"}  # how files begin that are written as they are
 
 
