@@ -11,7 +11,7 @@ finish() {
     if [ ! -e "$venv/installed" ] && [ -e "$old/installed" ]; then
         rm -rf "$venv"
         mv "$old" "$venv"
-        echo "$venv stays as it was"
+        echo "so $venv stays as it was"
     fi
     rm -rf "$old" "$log"
 }
@@ -28,8 +28,9 @@ if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --requirement "$here/requirements.txt" 2> "$log"; then
     # What pip says without a network, and where nobody built wheels for the processor or Python.
     if grep -q "requirement ros-.*(from versions: none)" "$log"; then
-        echo "no ROS 2 here, so the node is not run: no wheels of it for $(uname -m)," \
-            "$("$python" --version), or no network"
+        echo "no ROS 2 to install: no wheels of it for $(uname -m), $("$python" --version)," \
+            "or no network"
+        [ -e "$old/installed" ] || echo "so the node is not run"
         exit
     fi
     cat "$log" >&2

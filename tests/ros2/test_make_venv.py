@@ -43,7 +43,7 @@ def test_a_new_one(tmp_path, first):
 @pytest.mark.parametrize(
     "pip, status, said",
     [
-        (f"echo '{NO_WHEELS}' >&2; exit 1", 0, "no ROS 2 here, so the node is not run: no wheels"),
+        (f"echo '{NO_WHEELS}' >&2; exit 1", 0, "no ROS 2 to install: no wheels of it"),
         ("echo 'no space left' >&2; exit 1", 1, "no space left"),
         ("kill -TERM $PPID; sleep 0.1", 130, ""),
     ],
@@ -51,11 +51,12 @@ def test_a_new_one(tmp_path, first):
 def test_none(tmp_path, pip, status, said):
     for kept in (False, True):
         if kept:
-            (tmp_path / "venv" / "half").parent.mkdir(exist_ok=True)
+            (tmp_path / "venv").mkdir(exist_ok=True)
             (tmp_path / "venv" / "installed").write_text("old")
         done = make(tmp_path, pip)
         assert done.returncode == status and said in done.stdout + done.stderr
         assert ("venv stays as it was" in done.stdout) == kept
+        assert ("so the node is not run" in done.stdout) == (not kept and status == 0)
         assert (tmp_path / "venv" / "installed").exists() == kept
         assert not (tmp_path / "venv.old").exists()
     assert (tmp_path / "venv" / "installed").read_text() == "old"

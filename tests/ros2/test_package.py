@@ -148,3 +148,18 @@ def test_includes_set_nothing_for_each_other():
     assert both == {"namespace", "compressed"} and both <= ours.keys() & theirs.keys()
     assert {each["namespace"] for each in given} == {"$(var namespace)"}
     assert not theirs["depth_topic"].startswith("/")
+
+
+def test_the_documents_table_of_error_lines():
+    """Each sentence is one of the node's; `...` stands for what differs."""
+    text = (REPOSITORY / "docs/robot.md").read_text()
+    section = text[text.index("### What its error lines mean") :].split("\n\n")[1]
+    sources = "".join(path.read_text() for path in (PACKAGE / "keras_depth_ros").glob("*.py"))
+    sources = re.sub(r'"\s*f?"', "", sources)  # strings that go on in the next line
+    sources = sources.replace("{DETAILS}", "export.json").replace("{ONNX}", "model.onnx")
+    first_cells = [row.split("|")[1] for row in section.splitlines()[2:]]
+    said = [each for cell in first_cells for each in re.findall(r"`([^`]+)`", cell)]
+    assert len(said) > 12
+    for sentence in said:
+        if not sentence.startswith("Trying to set parameter"):  # rclpy's
+            assert all(part in sources for part in sentence.split("...")), sentence

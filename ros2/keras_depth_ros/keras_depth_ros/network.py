@@ -17,8 +17,7 @@ from keras_depth_ros import engine
 DETAILS = "export.json"
 ONNX, ENGINE = "model.onnx", "model.engine"
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
-
-LARGEST = 2**30  # bytes of the pictures of a call
+LARGEST = 2**30  # values of the pictures of a call; more is no network of ours
 
 Run = Callable[[np.ndarray], np.ndarray]
 
