@@ -46,7 +46,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", required=True, help="what `map` takes as RUN")
+    parser.add_argument("--networks", nargs="*", default=[], help="what `map` takes as RUN")
     parser.add_argument("--walks", type=int, default=5, help="rendered walks (default: 5)")
     parser.add_argument("--recording", type=Path, help="a recording with depth and poses")
     parser.add_argument("--intrinsics", help="its camera")

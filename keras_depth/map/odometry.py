@@ -194,6 +194,7 @@ class Odometry:
         """Returns what the last located frame's depth is multiplied by to suit its keyframe."""
         if not self._keyframe_scale or len(self._here) < FEWEST:
             return 1.0
+        # Triangulated depth in the place of that moved from the keyframe was tried: no better.
         own, there = lift(self._pixels, self._before.shape[:2], depth, self._intrinsics)
         if np.count_nonzero(there) < FEWEST:
             return 1.0
