@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_depth import command
+from keras_depth.bag.ros_images import DEPTH_ENCODINGS
 from keras_depth.errors import check_installed
 from keras_depth.predict import loading
 
@@ -70,7 +71,7 @@ def write_bag(bag: Bag, arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {chosen.depth} ({arguments.encoding}): {summary}")
     if chosen.info:  # a map needs the camera
         topic = ("--topic", chosen.pictures) if arguments.topic else ()
-        command.suggest("map", arguments.run, arguments.output, *topic)
+        command.suggest("map", arguments.run, arguments.output, *topic, "--output", "map")
 
 
 def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:
@@ -141,8 +142,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--encoding",
-        choices=("32FC1", "16UC1"),
-        help="of the depth in a bag: metres, or millimetres (default: 32FC1)",
+        choices=DEPTH_ENCODINGS,
+        help=f"of the depth in a bag: metres, or millimetres (default: {DEPTH_ENCODINGS[0]})",
     )
     parser.add_argument(
         "--full-size",
@@ -154,7 +155,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=command.positive,
         default=math.inf,
         metavar="M",
-        help="metres; what is farther is written as no depth (default: all is written)",
+        help="metres; what is farther is +inf in 32FC1, else no depth (default: all is written)",
     )
     parser.add_argument(
         "--frames",
@@ -163,6 +164,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="stop after N pictures (default: at the end)",
     )
     arguments = parser.parse_args(argv)
+    _check(parser, arguments)
+    arguments.encoding = arguments.encoding or DEPTH_ENCODINGS[0]
+    return arguments
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends the command, saying why, if two arguments do not go together."""
     truth, folder = arguments.run == _TRUTH, arguments.format == "folder"
     if truth and not folder:
         parser.error("truth is the depth that IN holds already; give a network or --format folder")
@@ -170,8 +178,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--depth-topic goes with truth, the depth that IN holds")
     if arguments.encoding and folder:
         parser.error("--encoding is of depth in a bag; a folder holds PNG files of millimetres")
-    arguments.encoding = arguments.encoding or "32FC1"
-    return arguments
 
 
 if __name__ == "__main__":

@@ -6,16 +6,25 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_depth.bag import ros_images, topics
-from keras_depth.bag.frames import decode_picture, matrices, saying_where
-from keras_depth.bag.reading import Bag, Message
+from keras_depth.bag.cameras import Cameras, open_cameras
+from keras_depth.bag.frames import (
+    Stamped,
+    check_camera,
+    decode_picture,
+    matrices,
+    saying_where,
+    stamp,
+)
+from keras_depth.bag.reading import Bag
 from keras_depth.bag.summary import Summary
-from keras_depth.bag.writing import writing_like
+from keras_depth.bag.writing import BagWriter, writing_like
 from keras_depth.errors import InputError
 
 # Returns the depth, (h, w) metres, of a picture, uint8 RGB (H, W, 3).
@@ -50,7 +59,7 @@ def choose_topics(bag: Bag, asked: str | None) -> Topics:
             not known, or their CameraInfo does not fit them.
     """
     pictures = topics.choose_pictures(bag, asked)
-    name = topics.namespace(pictures)
+    name = topics.depth_namespace(bag, pictures)
     depth, depth_info = f"{name}/depth/image", f"{name}/depth/camera_info"
     for each in (depth, depth_info):
         if each in bag.topics:
@@ -58,12 +67,11 @@ def choose_topics(bag: Bag, asked: str | None) -> Topics:
                 f"{bag.name}: has a topic {each} already, where the depth would go; give the bag"
                 " without it, or `--format folder`"
             )
-    message, parsed = bag.first(pictures)
-    size = decode_picture(bag, message, parsed).shape[:2]
-    info_topic = topics.find_camera_info(bag, pictures)
-    if info_topic:
-        info_message, info = bag.first(info_topic)
-        _check_camera(bag, info_message, info, size)
+    frame = stamp(*bag.first(pictures))
+    size = decode_picture(bag, frame.message, frame.parsed).shape[:2]
+    if info_topic := topics.find_camera_info(bag, pictures, size):
+        with open_cameras(bag, info_topic) as cameras:
+            info = _info(bag, cameras, frame, size)
         if not ros_images.is_calibrated(matrices(info)[0]):
             print(
                 f"warning: {bag.name}: the CameraInfo on {info_topic} is not calibrated (K is 0),"
@@ -79,7 +87,7 @@ def add_depth(
     estimate: Estimate,
     output: Path,
     *,
-    encoding: str = "32FC1",
+    encoding: str = ros_images.DEPTH_ENCODINGS[0],
     max_depth: float = np.inf,
     frames: int | None = None,
     progress: Callable[[], object] = lambda: None,
@@ -92,7 +100,7 @@ def add_depth(
         estimate: the network.
         output: the new bag, which must not be there yet.
         encoding: "32FC1", metres, or "16UC1", millimetres.
-        max_depth: metres; what is farther is no depth.
+        max_depth: metres; what is farther is +inf in 32FC1, 0 in 16UC1.
         frames: stop after so many pictures; None: at the end.
         progress: called after each picture.
 
@@ -101,31 +109,23 @@ def add_depth(
             be written. Nothing is left then.
     """
     summary = Summary()
-    latest = bag.first(chosen.info) if chosen.info else None
-    with writing_like(bag, output) as writer:
-        depth_topic = writer.add_topic(chosen.depth, topics.IMAGE)
-        info_topic = writer.add_topic(chosen.depth_info, topics.CAMERA_INFO) if latest else None
+    infos = open_cameras(bag, chosen.info) if chosen.info else nullcontext()
+    with infos as cameras, writing_like(bag, output) as writer:
+        added = _Added(writer, bag, chosen, encoding, max_depth)
         count = 0
         for message in bag.messages():
             count += 1
             writer.copy(message)
-            if message.connection.topic == chosen.info:
-                latest = message, bag.parse(message)
             if message.connection.topic != chosen.pictures:
                 continue
             with saying_where(summary.count):
-                parsed = bag.parse(message)
-                picture = decode_picture(bag, message, parsed)
-                if latest:
-                    _check_camera(bag, *latest, picture.shape[:2])
+                frame = stamp(message, bag.parse(message))
+                picture = decode_picture(bag, message, frame.parsed)
+                info = _info(bag, cameras, frame, picture.shape[:2])
             start = time.perf_counter()
             depth = estimate(picture)
             summary.add(depth, time.perf_counter() - start)
-            pixels = ros_images.encode_depth(depth, encoding, max_depth)
-            writer.write(depth_topic, message.time, _depth_image(bag, parsed, pixels, encoding))
-            if latest and info_topic:
-                info = _scaled(latest[1], parsed.header, picture.shape[:2], depth.shape)
-                writer.write(info_topic, message.time, info)
+            added.write(frame, picture.shape[:2], depth, info)
             progress()
             if summary.count == frames:
                 break
@@ -134,18 +134,48 @@ def add_depth(
     return summary
 
 
-def _depth_image(bag: Bag, picture: Any, pixels: np.ndarray, encoding: str) -> Any:
-    """Returns the Image message of a depth map, with the header of its picture."""
-    height, width = pixels.shape
-    return bag.store.types[topics.IMAGE](
-        header=picture.header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=width * pixels.itemsize,
-        data=pixels.reshape(-1).view(np.uint8),
-    )
+def _info(bag: Bag, cameras: Cameras | None, frame: Stamped, size: tuple[int, int]) -> Any:
+    """Returns the CameraInfo of a picture; None: its topic has none.
+
+    Raises:
+        InputError: it does not fit the picture.
+    """
+    if cameras is None:
+        return None
+    _, message, info = cameras.of(frame)
+    check_camera(bag, message, info, size)
+    return info
+
+
+class _Added:
+    """Writes depth and its CameraInfo to the topics that are added to a bag; see `add_depth`."""
+
+    def __init__(
+        self, writer: BagWriter, bag: Bag, chosen: Topics, encoding: str, max_depth: float
+    ):
+        self._writer, self._image = writer, bag.store.types[topics.IMAGE]
+        self._encoding, self._max_depth = encoding, max_depth
+        self._depth = writer.add_topic(chosen.depth, topics.IMAGE)
+        if chosen.info:
+            self._info = writer.add_topic(chosen.depth_info, topics.CAMERA_INFO)
+
+    def write(self, picture: Stamped, size: tuple[int, int], depth: np.ndarray, info: Any) -> None:
+        """Writes the depth of a picture of `size`, and its CameraInfo unless `info` is None."""
+        pixels = ros_images.encode_depth(depth, self._encoding, self._max_depth)
+        height, width = pixels.shape
+        header, time = picture.parsed.header, picture.message.time
+        image = self._image(
+            header=header,
+            height=height,
+            width=width,
+            encoding=self._encoding,
+            is_bigendian=0,
+            step=width * pixels.itemsize,
+            data=pixels.reshape(-1).view(np.uint8),
+        )
+        self._writer.write(self._depth, time, image)
+        if info:
+            self._writer.write(self._info, time, _scaled(info, header, size, depth.shape))
 
 
 def _scaled(info: Any, header: Any, from_size: tuple[int, int], to_size: tuple[int, int]) -> Any:
@@ -156,13 +186,6 @@ def _scaled(info: Any, header: Any, from_size: tuple[int, int], to_size: tuple[i
     changed = {"header": header, "height": height, "width": width, names[0]: k, names[1]: p}
     roi = dataclasses.replace(info.roi, height=0, width=0)  # the whole, whatever size it has
     return dataclasses.replace(info, **changed, roi=roi)
-
-
-def _check_camera(bag: Bag, message: Message, info: Any, size: tuple[int, int]) -> None:
-    try:
-        ros_images.check_camera(info, size)
-    except ValueError as error:
-        raise bag.bad(message, error) from error
 
 
 def _warn_missing(bag: Bag, count: int) -> None:

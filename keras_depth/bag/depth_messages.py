@@ -5,6 +5,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from keras_depth.bag.ros_images import DEPTH_ENCODINGS
+
 _MILLIMETRES = 1000
 _HEADER = 12  # bytes before the PNG of compressedDepth: a number for the format, and two floats
 _PNG = b"\x89PNG"
@@ -19,8 +21,9 @@ def decode(message: Any) -> np.ndarray:
     Raises:
         ValueError: another encoding, or its size and its data disagree.
     """
-    if message.encoding not in ("32FC1", "16UC1"):
-        raise ValueError(f"depth of encoding {message.encoding!r} is not read; 32FC1 and 16UC1 are")
+    if message.encoding not in DEPTH_ENCODINGS:
+        known = " and ".join(DEPTH_ENCODINGS)
+        raise ValueError(f"depth of encoding {message.encoding!r} is not read; {known} are")
     kind = np.dtype("f4" if message.encoding == "32FC1" else "u2")
     kind = kind.newbyteorder(">" if message.is_bigendian else "<")
     height, width, step = message.height, message.width, message.step

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_depth.bag import depth_messages, ros_images, topics
-from keras_depth.bag.reading import Bag, Message
+from keras_depth.bag.reading import Bag, Message, open_bag
 from keras_depth.errors import InputError
 from keras_depth.geometry import Intrinsics
 
 MAX_DIFFERENCE = 20_000_000  # nanoseconds between a picture and its depth, as in TUM's data
+_LATE = 8  # how many messages later than its stamp says a message may come in a recording
 
 
 class Stamped(NamedTuple):
@@ -33,8 +36,13 @@ class Stamped(NamedTuple):
 def stamped(bag: Bag, topic: str) -> Iterator[Stamped]:
     """Yields the messages of a topic whose messages have a header."""
     for message, parsed in bag.read(topic):
-        stamp = parsed.header.stamp
-        yield Stamped(stamp.sec * 10**9 + stamp.nanosec or message.time, message, parsed)
+        yield stamp(message, parsed)
+
+
+def stamp(message: Message, parsed: Any) -> Stamped:
+    """Returns a message that has a header with its time."""
+    time = parsed.header.stamp
+    return Stamped(time.sec * 10**9 + time.nanosec or message.time, message, parsed)
 
 
 def decode_picture(bag: Bag, message: Message, parsed: Any) -> np.ndarray:
@@ -122,9 +130,12 @@ def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:
         InputError: there is no such topic, or the CameraInfo is for pictures of another size.
     """
     topic = topics.choose_pictures(bag, topic)
-    if (info_topic := topics.find_camera_info(bag, topic)) is None:
+    size = _find_size(bag, topic)
+    if (info_topic := topics.find_camera_info(bag, topic, size)) is None:
         return None
-    return camera_of(bag, topic, info_topic, _find_size(bag, topic))
+    info_message, info = bag.first(info_topic)
+    check_camera(bag, info_message, info, size)
+    return camera_of(bag, topic, info)
 
 
 def _find_size(bag: Bag, topic: str) -> tuple[int, int]:
@@ -144,21 +155,20 @@ def _find_size(bag: Bag, topic: str) -> tuple[int, int]:
     raise first or InputError(f"{bag.name}: topic {topic} has no messages")
 
 
-def camera_of(bag: Bag, topic: str, info_topic: str, size: tuple[int, int]) -> Intrinsics | None:
-    """Returns the camera of the pictures on a topic, of `size`, by its first CameraInfo.
-
-    Raises:
-        InputError: the CameraInfo is for other pictures.
-    """
-    message, info = bag.first(info_topic)
+def check_camera(bag: Bag, message: Message, info: Any, size: tuple[int, int]) -> None:
+    """Raises InputError unless a CameraInfo describes pictures of `size` as they are."""
     try:
         ros_images.check_camera(info, size)
     except ValueError as error:
         raise bag.bad(message, error) from error
+
+
+def camera_of(bag: Bag, topic: str, info: Any) -> Intrinsics | None:
+    """Returns the camera of the pictures on a topic by a CameraInfo; None: it is not calibrated."""
     k, p = (np.reshape(matrix, (3, -1)) for matrix in matrices(info))
     if not ros_images.is_calibrated(k):
         return None
-    rectified = "rect" in topic.removeprefix(topics.namespace(topic))
+    rectified = topics.is_rectified(topic)
     if not rectified and np.any(info.d if hasattr(info, "d") else info.D):
         print(
             f"warning: {bag.name}: the lens distortion of {topic} is left out of its camera; for"
@@ -175,11 +185,35 @@ def matrices(info: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pairs(bag: Bag, topic: str, depth_topic: str) -> Iterator[tuple[Stamped, Stamped]]:
-    """Yields pictures with the depth map nearest in time, if it is near and each is the other's."""
-    depths = stamped(bag, depth_topic)
+    """Yields pictures with the depth map nearest in time, if it is near and each is the other's.
+
+    They come by stamp, one of each.
+    """
+    with open_bag(*bag.paths) as beside:  # rosbags reads one place of a file at a time
+        yield from _pairs(_in_order(stamped(bag, topic)), _in_order(stamped(beside, depth_topic)))
+
+
+def _in_order(frames: Iterator[Stamped]) -> Iterator[Stamped]:
+    """Yields messages by stamp, one of each; they may come a few messages late."""
+    for _, same in itertools.groupby(_sorted(frames), key=lambda frame: frame.stamp):
+        yield next(same)
+
+
+def _sorted(frames: Iterator[Stamped]) -> Iterator[Stamped]:
+    waiting: list[tuple[int, int, Stamped]] = []
+    for count, frame in enumerate(frames):
+        heapq.heappush(waiting, (frame.stamp, count, frame))
+        if len(waiting) > _LATE:
+            yield heapq.heappop(waiting)[-1]
+    while waiting:
+        yield heapq.heappop(waiting)[-1]
+
+
+def _pairs(
+    frames: Iterator[Stamped], depths: Iterator[Stamped]
+) -> Iterator[tuple[Stamped, Stamped]]:
     before: Stamped | None = None
     after = next(depths, None)
-    frames = stamped(bag, topic)
     frame = next(frames, None)
     while frame:
         following = next(frames, None)

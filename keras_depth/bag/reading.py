@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import yaml
+
 from keras_depth.errors import InputError, check_installed, first_line
 
 if TYPE_CHECKING:  # it comes with an extra
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # it comes with an extra
 
 _FILES = (".mcap", ".db3", ".bag")
 _METADATA = "metadata.yaml"
+NOT_IN_SQLITE = "?#%"  # rosbags opens a database by its path as it is, as a URI
 _MCAP = b"\x89MCAP0\r\n"  # how the file begins, and how it ends
 
 
@@ -73,6 +76,15 @@ class Bag:
             count = each.msgcount + (before.messages if before else 0)
             topics[each.topic] = Topic(before.type if before else each.msgtype, count)
         return topics
+
+    @property
+    def storage(self) -> str:
+        """How it is stored: "mcap", "sqlite3", or "bag" for ROS 1."""
+        path = self.paths[0]
+        if path.is_file():
+            return {".mcap": "mcap", ".db3": "sqlite3"}.get(path.suffix, "bag")
+        metadata = yaml.safe_load((path / _METADATA).read_text(encoding="utf-8"))
+        return metadata["rosbag2_bagfile_information"]["storage_identifier"]
 
     @property
     def count(self) -> int:
@@ -136,10 +148,14 @@ class Bag:
 
     def bad(self, message: Message, problem: object) -> InputError:
         """Returns the error for a message, which names its topic and its time."""
-        seconds = f"{message.time // 10**9}.{message.time % 10**9:09d}"
-        return InputError(
-            f"{self.name}: topic {message.connection.topic}, time {seconds}: {problem}"
-        )
+        topic, time = message.connection.topic, seconds(message.time)
+        return InputError(f"{self.name}: topic {topic}, time {time}: {problem}")
+
+
+def seconds(nanoseconds: int) -> str:
+    """Writes a time in seconds, with all its digits."""
+    whole, rest = divmod(abs(nanoseconds), 10**9)
+    return f"{'-' * (nanoseconds < 0)}{whole}.{rest:09d}"
 
 
 @contextmanager
@@ -194,6 +210,7 @@ def _check(path: Path) -> int:
     if path.is_dir():
         _check_folder(path)
         return 2
+    _check_path(path)
     if path.name.endswith(".bag.active"):
         raise _not_closed(path)
     if path.suffix not in _FILES:
@@ -209,6 +226,7 @@ def _check_folder(folder: Path) -> None:
     """Raises InputError unless a folder is a bag whose files were closed."""
     files = sorted(path for path in folder.iterdir() if path.suffix in _FILES)
     for file in files:
+        _check_path(file)
         if file.suffix == ".mcap":
             _check_closed(file)
     if (folder / _METADATA).exists():
@@ -226,6 +244,12 @@ def _check_folder(folder: Path) -> None:
         f"{folder}: holds {files[0].name} but no {_METADATA}: its recorder was stopped before it"
         f" closed the bag; repair it: {_repair(folder)}"
     )
+
+
+def _check_path(file: Path) -> None:
+    """Raises InputError for a database that rosbags cannot open because of its path."""
+    if file.suffix == ".db3" and set(NOT_IN_SQLITE) & set(str(file)):
+        raise InputError(f"{file}: SQLite opens no path with ?, # or %; rename it")
 
 
 def _check_closed(file: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from keras_depth.bag.reading import Bag, Topic
+from keras_depth.bag.ros_images import DEPTH_ENCODINGS, check_camera
 from keras_depth.errors import InputError, unknown_name
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
-_DEPTH_ENCODINGS = ("32FC1", "16UC1")  # REP 118: metres, millimetres
 _COMPRESSED_DEPTH = "compressedDepth"
 _TRANSPORTS = (f"/{_COMPRESSED_DEPTH}", "/compressed")  # image_transport's, after a topic's name
+# image_rect, image_rect_color and rect/image are; image_unrectified and image_direct are not.
+_RECTIFIED = re.compile(r".*/(image_)?rect(ified)?(_\w+)?(/image)?")
 
 
 def depth_encoding(bag: Bag, topic: str) -> str | None:
@@ -22,8 +25,8 @@ def depth_encoding(bag: Bag, topic: str) -> str | None:
         return None
     _, first = bag.first(topic)
     if kind == IMAGE:
-        return first.encoding if first.encoding in _DEPTH_ENCODINGS else None
-    is_depth = first.format.startswith(_DEPTH_ENCODINGS) or _COMPRESSED_DEPTH in first.format
+        return first.encoding if first.encoding in DEPTH_ENCODINGS else None
+    is_depth = first.format.startswith(DEPTH_ENCODINGS) or _COMPRESSED_DEPTH in first.format
     return first.format if is_depth else None
 
 
@@ -37,11 +40,7 @@ def choose_pictures(bag: Bag, asked: str | None = None) -> str:
     Raises:
         InputError: there is none or several, or the topic that was asked for holds something else.
     """
-    found = {
-        topic: about
-        for topic, about in bag.topics.items()
-        if about.type in (IMAGE, COMPRESSED) and about.messages and not depth_encoding(bag, topic)
-    }
+    found = _pictures(bag)
     if asked is not None:
         _check_asked(bag, asked, found)
         return asked
@@ -56,6 +55,15 @@ def choose_pictures(bag: Bag, asked: str | None = None) -> str:
             f" {next(iter(found))}, or another of them"
         )
     return next(iter(found))
+
+
+def _pictures(bag: Bag) -> dict[str, Topic]:
+    """Returns the topics that hold pictures."""
+    return {
+        topic: about
+        for topic, about in bag.topics.items()
+        if about.type in (IMAGE, COMPRESSED) and about.messages and not depth_encoding(bag, topic)
+    }
 
 
 def _check_asked(bag: Bag, asked: str, found: dict[str, Topic]) -> None:
@@ -83,6 +91,18 @@ def namespace(topic: str) -> str:
     return _raw(topic).rpartition("/")[0]
 
 
+def depth_namespace(bag: Bag, pictures: str) -> str:
+    """Returns where the depth of pictures goes: beside them, below them if others are there too."""
+    name = namespace(pictures)
+    others = {_raw(topic) for topic in _pictures(bag) if namespace(topic) == name}
+    return name if len(others) == 1 else _raw(pictures)
+
+
+def is_rectified(topic: str) -> bool:
+    """Tells by a topic's name whether its pictures are without distortion."""
+    return _RECTIFIED.fullmatch(_raw(topic)) is not None
+
+
 def _raw(topic: str) -> str:
     """Returns the topic that image_transport compresses onto this one, or this one itself."""
     for ending in _TRANSPORTS:
@@ -90,19 +110,42 @@ def _raw(topic: str) -> str:
     return topic
 
 
-def find_camera_info(bag: Bag, pictures: str) -> str | None:
-    """Returns the topic of the pictures' CameraInfo; None, with a warning, if there is none."""
+def find_camera_info(bag: Bag, pictures: str, size: tuple[int, int]) -> str | None:
+    """Returns the topic of the pictures' CameraInfo; None, with a warning, if there is none.
+
+    Args:
+        bag: the bag.
+        pictures: their topic.
+        size: (height, width) of the first.
+    """
     found = [
         topic for topic, about in bag.topics.items() if about.type == CAMERA_INFO and about.messages
     ]
     if (own := f"{namespace(pictures)}/camera_info") in found:
         return own
-    if len(found) == 1:
-        say = f"no {own}; {found[0]} is taken, the only CameraInfo in it"
+    only = found[0] if len(found) == 1 else None
+    other = _other_camera(bag, only, pictures, size) if only else None
+    if only and not other:
+        say = f"no {own}; {only} is taken, the only CameraInfo in it"
     else:
         say = f"no {own}, so the camera of {pictures} is not known; points and maps need it"
+    if other:
+        say += f" ({only} is not taken: {other})"
     print(f"warning: {bag.name}: {say}", file=sys.stderr)
-    return found[0] if len(found) == 1 else None
+    return None if other else only
+
+
+def _other_camera(bag: Bag, topic: str, pictures: str, size: tuple[int, int]) -> str | None:
+    """Returns why a CameraInfo is not that of the pictures; None: it may be."""
+    _, info = bag.first(topic)
+    _, picture = bag.first(pictures)
+    if info.header.frame_id != picture.header.frame_id:
+        return f"its frame is {info.header.frame_id!r}, theirs {picture.header.frame_id!r}"
+    try:
+        check_camera(info, size)
+    except ValueError as error:
+        return str(error).partition(";")[0]
+    return None
 
 
 def choose_depth(bag: Bag, pictures: str, asked: str | None = None) -> str:
@@ -127,7 +170,7 @@ def choose_depth(bag: Bag, pictures: str, asked: str | None = None) -> str:
     if not found:
         raise InputError(
             f"{bag.name}: holds no depth, which is messages of {IMAGE} with encoding"
-            f" {' or '.join(_DEPTH_ENCODINGS)}; give a network in the place of truth"
+            f" {' or '.join(DEPTH_ENCODINGS)}; give a network in the place of truth"
         )
     frames = {topic: bag.first(topic)[1].header.frame_id for topic in found}
     frame = bag.first(pictures)[1].header.frame_id

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keras_depth.bag.reading import Bag, Message
+from keras_depth.bag.reading import NOT_IN_SQLITE, Bag, Message
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.files import make_folder, printable
+from keras_depth.files import check_writable, make_folder, printable
 
 if TYPE_CHECKING:  # it comes with an extra
     from rosbags.interfaces import Connection, Qos
@@ -20,7 +22,7 @@ if TYPE_CHECKING:  # it comes with an extra
 _ENDINGS = {"mcap": ".mcap", "sqlite3": ".db3"}  # of ROS 2's storages
 # Of ROS 2 Iron. Humble cannot read Jazzy's 9, which writes QoS profiles in another way.
 _METADATA_VERSION: Literal[8] = 8
-_NOT_IN_URI = "?#%"  # rosbags opens a database by its path as it is
+_LOCK = ".lock"
 # Of a type whose definition the bag lacks, as in bags of Humble and before.
 _UNKNOWN_HASH = f"RIHS01_{64 * '0'}"
 
@@ -33,28 +35,32 @@ def check_output(bag: Bag, output: Path) -> None:
         if output.suffix != ".bag":
             raise InputError(f"{output}: a ROS 1 bag is one file; give a name that ends in .bag")
         return
-    storage = _storage(bag)
+    storage = bag.storage
     if output.suffix in {".bag", *_ENDINGS.values()} - {_ENDINGS[storage]}:
         raise InputError(
             f"{output}: {bag.name} is a ROS 2 bag of {storage}; give the name of a folder, or one"
             f" that ends in {_ENDINGS[storage]}"
         )
-    if storage == "sqlite3" and set(_NOT_IN_URI) & set(str(output)):
+    if storage == "sqlite3" and set(NOT_IN_SQLITE) & set(str(output)):
         raise InputError(f"{output}: SQLite takes no path with ?, # or %; give another name")
 
 
 def check_new(output: Path, inputs: list[Path]) -> None:
-    """Makes the folder around an output.
+    """Checks that an output can be made.
 
     Raises:
         InputError: the output is there already, is in an input, or cannot be written.
     """
-    if output.exists() or output.is_symlink():
-        raise InputError(f"{output}: exists already and is not overwritten; give another name")
+    _check_absent(output)
     for path in inputs:
         if output.resolve().is_relative_to(path.resolve()):
             raise InputError(f"{output}: in {path}, which is the input; give another folder")
-    make_folder(output.absolute().parent)
+    check_writable(output.absolute().parent)
+
+
+def _check_absent(output: Path) -> None:
+    if os.path.lexists(output):
+        raise InputError(f"{output}: exists already and is not overwritten; give another name")
 
 
 @contextmanager
@@ -65,19 +71,61 @@ def whole(output: Path) -> Iterator[Path]:
     removed first.
 
     Raises:
-        InputError: it cannot be written, or the disk is full.
+        InputError: it cannot be written, the disk is full, another process writes it, or it is
+            there by now.
     """
+    make_folder(output.absolute().parent)
     partial = output.with_name(f".partial-{output.name}")
     try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir()
-        yield partial / output.name
-        os.rename(partial / output.name, output)
+        with _held(partial, output):
+            yield partial / output.name
+            _check_absent(output)
+            os.rename(partial / output.name, output)
     except (OSError, sqlite3.Error) as error:
         raise cannot_write(output, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _held(partial: Path, output: Path) -> Iterator[None]:
+    """Makes an empty folder that is this process's alone, and removes it at the end.
+
+    Raises:
+        InputError: another process holds it, or it holds something else than what `whole` writes.
+    """
+    partial.mkdir(exist_ok=True)
+    left = {each.name for each in partial.iterdir()}
+    if partial.is_symlink() or left - {_LOCK, output.name, output.stem}:
+        raise InputError(
+            f"{partial}: in the way of {output.name}, which is made there; rename it, or give"
+            " another name"
+        )
+    with (partial / _LOCK).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{output}: another process is making it; wait until it has ended, stop it, or give"
+                " another name"
+            ) from error
+        except OSError as error:  # some network drives
+            warnings.warn(
+                f"{output}: this disk has no locks ({error.strerror}), so take care that no other"
+                " process makes it",
+                stacklevel=2,
+            )
+        try:
+            for each in left - {_LOCK}:
+                _remove(partial / each)
+            yield
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 class BagWriter:
@@ -159,7 +207,7 @@ def writing_like(bag: Bag, output: Path) -> Iterator[BagWriter]:
             yield BagWriter(stack.enter_context(rosbag1.Writer(partial)), bag)
             return
         folder = partial.with_suffix("") if alone else partial
-        plugin = rosbag2.StoragePlugin[_storage(bag).upper()]
+        plugin = rosbag2.StoragePlugin[bag.storage.upper()]
         writer = rosbag2.Writer(folder, version=_METADATA_VERSION, storage_plugin=plugin)
         mode = getattr(bag.readers[0], "compression_mode", None)
         if mode and not alone:
@@ -173,13 +221,6 @@ def writing_like(bag: Bag, output: Path) -> Iterator[BagWriter]:
         stack.close()
         if alone:
             os.rename(folder / f"{folder.name}{output.suffix}", partial)
-
-
-def _storage(bag: Bag) -> str:
-    """Returns how a ROS 2 bag is stored: "mcap" or "sqlite3"."""
-    path = bag.paths[0]
-    names = [path.name] if path.is_file() else [each.name for each in path.iterdir()]
-    return "mcap" if any(".mcap" in name for name in names) else "sqlite3"
 
 
 def _source(connection: Connection) -> tuple[int, int]:

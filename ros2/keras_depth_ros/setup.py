@@ -22,5 +22,5 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},
     zip_safe=True,
-    entry_points={"console_scripts": ["depth = keras_depth_ros.node:main"]},
+    entry_points={"console_scripts": ["depth = keras_depth_ros.__main__:main"]},
 )

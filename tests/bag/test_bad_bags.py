@@ -120,6 +120,14 @@ NOT_BAGS = {
         lambda: without_index("in.bag"),
         f"in.bag: {REOPEN} repair it: rosbag reindex in.bag",
     ),
+    "a path that SQLite reads as more": (
+        lambda: moved("in_sqlite3", "in#1"),
+        "in#1/in_sqlite3.db3: SQLite opens no path with ?, # or %; rename it",
+    ),
+    "a database alone with such a path": (
+        lambda: moved("in_sqlite3/in_sqlite3.db3", "in%20.db3"),
+        "in%20.db3: SQLite opens no path with ?, # or %; rename it",
+    ),
     "cut ROS 1": (lambda: cut("in.bag"), f"in.bag: {REOPEN} repair it: rosbag reindex in.bag"),
 }
 
@@ -313,13 +321,65 @@ with reading.open_bag(sys.argv[1]) as bag:
 
 
 def test_killed_and_run_again(run, bags):
-    """What a killed process leaves is marked, and the same command replaces it."""
+    """A second process is refused; what a killed one leaves is marked, and replaced."""
     command = [sys.executable, "-c", KILLED, "in", "out"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout.readline() == "at work\n"
+        assert run("in", "out") == (
+            2,
+            "",
+            "error: out: another process is making it; wait until it has ended, stop it, or give"
+            " another name\n",
+        )
         process.send_signal(signal.SIGKILL)
     assert Path(".partial-out").is_dir() and not Path("out").exists()
     assert run("in", "out")[0] == 0
     assert not Path(".partial-out").exists() and len(read("out")) == 12
     shutil.rmtree("out")
+
+
+def test_a_disk_without_locks(run, bags, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("keras_depth.bag.writing.fcntl.flock", refuse)
+    with pytest.warns(UserWarning, match=r"out: this disk has no locks \(Operation not supported"):
+        assert run("in", "out")[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_a_folder_of_the_partial_s_name(run, bags, kind):
+    """It is the user's own, so it stays."""
+    Path("mine").mkdir()
+    Path("mine/notes").touch()
+    if kind == "link":
+        Path(".partial-out").symlink_to("mine")
+    else:
+        Path("mine").rename(".partial-out")
+    assert run("in", "out")[2] == (
+        "error: .partial-out: in the way of out, which is made there; rename it, or give another"
+        " name\n"
+    )
+    assert Path(".partial-out/notes").exists() and not Path("out").exists()
+
+
+@pytest.mark.parametrize("output", ["out.bag", "out"])
+def test_an_output_that_appears_meanwhile(run, bags, monkeypatch, output):
+    def load(name, full_size):
+        def estimate(picture):
+            Path(output).write_text("mine")
+            return np.ones(SIZE, np.float32)
+
+        return estimate
+
+    monkeypatch.setattr(bag_command, "load", load)
+    assert run("in.bag" if output == "out.bag" else "in", output)[2] == (
+        f"error: {output}: exists already and is not overwritten; give another name\n"
+    )
+    assert Path(output).read_text() == "mine" and not list(Path().glob(".partial*"))
+
+
+def test_no_folder_is_made_for_nothing(run, bags):
+    assert run("nothing", "some/where/out")[0] == 2 and not Path("some").exists()
+    assert run("in", "some/where/out")[0] == 0 and Path("some/where/out").is_dir()

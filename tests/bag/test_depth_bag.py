@@ -1,5 +1,6 @@
 """`keras-depth bag`: a copy of the bag with depth beside the pictures."""
 
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from rosbags.typesys import get_types_from_msg
 
 from keras_depth import geometry
 from keras_depth.bag import __main__ as bag_command
+from keras_depth.map import __main__ as map_command
 from tests.bag.world import IMAGE, INFO, NETWORK, SIZE, START, Camera, K, P, read, walk
 from tests.bag.world import run as run_as_typed
 from tests.helpers.write_bag import STORES, Stored, write_bag
@@ -256,16 +258,29 @@ def test_types_without_a_definition(run):
 
 
 def test_the_camera_info_follows_the_camera(run):
-    """The first one before it came, then the latest."""
+    """That of the picture's stamp, even if it comes later, else the latest, else the first."""
     camera = Camera()
-    messages = walk(camera)
-    moved = (60.0, *K[1:])
-    messages[3] = camera.info(START + 100_000_000, k=moved)
+    messages = walk(camera, 4)
+    messages[3] = camera.info(START + 100_000_000, k=(60.0, *K[1:]))
+    del messages[5], messages[1]  # those of the third picture and of the first
     write_bag(Path("in"), messages)
     run("in", "out")
     infos = [each[4] for each in read("out") if each[0] == "/front/depth/camera_info"]
     scale = NETWORK[1] / SIZE[1]
-    np.testing.assert_allclose([info.k[0] / scale for info in infos], [52, 52, 60])
+    np.testing.assert_allclose([info.k[0] / scale for info in infos], [60, 60, 60, 52])
+
+
+def test_pictures_that_change_their_size(run):
+    camera = Camera()
+    messages = walk(camera, 4)
+    for index in (2, 3):
+        time = START + index * 100_000_000
+        messages[2 * index] = camera.image(time, camera.pixels(index, (48, 64)))
+        messages[2 * index + 1] = camera.info(time, (48, 64))
+    write_bag(Path("in"), messages)
+    assert run("in", "out", "--full-size")[::2] == (0, "")
+    infos = [each[4] for each in read("out") if each[0] == "/front/depth/camera_info"]
+    assert [(each.height, each.width) for each in infos] == 2 * [SIZE] + 2 * [(48, 64)]
 
 
 def test_without_camera_info(run):
@@ -291,6 +306,30 @@ def test_the_only_camera_info(run):
         " in it\n",
     )
     assert sum(each[0] == "/front/depth/camera_info" for each in read("out")) == 3
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        (
+            Camera(namespace="/thermal", frame="thermal_optical").info(START),
+            "its frame is 'thermal_optical', theirs 'front_optical'",
+        ),
+        (
+            Camera(namespace="/other").info(START, (48, 64)),
+            "the CameraInfo is for pictures of 64x48, and these are 60x40",
+        ),
+    ],
+)
+def test_the_only_camera_info_is_of_another_camera(run, info, reason):
+    write_bag(Path("in"), [*walk(Camera())[::2], info])
+    code, out, err = run("in", "out")
+    assert code == 0 and "next:" not in out
+    assert err == (
+        "warning: in: no /front/camera_info, so the camera of /front/image_raw is not known; points"
+        f" and maps need it ({info.topic} is not taken: {reason})\n"
+    )
+    assert not any(each[0] == "/front/depth/camera_info" for each in read("out"))
 
 
 def test_a_camera_that_is_not_calibrated(run):
@@ -324,6 +363,31 @@ def test_one_of_several_cameras(run):
     assert not any(topic.startswith("/left/depth") for topic in topics)
 
 
+def test_two_topics_of_one_namespace(run):
+    """Each has its own depth, below it."""
+    camera = Camera()
+    messages = [camera.image(START, camera.pixels(0), topic=f"image_{side}") for side in "lr"]
+    write_bag(Path("in"), [*messages, camera.info(START)])
+    assert run("in", "left", "--topic", "/front/image_l")[0] == 0
+    assert run("left", "both", "--topic", "/front/image_r")[0] == 0
+    assert {each[0] for each in read("both") if "/depth/" in each[0]} == {
+        f"/front/image_{side}/depth/{name}" for side in "lr" for name in ("image", "camera_info")
+    }
+
+
+def test_raw_and_compressed_are_one_camera(run):
+    messages = walk(Camera()) + walk(Camera(), compressed=True)
+    write_bag(Path("in"), sorted(messages, key=lambda each: each.time))
+    assert run("in", "out", "--topic", "/front/image_raw")[1].startswith("out: /front/depth/image")
+
+
+def test_a_stray_file_in_the_folder(run):
+    """The format is what the metadata say."""
+    write_bag(Path("in"), walk(Camera()), "sqlite3")
+    Path("in/notes.mcap.txt").touch()
+    assert run("in", "out")[0] == 0 and Path("out/out.db3").exists()
+
+
 def test_some_pictures(run):
     write_bag(Path("in"), walk(Camera()))
     code, out, err = run("in", "out", "--frames", "2")
@@ -336,7 +400,10 @@ def test_as_typed(network, tmp_path, capsys):
     write_bag(tmp_path / "in", walk(Camera()))
     assert run_as_typed(network, tmp_path / "in", tmp_path / "out") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[1] == f"next: python -m keras_depth.map {network} {tmp_path / 'out'}"
+    command, arguments = out[1].split(" keras_depth.map ")
+    assert command == "next: python -m"
+    parsed = map_command.parse(shlex.split(arguments))
+    assert (parsed.run, parsed.input) == (str(network), str(tmp_path / "out"))
     assert len(read(tmp_path / "out")) == 12
 
 

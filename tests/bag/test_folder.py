@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mcap.reader import make_reader
+from mcap.writer import Writer
 
 from keras_depth import data
 from keras_depth.bag import frames, topics
@@ -83,6 +85,31 @@ def test_the_depth_of_a_network(run, estimator):
     np.testing.assert_allclose(np.squeeze(reader[1]["depth"]), expected, atol=6e-4)
 
 
+def test_depth_that_the_files_cannot_hold():
+    """It is no depth, and not the farthest that they can."""
+    depth = np.array([[1, 65.535, 65.6, 80, np.inf, np.nan]], np.float32).repeat(6, 0)
+    camera = Camera()
+    write_bag(Path("in"), [*walk(camera, 1), camera.depth(START, depth, "32FC1")])
+    assert truth("in", "out") == 0
+    [file] = Path("out/depth").iterdir()
+    stored = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    assert stored[0].tolist() == [1000, 65535, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("topic", "rectified"),
+    [
+        *((f"/c/{name}", True) for name in ("image_rect", "image_rect_color", "image_rect_raw")),
+        *((f"/c/{name}", True) for name in ("rect", "image_rectified", "image_rect/compressed")),
+        *((f"/c/{name}/image", True) for name in ("rectified", "rect")),
+        *((f"/c/{name}", False) for name in ("image_unrectified", "image_direct", "image")),
+        *((f"/c/{name}", False) for name in ("image_corrected", "rect/image_raw", "direct/image")),
+    ],
+)
+def test_names_of_rectified_pictures(topic, rectified):
+    assert topics.is_rectified(topic) == rectified
+
+
 @pytest.mark.parametrize(("topic", "expected"), [("image_raw", K), ("image_rect", P)])
 def test_the_camera(topic, expected, capsys):
     """K is the camera of raw pictures, P that of rectified ones."""
@@ -108,6 +135,36 @@ def test_a_camera_that_is_not_calibrated(capsys):
     assert "is not calibrated (K is 0), so there is no camera.yaml" in capsys.readouterr().err
 
 
+def test_a_camera_that_changes(capsys):
+    camera = Camera()
+    messages = walk(camera)
+    messages[3] = camera.info(START + STEP, k=(60.0, *K[1:]))
+    write_bag(Path("in"), messages + measured(camera))
+    assert truth("in", "out") == 0
+    assert read_camera(Path("out/camera.yaml"), stereo=False).intrinsics[0] == 52
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "warning: in: the CameraInfo on /front/camera_info changes at 1700000000.106000000;"
+        " camera.yaml holds the first"
+    )
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_pictures_of_two_sizes(twice, capsys):
+    """The number of frames that is named works, though a picture was sent twice."""
+    camera = Camera()
+    messages = walk(camera)
+    messages[4] = camera.image(START + 2 * STEP, camera.pixels(2, (48, 64)))
+    if twice:
+        messages.insert(1, messages[0])
+    write_bag(Path("in"), messages + measured(camera))
+    assert truth("in", "out") == 2 and not Path("out").exists()
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: in: topic /front/image_raw, time 1700000000.205000000: a picture of 64x48 pixels"
+        " after those of 60x40, and a folder holds pictures of one size; --frames 2 stops before it"
+    )
+    assert truth("in", "out", "--frames", "2") == 0
+
+
 def test_depth_of_another_size(capsys):
     camera = Camera()
     half = [camera.depth(START + i * STEP, metres(i, (20, 30))) for i in range(3)]
@@ -131,6 +188,65 @@ def test_pairs_by_time():
             for pair in frames.pairs(bag, "/front/image_raw", "/front/aligned/image_raw")
         ]
     assert found == [(33, 20), (66, 69)]
+
+
+def test_stamps_in_disorder(capsys):
+    """Pictures come later than their stamps say; each finds its depth, and the rest is counted."""
+    camera = Camera()
+    order = [0, 2, 1, 3, 5, 4]
+    messages = [camera.image(START + i * STEP, camera.pixels(i)) for i in range(6)]
+    late = [messages[i]._replace(time=START + n * STEP) for n, i in enumerate(order)]
+    depths = [camera.depth(START + i * STEP, metres(i)) for i in range(5)]
+    write_bag(Path("in"), sorted([*late, *depths], key=lambda each: each.time))
+    assert truth("in", "out") == 0
+    reader = data.open_reader("folder", "out", None)
+    for index in range(5):
+        sample = reader.stored(index)
+        np.testing.assert_array_equal(sample["image"], camera.pixels(index))
+        np.testing.assert_allclose(np.squeeze(sample["depth"]), metres(index), atol=5e-4)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "warning: in: 1 of 6 pictures were left out: they have no depth at most 0.02 s from them,"
+        " or the stamp of another"
+    )
+
+
+def test_an_mcap_without_chunks():
+    """rosbags reads such a file from one place at a time."""
+    camera = Camera()
+    write_bag(Path("in"), walk(camera) + measured(camera))
+    with Path("in/in.mcap").open("rb") as source, Path("plain.mcap").open("wb") as target:
+        writer = Writer(target, use_chunking=False)
+        writer.start("ros2")
+        known = {}
+        for schema, channel, message in make_reader(source).iter_messages():
+            if channel.topic not in known:
+                kind = writer.register_schema(schema.name, schema.encoding, schema.data)
+                known[channel.topic] = writer.register_channel(channel.topic, "cdr", kind)
+            time = message.log_time
+            writer.add_message(known[channel.topic], time, message.data, time)
+        writer.finish()
+    assert truth("plain.mcap", "out") == 0 and len(list(Path("out/rgb").iterdir())) == 3
+
+
+def test_names_before_1970():
+    camera = Camera()
+    messages = [camera.image(START, camera.pixels(0)), camera.depth(START, metres(0))]
+    for each in messages:
+        each.message.header.stamp.sec, each.message.header.stamp.nanosec = -5, 1
+    write_bag(Path("in"), messages)
+    assert truth("in", "out") == 0
+    assert [each.name for each in Path("out/rgb").iterdir()] == ["-4.999999999.png"]
+
+
+def test_pictures_of_one_stamp(run):
+    camera = Camera()
+    messages = [each._replace(message=walk(camera)[0].message) for each in walk(camera)[::2]]
+    write_bag(Path("in"), messages)
+    code, out, err = run("in", "out", "--format", "folder")
+    assert code == 0 and out.startswith("out: 1 picture")
+    assert err.endswith(
+        "warning: in: 2 of 3 pictures were left out: they have the stamp of another\n"
+    )
 
 
 def test_a_picture_that_was_sent_twice():

@@ -1,10 +1,12 @@
 """An exported network as the ROS 2 package runs it: found, checked, and with the suite's depth."""
 
 import ctypes
+import importlib
 import json
 import sys
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 import dummy_network
 from keras_depth_ros import engine
-from keras_depth_ros.network import PROVIDERS, Network, resize
+from keras_depth_ros.network import PROVIDERS, Network, resize, resize_depth
 
 from keras_depth import images
 from keras_depth.predict.estimator import DepthEstimator
@@ -50,12 +52,33 @@ def test_the_highest_version_runs(tmp_path, monkeypatch):
     assert Network("~/net/9").input_size == (12, 16)
 
 
+def test_none_is_not_mixed_with_depth():
+    depth = np.float32([[0, 7], [0, 7]])
+    assert resize_depth(depth, (2, 4)).tolist() == [[0, 0, 7, 7]] * 2
+    assert resize_depth(depth[:, ::-1], (2, 6)).tolist() == [[7, 7, 7, 0, 0, 0]] * 2
+    depth = RNG.uniform(1, 9, (24, 32)).astype(np.float32)
+    smooth = resize_depth(depth, (48, 64))
+    np.testing.assert_array_equal(smooth, cv2.resize(depth, (64, 48)))
+    depth[:8, :8], depth[8:16, :8], depth[16:, :8] = 0, np.nan, np.inf
+    for size in ((48, 64), (24, 32), (50, 61), (7, 9), (12, 100)):
+        resized = resize_depth(depth, size)
+        nearest = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        known = (nearest > 0) & np.isfinite(nearest)
+        np.testing.assert_array_equal(resized[~known], nearest[~known])
+        assert resized[known].min() >= 1 and resized[known].max() <= 9
+    np.testing.assert_allclose(resize_depth(depth, (48, 64))[:, 18:], smooth[:, 18:])
+
+
 def remove(folder, name):
     (folder / name).unlink()
 
 
 def edit(folder, **changes):
+    """Changes what export.json says; parts of `input` and `output` alone may be given."""
     details = json.loads((folder / "export.json").read_text())
+    for name in ("input", "output"):
+        if changes.get(name):
+            changes[name] = {**details[name], **changes[name]}
     (folder / "export.json").write_text(json.dumps({**details, **changes}))
 
 
@@ -73,7 +96,7 @@ BROKEN = {
         "export.json: damaged; copy the exported folder again",
     ),
     "no input": (
-        lambda folder: edit(folder, input={"shape": [1, 2]}),
+        lambda folder: edit(folder, input=None),
         "export.json: damaged; copy the exported folder again",
     ),
     "another format": (
@@ -97,9 +120,7 @@ BROKEN = {
         "model.onnx: onnxruntime cannot load it (",
     ),
     "another shape": (
-        lambda folder: edit(
-            folder, input={"shape": [None, 5, 5, 3], "dtype": "uint8", "layout": "NHWC"}
-        ),
+        lambda folder: edit(folder, input={"shape": [None, 5, 5, 3]}),
         "dummy: ONNX Runtime ",
     ),
 }
@@ -110,6 +131,44 @@ def no_onnx(folder):
 
     (folder / "model.onnx").write_bytes(b"no network")
     edit(folder, files={"model.onnx": {"sha256": hashlib.sha256(b"no network").hexdigest()}})
+
+
+LIES = [
+    ({"name": 5}, "damaged; copy"),
+    ({"input": {"layout": "CHWN"}}, "an input of layout 'CHWN' and dtype 'uint8', which no"),
+    ({"input": {"dtype": "float16"}}, "an input of layout 'NHWC' and dtype 'float16', which no"),
+    ({"input": {"layout": ["NHWC"], "dtype": None}}, "layout ['NHWC'] and dtype None, which no"),
+    *(
+        ({"input": {"shape": shape}}, f"from pictures of shape {shape} to depth of [None, 12, 16,")
+        for shape in (
+            [None, None, None, 3],
+            [None, 12, 3],
+            [None, 12, 16.0, 3],
+            [None, 12, True, 3],
+            [None, 3, 12, 16],
+            [None, 12, 16, 4],
+            [None, 0, 16, 3],
+            [-1, 12, 16, 3],
+            ["N", 12, 16, 3],
+            [10**9, 12, 16, 3],
+            [None, 100000, 100000, 3],
+            "1234",
+            5,
+        )
+    ),
+    ({"output": {"shape": [None, 12, 16]}}, "16, 3] to depth of [None, 12, 16], which no export"),
+    ({"output": {"shape": None}}, "to depth of None, which no export has; copy the exported"),
+]
+
+
+@pytest.mark.parametrize("changes, sentence", LIES)
+def test_an_export_json_that_lies(tmp_path, changes, sentence):
+    folder = dummy_network.write(tmp_path)
+    edit(folder, **changes)
+    with pytest.raises(ValueError) as raised:
+        Network(str(folder))
+    assert str(raised.value).startswith(f"{folder / 'export.json'}: ")
+    assert sentence in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -141,6 +200,25 @@ def test_no_onnxruntime(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ValueError, match="run: python3 -m pip install onnxruntime"):
         Network(str(dummy_network.write(tmp_path)))
+
+
+def test_an_onnxruntime_that_is_broken(tmp_path, monkeypatch):
+    folder = dummy_network.write(tmp_path / "net")
+    monkeypatch.syspath_prepend(tmp_path)
+    for raised, kind, message in (
+        ("ImportError('libcudnn.so.9: cannot open')", ValueError, "libcudnn.so.9: cannot open"),
+        ("AttributeError('_ARRAY_API not found')", ValueError, "_ARRAY_API not found"),
+        ("ImportError('initialization failed') from KeyboardInterrupt()", KeyboardInterrupt, ""),
+    ):
+        monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+        (tmp_path / "onnxruntime").mkdir(exist_ok=True)
+        (tmp_path / "onnxruntime" / "__init__.py").write_text(f"raise {raised}")
+        importlib.invalidate_caches()
+        with pytest.raises(kind) as error:
+            Network(str(folder))
+        assert kind is KeyboardInterrupt or f"cannot be loaded ({message}); install" in str(
+            error.value
+        )
 
 
 class StandIn:
@@ -210,3 +288,34 @@ def test_an_engine_without_tensorrt(tmp_path):
     folder = dummy_network.write(tmp_path)
     (folder / "model.engine").write_bytes(b"engine")
     assert Network(str(folder)).runtime.startswith("ONNX Runtime")
+
+
+@pytest.mark.parametrize("raised", ["ImportError('libnvinfer.so.10: gone')", "OSError('gone')"])
+def test_a_tensorrt_that_is_broken(tmp_path, monkeypatch, raised):
+    """Is said, and model.onnx runs; said also where that cannot."""
+    folder = dummy_network.write(tmp_path / "net")
+    (folder / "model.engine").write_bytes(b"engine")
+    (tmp_path / "tensorrt.py").write_text(f"raise {raised}")
+    monkeypatch.syspath_prepend(tmp_path)
+    said = []
+    assert Network(str(folder), said.append).runtime.startswith("ONNX Runtime")
+    (line,) = said
+    assert line.startswith(f"{folder / 'model.engine'}: TensorRT cannot be loaded (")
+    assert line.endswith("gone), so model.onnx runs instead; mend TensorRT, or remove the file")
+    remove(folder, "model.onnx")
+    with pytest.raises(ValueError, match="model.onnx: no such file"):
+        Network(str(folder), said.append)
+    assert said == [line, line]
+
+
+def test_no_cuda_runtime(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", StandIn(old=False))
+
+    def library(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(engine.ctypes, "CDLL", library)
+    folder = dummy_network.write(tmp_path, dtype="float32", batch=1)
+    (folder / "model.engine").write_bytes(b"engine")
+    with pytest.warns(UserWarning, match="the CUDA runtime cannot be loaded: libcudart.so: "):
+        assert Network(str(folder)).runtime.startswith("ONNX Runtime")

@@ -17,6 +17,11 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAUNCH = sorted(PACKAGE.glob("launch/*.launch.xml"))
 XML = ElementTree.parse(PACKAGE / "package.xml").getroot()
 
+# Arguments of rtabmap_launch's rtabmap.launch.py that files of ours could have too.
+RTABMAP = set(
+    "args compressed depth_topic frame_id namespace output qos rgb_topic rviz use_sim_time".split()
+)
+
 
 def parameters():
     """Returns the node's parameters and their defaults, as its source says them."""
@@ -120,3 +125,41 @@ def test_launch_files(path):
             other = ElementTree.parse(PACKAGE / "launch" / Path(included.get("file")).name)
             accepted = {each.get("name") for each in other.getroot().findall("arg")}
             assert {each.get("name") for each in included.findall("arg")} <= accepted
+
+
+def test_includes_set_nothing_for_each_other():
+    """Outside a group an include's arguments, defaults too, are those of what comes after it."""
+    path = PACKAGE / "launch/rtabmap.launch.xml"
+    root = ElementTree.parse(path).getroot()
+    groups = root.findall("group")
+    assert len(list(root.iter("include"))) == len(groups) == 2
+    given = []
+    for group in groups:
+        (included,) = group
+        assert included.tag == "include" and group.get("scoped", "true") == "true"
+        given.append({each.get("name"): each.get("value") for each in included.findall("arg")})
+    ours, theirs = given
+    other = ElementTree.parse(path.with_name("depth.launch.xml")).getroot()
+    declared = {each.get("name") for each in root.findall("arg")}
+    # Of the user's arguments none reaches a file by its name alone.
+    assert declared & {each.get("name") for each in other.findall("arg")} <= ours.keys()
+    assert declared & RTABMAP <= theirs.keys()
+    both = {each.get("name") for each in other.findall("arg")} & RTABMAP
+    assert both == {"namespace", "compressed"} and both <= ours.keys() & theirs.keys()
+    assert {each["namespace"] for each in given} == {"$(var namespace)"}
+    assert not theirs["depth_topic"].startswith("/")
+
+
+def test_the_documents_table_of_error_lines():
+    """Each sentence is one of the node's; `...` stands for what differs."""
+    text = (REPOSITORY / "docs/robot.md").read_text()
+    section = text[text.index("### What its error lines mean") :].split("\n\n")[1]
+    sources = "".join(path.read_text() for path in (PACKAGE / "keras_depth_ros").glob("*.py"))
+    sources = re.sub(r'"\s*f?"', "", sources)  # strings that go on in the next line
+    sources = sources.replace("{DETAILS}", "export.json").replace("{ONNX}", "model.onnx")
+    first_cells = [row.split("|")[1] for row in section.splitlines()[2:]]
+    said = [each for cell in first_cells for each in re.findall(r"`([^`]+)`", cell)]
+    assert len(said) > 12
+    for sentence in said:
+        if not sentence.startswith("Trying to set parameter"):  # rclpy's
+            assert all(part in sources for part in sentence.split("...")), sentence

@@ -32,9 +32,13 @@ def load(
         batch: pictures of a call.
 
     Raises:
-        ValueError: TensorRT cannot load it, or CUDA fails.
+        ImportError: TensorRT or the CUDA runtime cannot be loaded.
+        ValueError: TensorRT cannot load the engine, or CUDA fails.
     """
-    import tensorrt
+    try:
+        import tensorrt
+    except Exception as error:  # of an installation that is broken: OSError, AttributeError
+        raise ImportError(str(error)) from error
 
     runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
     loaded = runtime.deserialize_cuda_engine(file.read_bytes())
@@ -74,7 +78,7 @@ class _Cuda:
         try:
             self._library = ctypes.CDLL("libcudart.so")
         except OSError as error:
-            raise ValueError(f"the CUDA runtime cannot be loaded ({error})") from error
+            raise ImportError(f"the CUDA runtime cannot be loaded: {error}") from error
         self._places: list[int] = []
 
     def __del__(self) -> None:

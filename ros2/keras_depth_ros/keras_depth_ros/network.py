@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import warnings
 from pathlib import Path
 from typing import Any, Callable
 
@@ -15,6 +17,7 @@ from keras_depth_ros import engine
 DETAILS = "export.json"
 ONNX, ENGINE = "model.onnx", "model.engine"
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+LARGEST = 2**30  # values of the pictures of a call; more is no network of ours
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -27,6 +30,7 @@ class Network:
 
     Args:
         path: the folder with `export.json`, or with its versions: the highest number counts.
+        warn: is told why `model.onnx` runs, if `model.engine` should.
 
     Attributes:
         name: the network's.
@@ -37,7 +41,7 @@ class Network:
         ValueError: there is none, it is damaged, or nothing here runs it.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, warn: Callable[[str], Any] = warnings.warn):
         folder = find(path)
         details = read_details(folder)
         picture = details["input"]
@@ -47,11 +51,7 @@ class Network:
         self._channels_first = picture["layout"] == "NCHW"
         self.input_size = (shape[1], shape[2]) if self._channels_first else (shape[0], shape[1])
         self._float = picture["dtype"] == "float32"
-        if (folder / ENGINE).is_file() and engine.available():
-            self._run, self.runtime = engine.load(folder / ENGINE, details, self._batch)
-        else:
-            check_sha256(folder / ONNX, details)
-            self._run, self.runtime = _load_onnx(folder / ONNX)
+        self._run, self.runtime = _load(folder, details, self._batch, warn)
         self(np.zeros((*self.input_size, 3), np.uint8))  # the first call is slow, and shows faults
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
@@ -112,9 +112,9 @@ def read_details(folder: Path) -> dict[str, Any]:
     file = folder / DETAILS
     try:
         details = json.loads(file.read_text(encoding="utf-8"))
-        kind, picture = details["format"], details["input"]
-        details["name"], details["output"]["shape"], picture["dtype"], picture["layout"]
-        complete = len(picture["shape"]) == 4
+        kind, picture, depth = details["format"], details["input"], details["output"]["shape"]
+        shape, layout, dtype = picture["shape"], picture["layout"], picture["dtype"]
+        complete = isinstance(details["name"], str)
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -123,7 +123,29 @@ def read_details(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{file}: a network exported as {kind}; export it with --format onnx")
     if not complete:
         raise ValueError(f"{file}: damaged; copy the exported folder again")
+    if layout not in ("NHWC", "NCHW") or dtype not in ("uint8", "float32"):
+        raise ValueError(
+            f"{file}: an input of layout {layout!r} and dtype {dtype!r}, which no export has;"
+            " copy the exported folder again"
+        )
+    if not _is_shape(shape, 3, layout) or not _is_shape(depth, 1, "NHWC"):
+        raise ValueError(
+            f"{file}: from pictures of shape {shape} to depth of {depth}, which no export has;"
+            " copy the exported folder again"
+        )
     return details
+
+
+def _is_shape(shape: Any, channels: int, layout: str) -> bool:
+    """Tells whether it is 4 numbers above 0, the batch's or null, as exports have them."""
+    if not isinstance(shape, list) or len(shape) != 4:
+        return False
+    sizes = [1 if shape[0] is None else shape[0], *shape[1:]]
+    return (
+        all(type(size) is int and size > 0 for size in sizes)
+        and sizes[layout.index("C")] == channels
+        and math.prod(sizes) <= LARGEST
+    )
 
 
 def check_sha256(file: Path, details: dict[str, Any]) -> None:
@@ -143,12 +165,35 @@ def check_sha256(file: Path, details: dict[str, Any]) -> None:
         )
 
 
+def _load(
+    folder: Path, details: dict[str, Any], batch: int, warn: Callable[[str], Any]
+) -> tuple[Run, str]:
+    """Returns a function that runs the network, and what runs it, for people."""
+    if (folder / ENGINE).is_file() and engine.available():
+        try:
+            return engine.load(folder / ENGINE, details, batch)
+        except ImportError as error:
+            _raise_interrupt(error)
+            warn(
+                f"{folder / ENGINE}: TensorRT cannot be loaded ({_first_line(error)}), so {ONNX}"
+                " runs instead; mend TensorRT, or remove the file"
+            )
+    check_sha256(folder / ONNX, details)
+    return _load_onnx(folder / ONNX)
+
+
 def _load_onnx(file: Path) -> tuple[Run, str]:
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ValueError(
             "onnxruntime is not installed; run: python3 -m pip install onnxruntime (this package's"
+            " README.md says more)"
+        ) from error
+    except Exception as error:  # of an installation that is broken: ImportError, AttributeError
+        _raise_interrupt(error)
+        raise ValueError(
+            f"onnxruntime cannot be loaded ({_first_line(error)}); install it again (this package's"
             " README.md says more)"
         ) from error
     options = onnxruntime.SessionOptions()
@@ -167,6 +212,14 @@ def _load_onnx(file: Path) -> tuple[Run, str]:
     used = session.get_providers()[0]  # a provider whose libraries do not load is left out
     runtime = f"ONNX Runtime {onnxruntime.__version__}, {used}"
     return lambda images: session.run(["depth"], {"image": images})[0], runtime
+
+
+def _raise_interrupt(error: BaseException | None) -> None:
+    """Raises KeyboardInterrupt if it is what an error comes from: an import may wrap it."""
+    while error:
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        error = error.__cause__ or error.__context__
 
 
 def _first_line(error: Exception) -> str:
@@ -188,3 +241,22 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shrinks = height < old_height or width < old_width
     rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (width, height), interpolation=rule)
+
+
+def resize_depth(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes depth: bilinear between depths, and what is none or infinite stays as it is.
+
+    Args:
+        depth: float32 (H, W), metres; none where it is NaN, 0 or less.
+        size: (height, width) of the result.
+    """
+    to = size[::-1]
+    known = (depth > 0) & np.isfinite(depth)
+    if known.all():
+        return cv2.resize(depth, to)
+    # Bilinear weights of the known pixels alone: a mean with 0 would be a depth that is nowhere.
+    shares = cv2.resize(known.astype(np.float32), to)
+    sums = cv2.resize(np.where(known, depth, np.float32(0)), to)
+    nearest = cv2.resize(depth, to, interpolation=cv2.INTER_NEAREST_EXACT)
+    inside = (nearest > 0) & np.isfinite(nearest) & (shares > 0)
+    return np.divide(sums, shares, out=nearest, where=inside)

@@ -9,7 +9,6 @@ from array import array
 from collections import deque
 from typing import Any, Callable
 
-import cv2
 import numpy as np
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -20,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from keras_depth_ros import images
-from keras_depth_ros.network import Network
+from keras_depth_ros.network import Network, resize_depth
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Takes any publisher, and the newest picture alone.
@@ -75,7 +74,7 @@ class DepthNode(LifecycleNode):
                     f"encoding {self._value('encoding')!r}; give one of"
                     f" {', '.join(images.DEPTH_ENCODINGS)}"
                 )
-            self._network = Network(self._value("model"))
+            self._network = Network(self._value("model"), self.get_logger().warning)
         except ValueError as error:
             self.get_logger().error(str(error))
             return FAILURE
@@ -155,7 +154,7 @@ class DepthNode(LifecycleNode):
             return
         size = rgb.shape[:2]
         if self._value("full_size"):
-            depth = cv2.resize(depth, (size[1], size[0]))
+            depth = resize_depth(depth, size)
         info = self._camera_of(message.header, size, depth.shape)
         if info:
             self._to_info.publish(info)
@@ -186,6 +185,7 @@ class DepthNode(LifecycleNode):
             return None
         try:
             images.check_camera(camera, size)
+            _check_frames(camera.header.frame_id, header.frame_id)
         except ValueError as error:
             self._complain(f"{topic}: {error}; depth is published without a CameraInfo")
             return None
@@ -228,7 +228,17 @@ class DepthNode(LifecycleNode):
             self._seconds.clear()
 
 
-def main() -> int:
+def _check_frames(camera: str, picture: str) -> None:
+    """Raises ValueError if a CameraInfo and a picture name two cameras; '' names none."""
+    names = {frame.lstrip("/") for frame in (camera, picture)} - {""}
+    if len(names) > 1:
+        raise ValueError(
+            f"the CameraInfo is of the frame {camera!r}, and the pictures are of {picture!r};"
+            " remap camera_info to that of the pictures"
+        )
+
+
+def run() -> int:
     """Runs the node until it is interrupted; returns the exit status."""
     rclpy.init()
     node = None
@@ -260,7 +270,3 @@ def _spin(node: DepthNode) -> None:
             executor.spin_once(timeout_sec=1.0)  # rclpy may miss a signal, and wait on
         except RuntimeError as error:  # rcl's, of a transition that is none of the node's state
             node.get_logger().error(str(error))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -67,7 +67,7 @@ class Process:
 def started(*arguments):
     """Starts a node with these ROS arguments, and kills it if a test has left it running."""
     with tempfile.NamedTemporaryFile("w") as log:
-        command = [sys.executable, "-m", "keras_depth_ros.node", "--ros-args", *arguments]
+        command = [sys.executable, "-m", "keras_depth_ros", "--ros-args", *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:

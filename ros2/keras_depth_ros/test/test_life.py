@@ -94,3 +94,25 @@ def test_a_start_that_fails(arguments, message):
         assert node.process.wait(20) == 1
         (line,) = node.printed().splitlines()
         assert message in line
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_modules_are_imported(model, tmp_path, monkeypatch, end):
+    (tmp_path / "cv2.py").write_text("print('importing', flush=True)\nimport time\ntime.sleep(20)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with started("-p", f"model:={model}") as node:
+        node.wait_for("importing")
+        node.process.send_signal(end)
+        assert node.process.wait(5) == 0
+        assert node.printed() == "importing\n"
+
+
+def test_a_broken_tensorrt(write_network, tmp_path, monkeypatch):
+    """Is said, and model.onnx runs."""
+    folder = write_network(tmp_path / "net")
+    (folder / "model.engine").touch()
+    (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: cannot open')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with running("-p", f"model:={folder}") as node:
+        (line,) = node.errors()
+        assert "libnvinfer.so.10: cannot open), so model.onnx runs instead" in line

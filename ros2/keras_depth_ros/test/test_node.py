@@ -5,6 +5,7 @@ import pytest
 from client import QUIET, Client, camera, metres, picture, running
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import RegionOfInterest
+from std_msgs.msg import Header
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,10 @@ def test_depth_of_a_picture(node, client):
 CAMERAS = {
     "another size": (camera((480, 640)), "is for pictures of 640x480, and these are 32x24"),
     "binning": (camera(binning_x=2, binning_y=2), "2x2 pixels are binned"),
+    "another frame": (
+        camera(header=Header(frame_id="rear")),
+        "the CameraInfo is of the frame 'rear', and the pictures are of 'camera_optical'; remap",
+    ),
     "a region": (camera(roi=RegionOfInterest(width=8, height=8)), "region of interest (8x8"),
 }
 
@@ -48,6 +53,11 @@ def test_a_camera_that_does_not_fit(node, client, what):
     depth, info = client.ask(picture())
     assert (metres(depth) == 7).all() and info is None
     assert [line for line in node.errors() if message in line]
+
+
+@pytest.mark.parametrize("frame", ["", "camera_optical", "/camera_optical"])
+def test_a_camera_of_the_frame_or_of_none(node, client, frame):
+    assert client.ask(picture(), camera(header=Header(frame_id=frame)))[1]
 
 
 def test_a_camera_that_is_not_calibrated(node, client):
