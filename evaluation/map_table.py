@@ -4,12 +4,16 @@
         --recording ~/sequence_kitchen --intrinsics 292.5,292.5,159.75,119.75 \\
         --set data.units_per_metre=1000
 
-Each map is made by `keras-depth map` in a folder of its own, and not again where that is there.
+Each map is made by `keras-depth map` in a folder of its own, and not again where that is there;
+after training a network anew, give another --output. `--options no-keyframe-scale` is the other
+half of the table of keyframe scale.
 The recording's map is drawn in colors of height: its pictures are another's.
 """
 
 import argparse
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,19 +61,28 @@ def parse() -> argparse.Namespace:
 
 
 def folder_of(network: str, name: str, arguments: argparse.Namespace) -> Path:
-    return arguments.output / f"{Path(network).name}-{Path(name).name.replace(':', '')}"
+    """Returns the folder of a map: another one wherever anything that makes the map differs."""
+    paths = [os.path.abspath(each) if os.path.exists(each) else each for each in (network, name)]
+    what = json.dumps([*paths, *options_of(name, arguments)])
+    names = f"{Path(network).name}-{Path(name).name.replace(':', '')}"
+    return arguments.output / f"{names}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+
+
+def options_of(name: str, arguments: argparse.Namespace) -> list[str]:
+    """Returns the options of the command that maps an input."""
+    options = [f"--{option}" for option in arguments.options]
+    if name == str(arguments.recording):
+        options += ["--intrinsics", arguments.intrinsics] if arguments.intrinsics else []
+        options += [word for setting in arguments.set for word in ("--set", setting)]
+    return options
 
 
 def make_map(network: str, name: str, arguments: argparse.Namespace) -> Path:
     """Makes a map by the command; returns its folder."""
     folder = folder_of(network, name, arguments)
     command = [sys.executable, "-m", "keras_depth.map", network, name, "--output", str(folder)]
-    command += [f"--{option}" for option in arguments.options]
-    if name == str(arguments.recording):
-        command += ["--intrinsics", arguments.intrinsics] if arguments.intrinsics else []
-        command += [word for setting in arguments.set for word in ("--set", setting)]
     if not (folder / "map.json").is_file():
-        subprocess.run(command, check=True)
+        subprocess.run(command + options_of(name, arguments), check=True)
     return folder
 
 

@@ -110,8 +110,10 @@ class Odometry:
         if self._keyframe is None or len(self._points) < FEWEST:
             return None
         found = self._flow_to(gray, guess)
-        if found is None:  # as when the exposure has changed
-            found = self._flow_to(_expose_like(self._before, gray), guess)
+        if found is None or len(found[1]) < _FOLLOWED * len(self._points):
+            # As when the exposure has changed.
+            other = self._flow_to(_expose_like(self._before, gray), guess)
+            found = max(filter(None, (found, other)), key=lambda each: len(each[1]), default=None)
         if found is None:
             self._points, self._here = self._points[:0], self._here[:0]
             return None
