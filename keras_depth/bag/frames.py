@@ -1,4 +1,4 @@
-"""Yields what a bag recorded: pictures, pictures with their depth, and the camera."""
+"""Reads what a bag recorded: pictures, pictures with their depth, and the camera."""
 
 from __future__ import annotations
 
@@ -81,42 +81,6 @@ def decode_depth(bag: Bag, frame: Stamped) -> np.ndarray:
         return decode(frame.parsed)
     except ValueError as error:
         raise bag.bad(frame.message, error) from error
-
-
-def pictures(bag: Bag, topic: str | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields pictures with their times: seconds and uint8 RGB (H, W, 3).
-
-    Args:
-        bag: the bag.
-        topic: that of the pictures; None: the only one there is.
-
-    Raises:
-        InputError: there is no such topic, or a picture is damaged.
-    """
-    for frame in stamped(bag, topics.choose_pictures(bag, topic)):
-        yield frame.stamp / 1e9, decode_picture(bag, frame.message, frame.parsed)
-
-
-def pictures_with_depth(
-    bag: Bag, topic: str | None = None, depth_topic: str | None = None
-) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
-    """Yields pictures with the depth that was recorded with them; those without are passed over.
-
-    Args:
-        bag: the bag.
-        topic: that of the pictures; None: the only one there is.
-        depth_topic: None: the only one in the frame of the pictures.
-
-    Yields:
-        Seconds, uint8 RGB (H, W, 3), and float32 (h, w) metres, 0 = none.
-
-    Raises:
-        InputError: there is no such topic, or a message is damaged.
-    """
-    topic = topics.choose_pictures(bag, topic)
-    for frame, depth in pairs(bag, topic, topics.choose_depth(bag, topic, depth_topic)):
-        picture = decode_picture(bag, frame.message, frame.parsed)
-        yield frame.stamp / 1e9, picture, decode_depth(bag, depth)
 
 
 def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:

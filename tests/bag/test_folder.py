@@ -285,8 +285,10 @@ def test_compressed_depth(encoding, form):
     depth, message = compressed_depth(camera, encoding, form)
     write_bag(Path("in"), [*walk(camera, 1), message])
     with open_bag("in") as bag:
-        [(seconds, picture, found)] = frames.pictures_with_depth(bag)
-    assert seconds == START / 1e9 and picture.shape == (*SIZE, 3) and found.dtype == np.float32
+        topic = topics.choose_pictures(bag)
+        [(picture, measured)] = frames.pairs(bag, topic, topics.choose_depth(bag, topic))
+        found = frames.decode_depth(bag, measured)
+    assert picture.stamp == START and found.dtype == np.float32
     np.testing.assert_allclose(found, depth, atol=6e-4 if encoding == "16UC1" else 4e-3)
 
 
@@ -350,10 +352,11 @@ def test_what_a_bag_gives_to_others():
     messages[2].message.header.stamp.sec = messages[2].message.header.stamp.nanosec = 0
     write_bag(Path("in"), messages)
     with open_bag("in") as bag:
-        found = list(frames.pictures(bag))
+        found = list(frames.stamped(bag, "/front/image_raw"))
+        last = frames.decode_picture(bag, found[2].message, found[2].parsed)
         assert frames.intrinsics(bag) == Intrinsics(K[0], K[4], K[2], K[5])
         assert bag.topics["/front/image_raw"] == topics.Topic(topics.IMAGE, 3)
-    assert [seconds for seconds, _ in found] == [
-        START / 1e9, (START + STEP + 5_000_000) / 1e9, (START + 2 * STEP) / 1e9
+    assert [frame.stamp for frame in found] == [
+        START, START + STEP + 5_000_000, START + 2 * STEP
     ]  # fmt: skip
-    np.testing.assert_array_equal(found[2][1], camera.pixels(2))
+    np.testing.assert_array_equal(last, camera.pixels(2))
