@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from keras_depth.errors import InputError, check_installed, first_line
+from keras_depth.listing import ending
 
 if TYPE_CHECKING:  # it comes with an extra
     from rosbags import rosbag1, rosbag2
@@ -82,7 +83,7 @@ class Bag:
         """How it is stored: "mcap", "sqlite3", or "bag" for ROS 1."""
         path = self.paths[0]
         if path.is_file():
-            return {".mcap": "mcap", ".db3": "sqlite3"}.get(path.suffix, "bag")
+            return {".mcap": "mcap", ".db3": "sqlite3"}.get(ending(path), "bag")
         metadata = yaml.safe_load((path / _METADATA).read_text(encoding="utf-8"))
         return metadata["rosbag2_bagfile_information"]["storage_identifier"]
 
@@ -213,21 +214,21 @@ def _check(path: Path) -> int:
     _check_path(path)
     if path.name.endswith(".bag.active"):
         raise _not_closed(path)
-    if path.suffix not in _FILES:
+    if ending(path) not in _FILES:
         raise InputError(
             f"{path}: not a bag; give the folder that `ros2 bag record` wrote, or a file that ends"
             f" in {', '.join(_FILES)}"
         )
     _check_closed(path)
-    return 1 if path.suffix == ".bag" else 2
+    return 1 if ending(path) == ".bag" else 2
 
 
 def _check_folder(folder: Path) -> None:
     """Raises InputError unless a folder is a bag whose files were closed."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in _FILES)
+    files = sorted(path for path in folder.iterdir() if ending(path) in _FILES)
     for file in files:
         _check_path(file)
-        if file.suffix == ".mcap":
+        if ending(file) == ".mcap":
             _check_closed(file)
     if (folder / _METADATA).exists():
         return
@@ -236,7 +237,7 @@ def _check_folder(folder: Path) -> None:
             f"{folder}: not a bag: this folder has no {_METADATA}; give the folder that `ros2 bag"
             f" record` wrote, or a file that ends in {', '.join(_FILES)}"
         )
-    if files[0].suffix == ".bag":
+    if ending(files[0]) == ".bag":
         raise InputError(
             f"{folder}: a folder of ROS 1 bags; give the files themselves, such as {files[0]}"
         )
@@ -248,13 +249,13 @@ def _check_folder(folder: Path) -> None:
 
 def _check_path(file: Path) -> None:
     """Raises InputError for a database that rosbags cannot open because of its path."""
-    if file.suffix == ".db3" and set(NOT_IN_SQLITE) & set(str(file)):
+    if ending(file) == ".db3" and set(NOT_IN_SQLITE) & set(str(file)):
         raise InputError(f"{file}: SQLite opens no path with ?, # or %; rename it")
 
 
 def _check_closed(file: Path) -> None:
     """Raises InputError for a file that its recorder did not close, as far as a look shows it."""
-    if file.suffix == ".mcap":
+    if ending(file) == ".mcap":
         with file.open("rb") as content:
             start = content.read(len(_MCAP))
             content.seek(max(0, file.stat().st_size - len(_MCAP)))
@@ -262,7 +263,7 @@ def _check_closed(file: Path) -> None:
         if start == _MCAP and (end != _MCAP or file.stat().st_size == len(_MCAP)):
             raise _not_closed(file)
     beside = [file.with_name(f"{file.name}-{kind}") for kind in ("wal", "journal")]
-    if file.suffix == ".db3" and any(log.is_file() and log.stat().st_size for log in beside):
+    if ending(file) == ".db3" and any(log.is_file() and log.stat().st_size for log in beside):
         raise _not_closed(file)
 
 
@@ -276,12 +277,12 @@ def _not_closed(file: Path) -> InputError:
 def _repair(path: Path) -> str:
     """Returns the command that repairs a bag."""
     name = shlex.quote(str(path))
-    if path.suffix == ".mcap":
+    if ending(path) == ".mcap":
         repaired = path.with_name(f"{path.stem}_repaired.mcap")
         return f"mcap recover {name} -o {shlex.quote(str(repaired))}"
-    if path.suffix == ".db3":
+    if ending(path) == ".db3":
         return f"ros2 bag reindex {shlex.quote(str(path.parent))}"
-    if path.suffix in (".bag", ".active") and not path.is_dir():
+    if ending(path) in (".bag", ".active") and not path.is_dir():
         return f"rosbag reindex {name}"
     return f"ros2 bag reindex {name}"
 
@@ -291,7 +292,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     if isinstance(error, PermissionError):
         return InputError(f"{path}: cannot be read ({error.strerror}); ask its owner")
     reason = first_line(error).rstrip(".")
-    if path.suffix == ".bag" and "ndex" in reason:
+    if ending(path) == ".bag" and "ndex" in reason:
         return _not_closed(path)
     if "Profile is not" in reason:
         return InputError(f"{path}: an mcap file of another kind than ROS 2's; give a ROS 2 bag")

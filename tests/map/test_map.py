@@ -349,7 +349,7 @@ def test_ctrl_c_while_scoring_keeps_the_map(run, work, monkeypatch):
         (["truth", "walks:1"], "walks:1: its camera is known exactly; leave out --intrinsics"),
         (["truth", "a.txt"], "a.txt: not a video, folder or bag; give a video (.mp4, .avi, .mov,"),
         (["truth", "a.mpg"], "a.mpg: a video that is not read; convert it to mp4 (H.264)"),
-        (["truth", "A.BAG"], "A.BAG: "),
+        (["truth", "A.BAG"], "A.BAG: cannot be read as a bag"),
         (["truth", "empty"], "empty: an empty folder; give one of pictures, or of rgb/ beside"),
         (["truth", "heic"], "heic: passed over 1 file (1 .heic); give folders by their names"),
         (["truth", "tum", "--ground-truth", "tum"], "tum: a folder; give the file of the true"),
