@@ -18,7 +18,13 @@ def test_a_network_trained_in_half_precision_computes_in_float32(tmp_path, here)
     assert written.parity.max_rel < 1e-6
 
 
-@pytest.mark.parametrize("name", ["vgg19_unet", "msfnet", "mobilenet_v2_unet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet_v2_unet",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg19_unet", "msfnet")),
+    ],
+)
 def test_bilinear_resizing_by_matmul(name):
     """The option for TF-TRT: no resizing operator is left, and depth is the same."""
     model = lively(name)

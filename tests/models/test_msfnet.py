@@ -46,7 +46,12 @@ def test_parameters_of_the_parts(whole):
 
 @pytest.mark.parametrize(
     ("name", "giga"),
-    [("msfnet_baseline", 43.2), ("msfnet_usf", 54.5), ("msfnet_usf_cbam", 54.5), ("msfnet", 54.5)],
+    [
+        ("msfnet_baseline", 43.2),
+        ("msfnet", 54.5),
+        pytest.param("msfnet_usf", 54.5, marks=pytest.mark.slow),
+        pytest.param("msfnet_usf_cbam", 54.5, marks=pytest.mark.slow),
+    ],
 )
 def test_outputs_and_multiplications(name, giga):
     model = create_model(name, (228, 304, 3))
