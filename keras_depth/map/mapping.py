@@ -53,6 +53,7 @@ class Mapper:
         lost: numbers and times of the frames without a pose.
         fused: whether the last frame is in the map.
         keyframes, relocalized: how many there were.
+        unread: lost frames that cannot be read, or are of another size.
         without_depth: frames whose depth is 0, negative or no number everywhere.
         milliseconds: of each call, by its part of `PARTS`.
     """
@@ -63,7 +64,7 @@ class Mapper:
 
     def __post_init__(self) -> None:
         self.cloud = VoxelMap(self.options.voxel, self.options.far)
-        self.frames = self.keyframes = self.relocalized = self.without_depth = 0
+        self.frames = self.keyframes = self.relocalized = self.without_depth = self.unread = 0
         self.fused = False
         self.lost: list[tuple[int, float]] = []
         self.milliseconds: dict[str, list[float]] = {part: [] for part in PARTS}
@@ -89,10 +90,12 @@ class Mapper:
         """
         self.frames += 1
         self.fused = False
+        self.unread += 1  # until it is read
         self.lost.append((frame.number, frame.time))  # until it is found
         if frame.image is None:
             raise frame.error or InputError(f"{frame.name}: has no picture")
         gray = self._prepare(frame.name, frame.image)
+        self.unread -= 1
         depth = _Once(lambda: self._estimate(frame))
         assert self._odometry
         start = time.perf_counter()

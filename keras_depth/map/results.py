@@ -192,8 +192,8 @@ def find_warnings(mapper: Mapper, truth: Trajectory | None) -> list[str]:
         first = ", ".join(str(number) for number, _ in mapper.lost[:_NAMED])
         more = ", ..." if len(mapper.lost) > _NAMED else ""
         text = f"{len(mapper.lost)} of {mapper.frames} frames are lost ({first}{more})"
-        blind = mapper.without_depth >= len(mapper.lost)  # that is why, and is said below
-        found.append(text if blind else f"{text}: {_LOST}")
+        said = mapper.unread + mapper.without_depth >= len(mapper.lost)  # why, beside this
+        found.append(text if said else f"{text}: {_LOST}")
     if mapper.without_depth:
         found.append(
             f"the depth of {mapper.without_depth} frames is 0, negative or no number everywhere;"
