@@ -473,6 +473,7 @@ def test_rendered_frames_are_called_so(tmp_path):
         assert "say nothing about NYU" in text
 
 
+@pytest.mark.slow
 def test_other_data_has_no_published_row(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / "run")
     trained = recipes.load("row15_lite_basic_interl_t", [f"data.dir={tmp_path}", "size=[48, 64]"])

@@ -1,10 +1,11 @@
-"""The table of docs/robot_map.md says what its maps say, and they are drawn; here of few frames."""
+"""The table of docs/robot.md says what its maps say, and they are drawn; here of few frames."""
 
 import json
 import sys
 from pathlib import Path
 
 import cv2
+import pytest
 
 from evaluation import map_table
 from keras_depth.data.rendered.walks import Walks
@@ -13,6 +14,7 @@ from tests.helpers.write_tum import write_tum
 COUNT = 6  # frames
 
 
+@pytest.mark.slow
 def test_true_depth_of_a_walk_and_a_recording(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     walk = Walks(COUNT, size=(120, 160), split="test")

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "evaluation").rglob("*.py"))
 
 
+@pytest.mark.slow  # each loads TensorFlow anew
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help(script):
     command = [sys.executable, script, "--help"]

@@ -1,5 +1,7 @@
 """Every registered network: its counts, its shapes, and that it trains, saves and loads."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -60,7 +62,13 @@ def trainable(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-@pytest.mark.parametrize("name", list_architectures())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if re.search("152|201", name) else ())
+        for name in list_architectures()
+    ],
+)
 def test_parameters_of_the_defaults(name):
     model = create_model(name)
     assert model.name == name
