@@ -16,7 +16,8 @@ class Cameras:
     """The CameraInfos of a topic, read as far as the pictures that they are asked for.
 
     Args:
-        infos: the first and those after it, in the order of the recording.
+        first: the first.
+        infos: all of them, in the order of the recording.
     """
 
     def __init__(self, first: Stamped, infos: Iterator[Stamped]):
