@@ -83,6 +83,20 @@ def decode_depth(bag: Bag, frame: Stamped) -> np.ndarray:
         raise bag.bad(frame.message, error) from error
 
 
+def pictures(bag: Bag, topic: str | None = None) -> Iterator[tuple[float, np.ndarray]]:
+    """Yields pictures with their times: seconds and uint8 RGB (H, W, 3).
+
+    Args:
+        bag: the bag.
+        topic: that of the pictures; None: the only one there is.
+
+    Raises:
+        InputError: there is no such topic, or a picture is damaged.
+    """
+    for frame in stamped(bag, topics.choose_pictures(bag, topic)):
+        yield frame.stamp / 1e9, decode_picture(bag, frame.message, frame.parsed)
+
+
 def intrinsics(bag: Bag, topic: str | None = None) -> Intrinsics | None:
     """Returns the camera in pixels of its pictures; None: there is none, or it is not calibrated.
 
