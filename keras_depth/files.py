@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from keras_depth.errors import InputError, cannot_write
 
@@ -58,6 +60,29 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):  # that is said already
             partial.unlink(missing_ok=True)
+
+
+def lock(file: IO, place: Path, other: str) -> None:
+    """Locks an open file until it is closed or this process dies; warns where a disk has no locks.
+
+    Args:
+        file: open for writing.
+        place: what the lock keeps other processes out of, for the warning.
+        other: what no other process may do meanwhile, such as "trains in this folder".
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:  # some network drives
+        warnings.warn(
+            f"{place}: this disk has no locks ({error.strerror}), so take care that no other"
+            f" process {other}",
+            stacklevel=3,
+        )
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keras_depth.bag.reading import NOT_IN_SQLITE, Bag, Message
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.files import check_writable, make_folder, printable
+from keras_depth.files import check_writable, lock, make_folder, printable
 
 if TYPE_CHECKING:  # it comes with an extra
     from rosbags.interfaces import Connection, Qos
@@ -99,20 +97,14 @@ def _held(partial: Path, output: Path) -> Iterator[None]:
             f"{partial}: in the way of {output.name}, which is made there; rename it, or give"
             " another name"
         )
-    with (partial / _LOCK).open("wb") as lock:
+    with (partial / _LOCK).open("wb") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, output, "makes it")
         except BlockingIOError as error:
             raise InputError(
                 f"{output}: another process is making it; wait until it has ended, stop it, or give"
                 " another name"
             ) from error
-        except OSError as error:  # some network drives
-            warnings.warn(
-                f"{output}: this disk has no locks ({error.strerror}), so take care that no other"
-                " process makes it",
-                stacklevel=2,
-            )
         try:
             for each in left - {_LOCK}:
                 _remove(partial / each)

@@ -33,7 +33,8 @@ class Scores:
         poses: that were compared.
         ape_se3, ape_sim3: metres, after alignment without and with scale.
         scale: by which the estimated path is multiplied to fit the true one.
-        rpe_metres, rpe_degrees: errors of the motion from each pose to the next.
+        rpe_se3, rpe_sim3: metres, likewise: errors of the motion from each pose to the next.
+        rpe_degrees: of its rotation, which no alignment changes.
         map: the error of the map.
         no_map: why there is none, where true depth is known.
         truth: the true path in the world of the map.
@@ -43,7 +44,8 @@ class Scores:
     ape_se3: Errors
     ape_sim3: Errors
     scale: float
-    rpe_metres: Errors
+    rpe_se3: Errors
+    rpe_sim3: Errors
     rpe_degrees: Errors
     map: MapError | None
     no_map: str
@@ -71,7 +73,8 @@ class Scores:
             "ape_se3_metres": self.ape_se3._asdict(),
             "ape_sim3_metres": self.ape_sim3._asdict(),
             "sim3_scale": self.scale,
-            "rpe_metres": self.rpe_metres._asdict(),
+            "rpe_se3_metres": self.rpe_se3._asdict(),
+            "rpe_sim3_metres": self.rpe_sim3._asdict(),
             "rpe_degrees": self.rpe_degrees._asdict(),
         }
         if self.map:
@@ -96,8 +99,8 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
     estimated, true = trajectories.associate(mapper.trajectory, truth)
     motion = trajectories.align(estimated, true, scale=False)
     similarity = trajectories.align(estimated, true, scale=True)
-    moved = motion.apply(estimated)
-    rpe_metres, rpe_degrees = trajectories.relative_error(moved, true)
+    moved, scaled = motion.apply(estimated), similarity.apply(estimated)
+    rpe_se3, rpe_degrees = trajectories.relative_error(moved, true)
     map_error, no_map = None, ""
     if reference and reference.unknown:
         # What they show is in the map alone, and would count as wrong.
@@ -109,15 +112,16 @@ def score(mapper: Mapper, truth: Trajectory, reference: Reference | None) -> Sco
         points = points @ turn.T + shift
         map_error = compare(points, reference.cloud.cloud()[0])
     return Scores(
-        len(true),
-        trajectories.absolute_error(moved, true),
-        trajectories.absolute_error(similarity.apply(estimated), true),
-        similarity.scale,
-        rpe_metres,
-        rpe_degrees,
-        map_error,
-        no_map,
-        trajectories.align(true, estimated, scale=False).apply(true),
+        poses=len(true),
+        ape_se3=trajectories.absolute_error(moved, true),
+        ape_sim3=trajectories.absolute_error(scaled, true),
+        scale=similarity.scale,
+        rpe_se3=rpe_se3,
+        rpe_sim3=trajectories.relative_error(scaled, true)[0],
+        rpe_degrees=rpe_degrees,
+        map=map_error,
+        no_map=no_map,
+        truth=trajectories.align(true, estimated, scale=False).apply(true),
     )
 
 

@@ -1,17 +1,15 @@
 """Keeps a second process out of a run folder that is being trained in."""
 
-import fcntl
 import json
 import os
 import socket
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.files import make_folder
+from keras_depth.files import lock, make_folder
 from keras_depth.run_folder import LOCK
 
 
@@ -27,19 +25,13 @@ def hold(folder: Path) -> Iterator[None]:
     # Unbuffered: what a full disk refuses must not be written again when the file is closed.
     with path.open("ab+", buffering=0) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, folder, "trains in this folder")
         except BlockingIOError as error:
             file.seek(0)
             raise InputError(
                 f"{folder}: {_describe(file.read())} trains in this folder; wait until it has"
                 " ended, stop it, or give --output another folder"
             ) from error
-        except OSError as error:  # some network drives
-            warnings.warn(
-                f"{folder}: this disk has no locks ({error.strerror}), so take care that no other"
-                " process trains in this folder",
-                stacklevel=3,
-            )
         try:
             file.truncate(0)
             file.write(_holder())

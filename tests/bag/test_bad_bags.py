@@ -343,7 +343,7 @@ def test_a_disk_without_locks(run, bags, monkeypatch):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("keras_depth.bag.writing.fcntl.flock", refuse)
+    monkeypatch.setattr("keras_depth.files.fcntl.flock", refuse)
     with pytest.warns(UserWarning, match=r"out: this disk has no locks \(Operation not supported"):
         assert run("in", "out")[0] == 0
 

@@ -145,6 +145,11 @@ def test_a_rendered_walk_brings_all(run, monkeypatch):
     monkeypatch.setattr("keras_depth.map.sequences.Walks", small)
     code, out, _ = run("truth", "walks:1", "--frames", "8", camera=False)
     assert code == 0 and out.startswith("out: 8 frames, 0 lost") and "map: accuracy" in out
+    errors = result()["errors"]
+    for kind in ("se3", "sim3"):  # of 1 cm from frame to frame
+        assert errors[f"ape_{kind}_metres"]["rmse"] < 0.03
+        assert errors[f"rpe_{kind}_metres"]["rmse"] < 0.01
+    assert errors["rpe_degrees"]["rmse"] < 1
 
 
 def test_one_recording_below_is_taken_with_its_files(run, work):

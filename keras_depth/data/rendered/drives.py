@@ -9,13 +9,12 @@ import math
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS
+from keras_depth.data.rendered import SPLITS, check_request
 from keras_depth.data.rendered.light import auto_exposure, daylight, tone_map
 from keras_depth.data.rendered.rays import Solids, View, camera_axes, first_hit
 from keras_depth.data.rendered.scene import Rng, Scene
 from keras_depth.data.rendered.street import draw_street
 from keras_depth.data.rendered.surfaces import Surface
-from keras_depth.errors import InputError, check_choice
 from keras_depth.geometry import Intrinsics, scale_intrinsics
 
 MAX_DEPTH = 80.0  # metres; farther counts as not measured, as in KITTI's evaluation
@@ -79,13 +78,9 @@ class Drives(Reader):
         stereo: bool = False,
         noise: bool = False,
     ):
-        check_choice("split", split, SPLITS)
-        if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8 or frames_per_drive < 1:
-            raise InputError(
-                f"drives: count={count}, size={tuple(size)}, seed={seed}, "
-                f"frames_per_drive={frames_per_drive}: ask for at least one frame, at least 8x8 "
-                "pixels and a seed of 0 or more"
-            )
+        check_request(
+            "drives", "frame", split, count, size, seed, frames_per_drive=frames_per_drive
+        )
         self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
         self.frames_per_drive, self.stereo, self.noise = frames_per_drive, stereo, noise
         self.description = (

@@ -7,12 +7,11 @@ Rooms do not replace NYU Depth v2. They have its camera and its range, and the c
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS
+from keras_depth.data.rendered import SPLITS, check_request
 from keras_depth.data.rendered.furniture import draw_room
 from keras_depth.data.rendered.light import auto_exposure, indoor_light, tone_map
 from keras_depth.data.rendered.rays import View
 from keras_depth.data.rendered.surfaces import Surface, smooth_noise
-from keras_depth.errors import InputError, check_choice
 from keras_depth.geometry import NYU, Intrinsics, scale_intrinsics
 
 
@@ -49,12 +48,7 @@ class Rooms(Reader):
         noise: bool = False,
         holes: bool = False,
     ):
-        check_choice("split", split, SPLITS)
-        if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8:
-            raise InputError(
-                f"rooms: count={count}, size={tuple(size)}, seed={seed}: ask for at least one "
-                "room, at least 8x8 pixels and a seed of 0 or more"
-            )
+        check_request("rooms", "room", split, count, size, seed)
         self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
         self.noise, self.holes = noise, holes
         self.description = (

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS
+from keras_depth.data.rendered import SPLITS, check_request
 from keras_depth.data.rendered.furniture import draw_room
 from keras_depth.data.rendered.light import Exposure, auto_exposure, indoor_light, tone_map
 from keras_depth.data.rendered.rays import View, camera_axes
 from keras_depth.data.rendered.scene import Rng, Scene
 from keras_depth.data.rendered.surfaces import Surface
-from keras_depth.errors import InputError, check_choice
 from keras_depth.geometry import NYU, Intrinsics, scale_intrinsics
 
 FRAMES_PER_SECOND = 30
@@ -72,13 +71,7 @@ class Walks(Reader):
         frames_per_walk: int = 240,
         noise: bool = False,
     ):
-        check_choice("split", split, SPLITS)
-        if count < 1 or seed < 0 or len(size) != 2 or min(size) < 8 or frames_per_walk < 1:
-            raise InputError(
-                f"walks: count={count}, size={tuple(size)}, seed={seed}, "
-                f"frames_per_walk={frames_per_walk}: ask for at least one frame, at least 8x8 "
-                "pixels and a seed of 0 or more"
-            )
+        check_request("walks", "frame", split, count, size, seed, frames_per_walk=frames_per_walk)
         self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
         self.frames_per_walk, self.noise = frames_per_walk, noise
         self.description = (

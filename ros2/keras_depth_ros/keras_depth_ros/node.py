@@ -248,7 +248,7 @@ def run() -> int:
             return int(rclpy.ok())  # not if it was interrupted
         _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        return 0
     except RuntimeError:  # rcl's, if a signal came while the network was loaded
         if rclpy.ok():
             raise
