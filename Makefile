@@ -10,8 +10,8 @@ SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort -r)
 # Of two processes on two cores the threads within an operation only wait for each other. They stay
 # where what is tested is that a result does not depend on them.
 ONE := TF_NUM_INTRAOP_THREADS=1
-THREADED := tests/train/test_repeatable.py tests/train/test_loop.py
-LONG := $(filter tests/train/% tests/test_% tests/reproduce/% tests/export/%,$(SLOW))
+THREADED := tests/train/test_repeatable.py tests/train/test_loop.py tests/layers/test_interleave.py
+LONG := $(filter tests/train/% tests/test_% tests/reproduce/% tests/export/% $(THREADED),$(SLOW))
 
 train: op
 	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms

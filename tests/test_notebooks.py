@@ -137,7 +137,7 @@ def execute(content, work, monkeypatch):
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
-    nbclient.execute(content, config=BY_FILES, timeout=300, kernel_name="python3")
+    nbclient.execute(content, config=BY_FILES, timeout=900, kernel_name="python3")
     assert not list(work.glob("kernel-ipc*")), "the kernel is gone"
 
 
