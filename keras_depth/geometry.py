@@ -1,6 +1,8 @@
 """Pinhole cameras, points in space, and PLY files."""
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +52,29 @@ def scale_intrinsics(
     y, x = to_size[0] / from_size[0], to_size[1] / from_size[1]
     # Resizing keeps the image's edges in place, half a pixel outside the centers of its pixels.
     return Intrinsics(fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
+
+
+def camera_of_view(degrees: float, size: tuple[int, int]) -> Intrinsics:
+    """Returns the camera of a horizontal field of view: square pixels, its axis in the middle.
+
+    Args:
+        degrees: between the left and the right edge of the image, above 0 and below 180.
+        size: (height, width) of the image.
+
+    Raises:
+        InputError: there is no such field of view.
+    """
+    if not 0 < degrees < 180:
+        raise InputError(f"field of view {degrees:g}: give degrees above 0 and below 180")
+    height, width = size
+    focal = width / 2 / math.tan(math.radians(degrees) / 2)
+    return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def mean_focal_length(focal_length: Sequence[float]) -> float:
+    """Returns the one number that stands for (fx, fy): their geometric mean."""
+    fx, fy = focal_length
+    return math.sqrt(fx * fy)
 
 
 def measured(depth: np.ndarray) -> np.ndarray:

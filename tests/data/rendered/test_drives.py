@@ -44,7 +44,7 @@ def test_a_sample(size):
 
 def test_one_picture_instead_of_two():
     pair, single = Drives(1, SMALL, stereo=True)[0], Drives(1, SMALL, stereo=False)
-    assert set(single[0]) == {"image", "depth"} and not single.stereo
+    assert set(single[0]) == {"image", "depth", "focal_length"} and not single.stereo
     for key in ("image", "depth"):
         np.testing.assert_array_equal(pair[key], single[0][key])
     assert "1 frames" in single.description
