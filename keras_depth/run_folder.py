@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from yaml import YAMLError
 
 from keras_depth import recipes
+from keras_depth.command import parse_yaml
 from keras_depth.environment import environment
 from keras_depth.errors import InputError, cannot_write
 from keras_depth.files import check_utf8, check_writable, make_folder, read_json, write_text
@@ -239,14 +241,31 @@ class RunFolder:
             return None
         try:
             known = dict(json.loads(self.camera_file.read_text(encoding="utf-8")))
-            numbers = [float(number) for number in np.atleast_1d(known.get(key, []))]
+            value = known.get(key)
+            numbers = [] if value is None else [float(number) for number in np.atleast_1d(value)]
         except (ValueError, TypeError):
             known = {}
-        if not known or (key in known and (len(numbers) != count or not min(numbers) > 0)):
+        if not known or (numbers and (len(numbers) != count or not min(numbers) > 0)):
             raise InputError(
                 f"{self.camera_file}: damaged; restore it, or delete it to go on without a camera"
             )
         return numbers or None
+
+    def fit(self) -> str:
+        """Reads how pictures are brought to the model's size: the recipe's `fit`, or "stretch".
+
+        The key alone is read: the recipe may be of an architecture that is not registered here.
+
+        Raises:
+            InputError: the recipe is damaged.
+        """
+        if not self.recipe_file.is_file():
+            return "stretch"
+        try:
+            found = parse_yaml(self.recipe_file.read_text(encoding="utf-8"))
+        except (YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.recipe_file}: damaged; restore it") from error
+        return found.get("fit", "stretch") if isinstance(found, dict) else "stretch"
 
     def note_data_dir(self, recipe: Recipe) -> None:
         """Writes into the run's recipe where the data set is now, if it was moved."""

@@ -13,7 +13,7 @@ from keras_depth.data.rendered.light import auto_exposure, indoor_light, tone_ma
 from keras_depth.data.rendered.rays import View
 from keras_depth.data.rendered.surfaces import Surface, smooth_noise
 from keras_depth.errors import InputError
-from keras_depth.geometry import NYU, Intrinsics, camera_of_view, scale_intrinsics
+from keras_depth.geometry import NYU, Intrinsics, from_field_of_view, scale_intrinsics
 
 
 class Rooms(Reader):
@@ -69,7 +69,7 @@ class Rooms(Reader):
         if not self.cameras:
             return scale_intrinsics(NYU, (480, 640), self.size)
         degrees = np.linspace(*self.fov, self.cameras)[index % self.cameras]
-        return camera_of_view(float(degrees), self.size)
+        return from_field_of_view(float(degrees), self.size)
 
     @property
     def intrinsics(self) -> Intrinsics:
