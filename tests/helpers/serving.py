@@ -78,7 +78,7 @@ class Server:
         for held in self._held:
             held.close()
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Waits until it is ready."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
