@@ -34,10 +34,10 @@ _STRONGLY_TYPED = 11  # from this major version on, the precision comes from the
 _WORKSPACE = 1024
 # The first version, who has it, and the newest opset of ONNX that it reads.
 _RANGES = (
-    ((7, 0), "TensorRT 7.1 (JetPack 4.4 and 4.5)", 11),
+    ((7,), "TensorRT 7.1 (JetPack 4.4 and 4.5)", 11),
     ((8, 0), "TensorRT 8.0 and 8.2 (JetPack 4.6)", 13),
     ((8, 4), "TensorRT 8.4 to 10 (JetPack 5 to 7)", 17),
-    ((_STRONGLY_TYPED, 0), "TensorRT 11 (desktop; it takes the precision from the graph)", 17),
+    ((_STRONGLY_TYPED,), "TensorRT 11 (desktop; it takes the precision from the graph)", 17),
 )
 
 
@@ -120,7 +120,7 @@ def build(fp32: Path, fp16: Path | None, images: np.ndarray, depth: np.ndarray) 
     # A line of all numbers from 8.0 on; before, a line each: "median: 1.25 ms".
     median = re.search(r"GPU Compute.*?median(?: =|:) ([\d.]+) ms", printed, re.DOTALL)
     return Engine(
-        _text(version),
+        ".".join(map(str, version)),
         engine.stat().st_size,
         float(median[1]) if median else None,
         parity.compare(depth, computed, "fp16" if fp16 else "fp32", _LIMIT),
@@ -139,8 +139,8 @@ def _check_opset(folder: Path, opset: int, version: tuple[int, ...]) -> None:
     newest = [newest for first, _, newest in _RANGES if version >= first][-1]
     if opset > newest:
         raise InputError(
-            f"{folder}: TensorRT {_text(version)} reads ONNX up to opset {newest}, and this is"
-            f" {opset}; export it with --opset {newest}"
+            f"{folder}: TensorRT {'.'.join(map(str, version))} reads ONNX up to opset {newest}, and"
+            f" this is {opset}; export it with --opset {newest}"
         )
 
 
@@ -177,7 +177,7 @@ def _version(command: str) -> tuple[int, ...]:
     if not found:
         raise InputError(f"{command}: prints no version of TensorRT; is it trtexec?")
     if not found[1]:
-        return (7, 0)
+        return (7,)
     number = int(found[1])
     # 8.5.2 is 8502, 10.3.0 is 100300.
     return (
@@ -185,10 +185,6 @@ def _version(command: str) -> tuple[int, ...]:
         if number < 10_000
         else (number // 10_000, number // 100 % 100, number % 100)
     )
-
-
-def _text(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version)) if len(version) > 2 else str(version[0])
 
 
 def _read_output(file: Path, shape: tuple[int, ...]) -> np.ndarray:

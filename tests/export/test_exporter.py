@@ -155,6 +155,11 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted,
     np.testing.assert_allclose(depth.mean(), expected.mean(), rtol=1e-3)
 
 
+def test_an_opset_that_is_not_offered(run, tmp_path):
+    with pytest.raises(InputError, match="opset 12: ONNX is written in 11, 13, 17; choose one of"):
+        Request(run, "onnx", tmp_path / "out", opset=12)
+
+
 @pytest.mark.parametrize("opset", [11, 13])
 def test_half_precision(run, tmp_path, here, opset):
     request = Request(run, "onnx", tmp_path / "out", precision="fp16", opset=opset)
