@@ -13,6 +13,7 @@ PRECISIONS = {
     "tftrt": ("fp32", "fp16", "int8"),
     "tensorrt": ("fp32", "fp16"),
 }
+OPSETS = (11, 13, 17)  # of ONNX: TensorRT 7.1 reads 11, 8.0 also 13, 8.4 also 17
 ANY_BATCH = ("saved_model", "onnx")  # formats that take any number of images at once
 
 
@@ -31,7 +32,7 @@ class Request:
         precision: "fp32", "fp16" or "int8".
         resize: "operator", or "matmul": bilinear resizing as two matrix products.
         layout: "NHWC" or "NCHW": the order of the axes of ONNX's input.
-        opset: of ONNX.
+        opset: of ONNX, one of `OPSETS`.
         calibration: folder of images from which int8 takes its scales.
         limit: accepted relative difference; None: the one for the precision.
         encoding: how the network writes depth; None: as its architecture does.
@@ -74,5 +75,10 @@ class Request:
             )
         if self.calibration and self.precision != "int8":
             raise InputError("--calibration is for --precision int8; leave it out")
+        if self.opset not in OPSETS:
+            raise InputError(
+                f"opset {self.opset}: ONNX is written in {', '.join(map(str, OPSETS))}; choose one"
+                " of these"
+            )
         if self.format not in ("onnx", "tensorrt") and (self.layout, self.opset) != ("NHWC", 13):
             raise InputError(f"--layout and --opset are for ONNX; leave them out of {self.format}")
