@@ -119,8 +119,9 @@ def prepare(request: Request) -> Prepared:
     focal_baseline = _find_focal_baseline(request, encoding)
     own = tuple(model.inputs[0].shape[1:3])
     size = request.size or own
-    taken = camera.find_camera(request, place(size, own, "stretch"))
-    calibration = _read_calibration(request.calibration, size) if request.calibration else None
+    fit = request.fit or loading.resolve(request.run).run_folder.fit()
+    taken = camera.find_camera(request, place(size, own, fit))
+    calibration = _read_calibration(request.calibration, size, fit) if request.calibration else None
     float32 = network.to_float32(model)
     exported = network.build(
         float32,
@@ -131,6 +132,7 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
+        fit=fit,
         scale=taken.scale,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
@@ -139,13 +141,20 @@ def prepare(request: Request) -> Prepared:
         {
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
+            "fit": fit,
             "camera": taken.describe(),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
         parity.compute_reference(
-            float32, encoding, focal_baseline, rooms, request.output_size, taken.scale
+            float32,
+            encoding,
+            focal_baseline,
+            rooms,
+            request.output_size,
+            scale=taken.scale,
+            fit=fit,
         ),
         None if calibration is None else _to_input(calibration, request.dtype),
         taken.ratio,
@@ -226,7 +235,7 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
     return found
 
 
-def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_calibration(folder: Path, size: tuple[int, int], fit: str) -> np.ndarray:
     """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
     stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
     paths = [source.origin for source in stills if isinstance(source.origin, Path)]
@@ -235,7 +244,8 @@ def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
     if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
         warnings.warn(sentence, stacklevel=2)
     step = -(-len(paths) // _CALIBRATION)
-    return np.stack([images.resize(images.read(path), size) for path in paths[::step]])
+    pictures = (images.read(path) for path in paths[::step])
+    return np.stack([place(one.shape[:2], size, fit).fit(one) for one in pictures])
 
 
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:
