@@ -2,23 +2,27 @@
 
     python evaluation/benchmarks/cameras.py --output runs/cameras
 
-Trains one network three times on rendered rooms: of one camera, of 40 cameras of 50 to 90 degrees,
-and of these canonically (recipe key `canonical_focal_length`). Then scores each on the same unseen
-rooms, each room seen by every camera. Killed and run again, it goes on.
+Trains one network twice on as many rendered rooms: of one camera, and of 40 cameras of 50 to 90
+degrees as pictures of one (recipe key `canonical_focal_length`). Then scores both on the same
+unseen rooms, each seen by every camera. Killed and run again, it goes on.
 """
 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from keras_depth import markdown, recipes
 from keras_depth.command import load_tensorflow
+from keras_depth.data import Sample
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.geometry import Intrinsics, from_field_of_view
 from keras_depth.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from keras_depth.predict.estimator import DepthEstimator
 
 FOV = (50, 90)  # degrees: of the first and the last camera
 MIDDLE = 68  # of the one camera; its focal length is near the geometric mean of the others'
@@ -52,46 +56,37 @@ class Errors(NamedTuple):
         return float(np.abs(self.scale - 1).max())
 
 
-def make_recipe(
-    name: str, overrides: Iterable[str], cameras: int, canonical: bool
-) -> recipes.Recipe:
-    """Returns the recipe of a network of one or of several cameras."""
+def make_recipe(name: str, overrides: Iterable[str], cameras: int) -> recipes.Recipe:
+    """Returns the recipe of a plain network of one camera, or of a canonical one of several."""
     recipe = recipes.load(name, overrides)
-    fov = FOV if cameras > 1 else (MIDDLE, MIDDLE)
-    camera = from_field_of_view(MIDDLE, recipe.size)
-    changes = {
-        "data": recipe.data | {"cameras": cameras, "fov": list(fov)},
-        "canonical_focal_length": camera.fx if canonical else None,
-    }
-    return recipes.load(name, overrides, **changes)
+    several = cameras > 1
+    view = {"cameras": cameras, "fov": list(FOV if several else (MIDDLE, MIDDLE))}
+    canonical = from_field_of_view(MIDDLE, recipe.size).fx if several else None
+    return recipes.load(name, overrides, data=recipe.data | view, canonical_focal_length=canonical)
 
 
-def render(size: tuple[int, int], rooms: int) -> list[tuple[Intrinsics, Rooms]]:
-    """Returns each camera, and the unseen rooms that it sees: the same rooms for all."""
+def render(size: tuple[int, int], rooms: int) -> list[tuple[Intrinsics, list[Sample]]]:
+    """Returns each camera, and what it sees of the unseen rooms: the same rooms for all."""
     return [
         (
             from_field_of_view(float(degrees), size),
-            Rooms(rooms, size, split="test", cameras=1, fov=(degrees, degrees)),
+            list(Rooms(rooms, size, split="test", cameras=1, fov=(degrees, degrees))),
         )
         for degrees in np.linspace(*FOV, CAMERAS)
     ]
 
 
-def score(run: Path, rooms: int, scaled: bool) -> Errors:
-    """Scores a run under each camera; scaled: its metres are scaled to that camera."""
-    from keras_depth.predict.estimator import DepthEstimator
-
-    estimator = DepthEstimator.load(run)
-    size = estimator.input_size
-    middle, rows = from_field_of_view(MIDDLE, size).fx, []
-    for camera, frames in render(size, rooms):
-        scales, rels = [], []
-        for frame in frames:
-            depth = estimator(frame["image"], intrinsics=camera if scaled else None)
-            ratio = depth / frame["depth"]
-            scales.append(np.median(ratio))
-            rels.append(np.abs(ratio - 1).mean())
-        rows.append((camera.fx / middle, np.median(scales), np.mean(rels)))
+def score(
+    estimator: "DepthEstimator", views: list[tuple[Intrinsics, list[Sample]]], scaled: bool
+) -> Errors:
+    """Scores a network under each camera; scaled: its metres are scaled to that camera."""
+    middle, rows = from_field_of_view(MIDDLE, estimator.input_size).fx, []
+    for camera, frames in views:
+        images = np.stack([frame["image"] for frame in frames])
+        depth = estimator(images, intrinsics=camera if scaled else None)
+        ratio = depth / np.stack([frame["depth"] for frame in frames])
+        scale = np.median(np.median(ratio, axis=(1, 2)))
+        rows.append((camera.fx / middle, scale, np.abs(ratio - 1).mean()))
     return Errors(*np.array(rows).T)
 
 
@@ -103,20 +98,22 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, default=16, help="unseen rooms for each camera")
     arguments = parser.parse_args()
     load_tensorflow()
+    from keras_depth.predict.estimator import DepthEstimator
     from keras_depth.train.loop import train
 
-    rows = []
-    for title, cameras, canonical in (
-        ("plain, one camera", 1, False),
-        ("plain, 40 cameras", CAMERAS, False),
-        ("canonical, 40 cameras", CAMERAS, True),
-    ):
-        run = arguments.output / title.replace(", ", "-").replace(" ", "-")
-        train(make_recipe(arguments.recipe, arguments.set, cameras, canonical), RunFolder(run))
-        for scaled in sorted({canonical, cameras == 1 or canonical}):
-            name = f"{title}, with --intrinsics" if scaled and not canonical else title
-            rows.append(describe(name, score(run, arguments.rooms, scaled)))
-        print("\n".join(table(rows)), flush=True)
+    estimators = []
+    for name, cameras in (("plain", 1), ("canonical", CAMERAS)):
+        folder = RunFolder(arguments.output / name)
+        train(make_recipe(arguments.recipe, arguments.set, cameras), folder)
+        estimators.append(DepthEstimator.load(folder.path))
+    plain, canonical = estimators
+    views = render(plain.input_size, arguments.rooms)
+    rows = [
+        describe("plain, one camera", score(plain, views, scaled=False)),
+        describe("the same, with `--intrinsics`", score(plain, views, scaled=True)),
+        describe(f"canonical, {CAMERAS} cameras", score(canonical, views, scaled=True)),
+    ]
+    print("\n".join(table(rows)))
 
 
 def describe(title: str, errors: Errors) -> list[str]:
