@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from keras_depth import recipes
 from keras_depth.data.rendered.rooms import Rooms
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import loop
+from keras_depth.train import checks, loop, setup
 from keras_depth.train.camera import find_camera
 from tests.helpers.tiny import recipe, stereo_recipe
 
@@ -82,9 +83,6 @@ def test_what_cannot_be_learned_for_one_camera(tmp_path, kitti):
         calibration.rename(calibration.with_suffix(".hidden"))
     try:
         blind = f"data={{name: kitti, dir: {kitti}, list: all, hold_out: 0.25, depth: none}}"
-        from keras_depth import recipes
-        from keras_depth.train import checks, setup
-
         asked = recipe(blind, "canonical_focal_length=20")
         frames = recipes.open_data(asked, "train")
         with pytest.raises(InputError, match="image_02.*png: its focal length is not known, which"):
