@@ -28,6 +28,7 @@ from keras_depth.errors import (
     first_line,
     unknown_name,
 )
+from keras_depth.letterbox import FITS
 from keras_depth.listing import ending
 
 # Names that other programs have for a key, and what it is called here.
@@ -345,6 +346,8 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
         required = entry.default is dataclasses.MISSING and entry.default_factory is entry.default
         if required and key not in values:
             raise InputError(f"{path}: the recipe lacks {key!r}; add it")
+    if "fit" in values:
+        check_choice(f"value of fit in {path.name}", values["fit"], FITS)
     for section in ("data", "loss", "optimizer", "schedule"):
         if section in values and "name" not in values[section]:
             raise InputError(f"{path}: section {section!r} lacks its `name`; add it")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from keras_depth.command import count, load_tensorflow, program, run, size, suggest
 from keras_depth.export.request import ANY_BATCH, OPSETS, PRECISIONS, Request
+from keras_depth.geometry import parse_field_of_view, parse_intrinsics
+from keras_depth.letterbox import FITS
 from keras_depth.predict.loading import resolve
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ def main() -> int:
     from keras_depth.export import exporter
 
     prepared = exporter.prepare(request)
+    if prepared.ratio:
+        print(prepared.ratio)
     written = exporter.write(prepared, request)
     for one in written:
         print(exporter.describe(one))
@@ -131,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=size,
         metavar="HxW",
-        help="size of the images that come in, resized within the graph to the size the network was"
-        " trained on (default: that size)",
+        help="size of the images that come in, brought to the size the network was trained on"
+        " within the graph (default: that size)",
     )
     add("--batch", type=count, metavar="N", help="fixed number of images at once")
     add(
@@ -166,6 +170,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="F",
         help="for networks trained on stereo pairs: focal length in pixels of images of the"
         " network's size times the baseline in metres (default: that of the training)",
+    )
+    add(
+        "--fit",
+        choices=FITS,
+        help="how pictures of another shape than the network's are brought to it, within the graph"
+        " where --size has another, else by what runs it (default: as in the training)",
+    )
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--intrinsics",
+        type=parse_intrinsics,
+        metavar="FX,FY,CX,CY",
+        help="your camera, in pixels of the images that come in: metres are scaled to it (default:"
+        " metres stay those of the training frames' camera)",
+    )
+    camera.add_argument(
+        "--fov",
+        type=parse_field_of_view,
+        metavar="DEGREES",
+        help="instead, its horizontal field of view, for square pixels",
     )
     return parser
 

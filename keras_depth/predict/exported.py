@@ -21,6 +21,7 @@ MODEL_FILES = {
     "tftrt": "saved_model/saved_model.pb",
     "tensorrt": "model.onnx",
 }
+ON_TENSORFLOW = ("saved_model", "tftrt")  # what TensorFlow runs
 
 
 class Exported:

@@ -28,7 +28,7 @@ def find_camera(frames: Reader, recipe: Recipe) -> dict[str, Any]:
     elif focal_length := _find_focal_length(frames, recipe):
         camera["focal_length"] = focal_length
     if frames.stereo:
-        first = resize(frames.stored(0), recipe.size)
+        first = resize(frames.stored(0), recipe.size, recipe.fit)
         camera["focal_baseline"] = float(first["focal_baseline"])
     return camera if len(camera) > 1 else {}
 
@@ -39,7 +39,7 @@ def _find_focal_length(frames: Reader, recipe: Recipe) -> tuple[float, float] | 
         sample = frames.stored(index)
         if "focal_length" not in sample:
             return None
-        found.append(resize(sample, recipe.size)["focal_length"])
+        found.append(resize(sample, recipe.size, recipe.fit)["focal_length"])
     fx, fy = middle = np.median(found, axis=0)
     if (np.ptp(found, axis=0) >= _SAME * middle).any():
         return None

@@ -201,6 +201,7 @@ def _batches(run: Training, start: int) -> Iterator[tuple]:
         seed=recipe.seed,
         start_step=start,
         steps=run.steps,
+        fit=recipe.fit,
         focal_length=recipe.canonical_focal_length is not None,
     )
     if run.strategy.num_replicas_in_sync == 1:

@@ -119,6 +119,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
             protocol,
             recipe.downsample,
             recipe.canonical_focal_length,
+            recipe.fit,
         )
     if chief:
         checks.warn_of_frozen_noise(recipe, model)

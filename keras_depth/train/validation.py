@@ -31,6 +31,7 @@ class Validator:
         downsample: how the loss's target is made, see `data.targets.target_of`.
         canonical: the focal length that depth is learned for; the scores are of the frames' own
             metres all the same.
+        fit: how frames are brought to the model's size, see `letterbox.FITS`.
 
     Raises:
         InputError: the protocol leaves no pixel of a depth map of the model's size.
@@ -44,12 +45,13 @@ class Validator:
         protocol: Protocol,
         downsample: str = "nearest",
         canonical: float | None = None,
+        fit: str = "stretch",
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         self._size = model.input_shape[1:3]
         apply(self._protocol, *np.ones((2, *self._size)))  # raises now, not after an epoch
         self._stereo = loss.target_kind == "pair"
-        self._canonical = canonical
+        self._canonical, self._fit = canonical, fit
         self._target = target_of(loss, encoding, model, downsample, canonical)
 
         @tf.function(autograph=False)
@@ -87,6 +89,7 @@ class Validator:
             size=self._size,
             batch_size=batch_size,
             target=lambda batch: (batch, self._target(batch)),
+            fit=self._fit,
             focal_length=self._canonical is not None,
         )
         for image, (batch, y_true) in batches:

@@ -52,7 +52,7 @@ class Rooms(Reader):
         noise: bool = False,
         holes: bool = False,
         cameras: int = 0,
-        fov: tuple[int, int] = (50, 90),
+        fov: tuple[float, float] = (50, 90),
     ):
         check_request("rooms", "room", split, count, size, seed)
         _check_cameras(cameras, fov)
@@ -62,13 +62,13 @@ class Rooms(Reader):
             f"rendered rooms, {split}: {count} frames of {size[0]}x{size[1]}, seed {seed}"
         )
         if cameras:
-            self.description += f", {cameras} cameras of {fov[0]} to {fov[1]} degrees"
+            self.description += f", {cameras} cameras of {fov[0]:g} to {fov[1]:g} degrees"
 
     def camera(self, index: int) -> Intrinsics:
         """Returns the camera of a frame, in pixels of its image (pixel centers: whole numbers)."""
         if not self.cameras:
             return scale_intrinsics(NYU, (480, 640), self.size)
-        degrees = np.linspace(*self.fov, self.cameras)[index % self.cameras]
+        degrees = np.linspace(self.fov[0], self.fov[1], self.cameras)[index % self.cameras]
         return from_field_of_view(float(degrees), self.size)
 
     @property
@@ -102,7 +102,7 @@ class Rooms(Reader):
         return {"image": image, "depth": depth, "focal_length": focal_length(camera)}
 
 
-def _check_cameras(cameras: int, fov: tuple[int, int]) -> None:
+def _check_cameras(cameras: int, fov: tuple[float, float]) -> None:
     if cameras < 0 or not 10 <= min(fov) <= max(fov) <= 150:
         raise InputError(
             f"rooms: cameras={cameras}, fov={list(fov)}: give 0 or more cameras, and fields of view"
