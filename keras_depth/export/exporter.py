@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_depth import images
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.export import export_json, litert, network, onnx, parity, saved_model, tftrt
+from keras_depth.export import export_json, kit, litert, network, onnx, parity, saved_model, tftrt
 from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
@@ -155,7 +155,8 @@ def describe(written: Written) -> str:
     """Describes what was written and how far it is from the Keras model, an aspect a line."""
     details = written.details
     image, depth, latency = details["input"], details["output"], details["latency"]
-    size = sum(file["bytes"] for file in details["files"].values())
+    files = details["files"].items()
+    size = sum(file["bytes"] for name, file in files if name not in details["kit"].values())
     lines = {
         "written": f"{written.folder}: {details['format']}, {details['precision']},"
         f" {size / 1e6:.1f} MB",
@@ -237,7 +238,7 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
         as_litert = partial(litert.write, model, precision=precision, calibration=calibration)
         return [_Artifact(folder, precision, as_litert)]
     if request.format == "tftrt":  # the board converts it to the precision
-        return [_Artifact(folder, "fp32", partial(_write_kit, prepared))]
+        return [_Artifact(folder, "fp32", partial(_write_tftrt, prepared))]
     as_onnx = partial(onnx.write, model, opset=request.opset, layout=request.layout)
     if request.format == "onnx":
         return [_Artifact(folder, precision, partial(as_onnx, precision=precision))]
@@ -248,14 +249,10 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
     return artifacts
 
 
-def _write_kit(prepared: Prepared, folder: Path) -> None:
-    """Writes what is copied to the board: the frozen SavedModel, tftrt.py and images to compare."""
+def _write_tftrt(prepared: Prepared, folder: Path) -> None:
+    """Writes what a board converts: the frozen SavedModel, and tftrt.py."""
     saved_model.write_frozen(prepared.model, folder / "saved_model")
     shutil.copy(tftrt.__file__, folder / "tftrt.py")
-    arrays: dict[str, Any] = {"image": prepared.images, "depth": prepared.depth}
-    if prepared.calibration is not None:
-        arrays["calibration"] = prepared.calibration
-    np.savez_compressed(folder / "images.npz", **arrays)
 
 
 def _write_files(
@@ -264,6 +261,8 @@ def _write_files(
     """Writes an artifact into a folder; returns its export.json, which a fresh process reads."""
     details = {"format": request.format, "precision": artifact.precision, **prepared.details}
     details |= artifact.write(folder) or {}
+    calibration = prepared.calibration if request.format == "tftrt" else None
+    details["kit"] = kit.write(folder, prepared.images, prepared.depth, calibration)
     details["files"] = export_json.describe_files(folder)
     export_json.write(folder, details)
     return details

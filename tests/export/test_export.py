@@ -93,9 +93,9 @@ def test_the_folder_for_a_board(run, tmp_path, here, capsys):
     folder = output / "lite_basic_interl_t" / "1"
     error = capsys.readouterr().err
     assert "nothing was converted" in error and "built without TensorRT" in error
-    line = "python3 tftrt.py saved_model --precision FP16 --images images.npz"
+    line = "python3 tftrt.py saved_model --precision FP16 --images check.npz"
     assert f"{line} --output converted" in error and str(folder) in error
-    with np.load(folder / "images.npz") as images:
+    with np.load(folder / "check.npz") as images:
         depth = images["depth"]
         np.testing.assert_allclose(load_exported(folder)(images["image"]), depth, rtol=1e-4)
     done = subprocess.run(
