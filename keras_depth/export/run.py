@@ -261,7 +261,7 @@ class TensorRT:
             content = builder.build_serialized_network(network, settings)
         else:  # TensorRT 7
             engine = builder.build_engine(network, settings)
-            content = engine and engine.serialize()
+            content = None if engine is None else engine.serialize()
         if content is None:
             raise Problem(f"{source}: TensorRT {self.version} cannot build an engine; see above")
         return bytes(content)
@@ -612,7 +612,7 @@ class Estimator:
         return depth * np.float32(self._ratio(placement, intrinsics)) if intrinsics else depth
 
     def _ratio(self, placement, intrinsics):
-        """Returns what metres are multiplied by, and says it once for a size of pictures."""
+        """Returns what metres are multiplied by, and says it, once for each camera."""
         known, height, width = self._network.export.focal_length, *placement.input_size
         if known is None:
             ratio, text = 1.0, "metres are not scaled: export.json names no camera of the network"
@@ -623,8 +623,8 @@ class Estimator:
                 f"metres x {ratio:.3g}: these pictures' focal length is {ours:.0f} pixels at"
                 f" {height}x{width}, the network's camera has {theirs:.0f}"
             )
-        if placement.size not in self._said:
-            self._said.add(placement.size)
+        if text not in self._said:
+            self._said.add(text)
             say(text)
         return ratio
 
@@ -839,19 +839,20 @@ def predict(found, estimator, arguments):
             for frame, image in pictures(name, origin, arguments.frames):
                 start = time.perf_counter()
                 depth = estimator(image)
-                milliseconds.append(1000 * (time.perf_counter() - start))
-                metres.append(depth[measured(depth)])
+                seconds = time.perf_counter() - start
                 # All frames of a video have one range, so that it does not flicker.
                 colors = colors or color_range(depth)
                 intrinsics = estimator.intrinsics(image.shape[:2])
                 write_depth(output, frame, image, depth, arguments.format, colors, intrinsics)
-                metres[-1] = np.percentile(metres[-1], (0, 50, 100)) if metres[-1].size else None
+                milliseconds.append(1000 * seconds)
+                values = depth[measured(depth)]
+                metres += [np.percentile(values, (0, 50, 100))] if values.size else []
         except Problem as problem:
             problems.append(problem)
         except KeyboardInterrupt:  # the way to stop a camera
             if isinstance(origin, Path):
                 raise
-    return problems, summarize(milliseconds, [each for each in metres if each is not None])
+    return problems, summarize(milliseconds, metres)
 
 
 def summarize(milliseconds, metres):
@@ -1288,7 +1289,10 @@ def run(arguments, export):
     for problem in problems:
         say(f"run.py: {problem}")
     if checked and not checked["passed"]:
-        say(f"run.py: {export.folder}: depth differs from the Keras model's; copy the folder again")
+        say(
+            f"run.py: {export.folder}: depth differs from the Keras model's; copy the folder again,"
+            " or give another --backend"
+        )
     return 2 if problems else int(bool(checked and not checked["passed"]))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth.export import parity
+from keras_depth.export import exporter, parity
+from keras_depth.export.request import Request
 from tests.helpers.exporting import bright_is_far, run_in_this_process
 
 # Which Pythons a TensorFlow's wheels are for, and what it needs besides to be importable today.
@@ -35,6 +36,28 @@ def run(tmp_path):
 def here(monkeypatch):
     """Runs what was written in this process: a fresh one takes ten seconds."""
     monkeypatch.setattr(parity, "run_alone", run_in_this_process)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Function of a format and options that returns the folder of `bright_is_far`, exported once.
+
+    The folder is shared: copy it before something is written there.
+    """
+    run, folders = tmp_path_factory.mktemp("run"), {}
+    bright_is_far().save(run / "model.keras")
+
+    def folder_of(format, **options):
+        key = (format, *options.items())
+        if key not in folders:
+            output = tmp_path_factory.mktemp(format)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(parity, "run_alone", run_in_this_process)
+                request = Request(run / "model.keras", format, output, **options)
+                folders[key] = exporter.export(request)[0].folder
+        return folders[key]
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
