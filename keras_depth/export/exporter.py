@@ -23,9 +23,10 @@ from keras_depth.export import export_json, kit, litert, network, onnx, parity, 
 from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
+from keras_depth.letterbox import place
 from keras_depth.predict import image_sources, loading
-from keras_depth.predict.estimator import encoding_of
 from keras_depth.predict.exported import DETAILS, find_version, read_details
+from keras_depth.predict.keras_network import encoding_of
 
 _COMPARED = 3  # images, where the batch is not fixed
 _CALIBRATION = 200  # images at most that 8-bit scales are taken from
@@ -105,7 +106,8 @@ def prepare(request: Request) -> Prepared:
     encoding = request.encoding or encoding_of(model)
     focal_baseline = _find_focal_baseline(request, encoding)
     size = request.size or tuple(model.inputs[0].shape[1:3])
-    calibration = _read_calibration(request.calibration, size) if request.calibration else None
+    fit = request.fit or loading.resolve(request.run).run_folder.fit()
+    calibration = _read_calibration(request.calibration, size, fit) if request.calibration else None
     float32 = network.to_float32(model)
     exported = network.build(
         float32,
@@ -116,6 +118,7 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
+        fit=fit,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -123,11 +126,14 @@ def prepare(request: Request) -> Prepared:
         {
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
+            "fit": fit,
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
-        parity.compute_reference(float32, encoding, focal_baseline, rooms, request.output_size),
+        parity.compute_reference(
+            float32, encoding, focal_baseline, rooms, request.output_size, fit
+        ),
         None if calibration is None else _to_input(calibration, request.dtype),
     )
 
@@ -207,7 +213,7 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
     return found
 
 
-def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_calibration(folder: Path, size: tuple[int, int], fit: str) -> np.ndarray:
     """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
     stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
     paths = [source.origin for source in stills if isinstance(source.origin, Path)]
@@ -216,7 +222,8 @@ def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
     if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
         warnings.warn(sentence, stacklevel=2)
     step = -(-len(paths) // _CALIBRATION)
-    return np.stack([images.resize(images.read(path), size) for path in paths[::step]])
+    pictures = (images.read(path) for path in paths[::step])
+    return np.stack([place(one.shape[:2], size, fit).fit(one) for one in pictures])
 
 
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:

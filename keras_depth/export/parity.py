@@ -81,6 +81,7 @@ def compute_reference(
     focal_baseline: float | None,
     images: np.ndarray,
     output_size: str,
+    fit: str = "stretch",
 ) -> np.ndarray:
     """Computes the Keras model's own depth, neither reparameterized nor folded.
 
@@ -90,11 +91,12 @@ def compute_reference(
         focal_baseline: of a disparity, for images of the model's own size.
         images: uint8 RGB (B, H, W, 3).
         output_size: "network" or "input": the size of the depth.
+        fit: how images of another shape are brought to the model's size.
 
     Returns:
         float32 (B, h, w, 1), metres.
     """
-    estimator = DepthEstimator(model, encoding, focal_baseline)
+    estimator = DepthEstimator(model, encoding, focal_baseline, fit)
     depth = [estimator(to_float32(image), resize=output_size == "input") for image in images]
     return np.stack(depth)[..., None]
 

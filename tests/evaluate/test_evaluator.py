@@ -52,13 +52,41 @@ class Pairs(Frames):
         return sample | {"right": sample["image"], "focal_baseline": np.float32(40)}
 
 
-def constant(metres):
+def constant(metres, fit=None):
     """A network that says `metres` everywhere."""
     image = keras.Input((H, W, 3))
     depth = keras.layers.Conv2D(
         1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(metres)
     )(image)
-    return DepthEstimator(keras.Model(image, depth), encoding="metric")
+    return DepthEstimator(keras.Model(image, depth), encoding="metric", fit=fit)
+
+
+class Wide(Frames):
+    """Frames of twice the width, whose middle is 2 m away, and what a crop cuts off 90 m."""
+
+    def stored(self, index):
+        depth = np.full((2 * H, 4 * W), 90, "float32")
+        depth[:, W : 3 * W] = 2
+        return {"image": np.zeros((2 * H, 4 * W, 3), "uint8"), "depth": depth}
+
+
+@pytest.mark.parametrize("changes", [{}, {"flip": "mean"}, {"resize_as": "disparity"}])
+def test_what_a_crop_cuts_off_is_not_scored(tmp_path, changes):
+    report = evaluate(tmp_path, constant(3.0, "crop"), Wide(), **changes)
+    scores = report.scores["model"]["pixel"]
+    assert scores["abs_rel"] == pytest.approx(0.5) and 0.48 < report.seen <= 0.5
+    assert report.valid_pixels / report.all_pixels == pytest.approx(report.seen)
+    assert re.search(
+        r"\| fit +\| crop: 4\d\.\d% of the frames is seen, and scored", report.to_markdown()
+    )
+
+
+def test_a_letterboxed_frame_is_scored_whole(tmp_path):
+    for fit, line in (("letterbox", True), ("stretch", False)):
+        report = evaluate(tmp_path / fit, constant(3.0, fit), Wide())
+        assert report.scores["model"]["pixel"]["abs_rel"] == pytest.approx((0.5 + 87 / 90) / 2)
+        assert ("letterbox" in report.to_markdown()) == line and report.seen == 1
+        assert json.loads((tmp_path / fit / "report.json").read_text())["fit"] == fit
 
 
 def red():
