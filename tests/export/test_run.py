@@ -120,13 +120,19 @@ def test_it_runs_where_this_package_and_tensorflow_are_not(onnx, pictures, tmp_p
     assert {"clocks", "power_watts", "temperature_celsius", "date"} <= set(found)
 
 
-def test_its_files_are_those_of_predict(onnx, pictures, tmp_path):
+@pytest.mark.parametrize("fit", letterbox.FITS)
+def test_its_files_are_those_of_predict(fit, onnx, pictures, tmp_path, capsys):
     """Depth to a rounding of float32, so PNG to a millimetre; colors, points in the same order."""
-    camera = "50,50,30,25"
-    arguments = ["--format", "png,npy,color,ply", "--intrinsics", camera, "--range", "2,8"]
+    change(onnx, camera={"focal_length": [40, 40]}, fit=fit)
+    camera = ["--fov", "80"] if fit == "crop" else ["--intrinsics", "50,52,30,25"]
+    arguments = ["--format", "png,npy,color,ply", "--range", "2,8", *camera]
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     assert predict.main([str(onnx), str(pictures), "--output", str(theirs), *arguments]) == 0
+    said = ["".join(capsys.readouterr())]
     assert run.main([str(pictures), "--output", str(ours), *arguments], onnx) == 0
+    said.append("".join(capsys.readouterr()))
+    lines = [{line for line in each.splitlines() if line.startswith("metres x")} for each in said]
+    assert lines[0] == lines[1] and len(lines[0]) == 2
     assert sorted(os.listdir(theirs)) == sorted(os.listdir(ours))
     for name in (2, 10):
         depths = [np.load(folder / f"{name}_depth.npy") for folder in (theirs, ours)]
@@ -216,6 +222,28 @@ def test_other_formats(exported, format, backend, capsys):
     assert run.main(["--check"], folder) == 0
     printed = capsys.readouterr().out
     assert f"by {backend} 2." in printed and "passed" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_a_bare_old_python(format, exported, bare_python, pictures, tmp_path):
+    """A real one, in which only NumPy, OpenCV and the runtimes are installed."""
+    folder = exported(format, batch=1)
+    done = subprocess.run([bare_python, "-m", "pip", "list"], capture_output=True, text=True)
+    assert not {"tensorflow", "keras", "keras-depth"} & set(done.stdout.split())
+    arguments = ["--format", "png,npy,color,ply", "--fov", "60", "--fit", "letterbox", "--output"]
+    there, here = tmp_path / "there", tmp_path / "here"
+    command = [bare_python, "-I", folder / "run.py", pictures, *arguments, there]
+    asked = ["--check", "--bench", "--runs", "3", "--json", tmp_path / "bench.json"]
+    done = subprocess.run([*command, *asked], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "passed" in done.stdout
+    assert json.loads((tmp_path / "bench.json").read_text())["backend"].startswith(format)
+    assert run.main([str(pictures), *arguments, str(here)], folder) == 0
+    assert sorted(os.listdir(there)) == sorted(os.listdir(here))
+    for name in ("2", "10"):
+        depths = [np.load(each / f"{name}_depth.npy") for each in (there, here)]
+        np.testing.assert_allclose(*depths, rtol=1e-5)
 
 
 def test_what_it_says_without_arguments(onnx, capsys):
