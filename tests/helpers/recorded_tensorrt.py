@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "export" / "tensorrt_api"
-VERSIONS = ("7.2.2", "8.2.1", "8.6.1", "10.3.0", "11.1.0")
+VERSIONS = ("7.2.2", "8.2.1", "8.5.2", "8.6.1", "10.3.0", "10.16.0", "11.1.0")
 
 _CUDART = """
 #include <stdlib.h>
