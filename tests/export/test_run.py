@@ -288,7 +288,8 @@ def test_depth_that_is_not_the_keras_models(onnx, capsys):
         (["good.png", "--intrinsics", "50,50,300,25"], "so these are intrinsics of another size"),
         (["good.png", "--backend", "litert"], "--backend litert: this network is onnx; give one"),
         (["good.png", "--backend", "tensorrt"], "--backend tensorrt: No module named 'tensorrt'"),
-        (["good.png", "--output", "good.png"], "--output good.png: cannot be made (File exists)"),
+        (["good.png", "--output", "cut.jpg"], "--output cut.jpg: cannot be made (File exists)"),
+        (["more", "--output", "./more"], "--output more: also an input, whose next run would take"),
     ],
 )
 def test_bad_input(onnx, tmp_path, monkeypatch, capfd, arguments, message):

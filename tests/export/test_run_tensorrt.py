@@ -63,7 +63,7 @@ def test_the_network_by_each_version(version, kind, use, copied, tmp_path, capsy
     assert run.main(["--check", "--bench", "--runs", "2"], folder) == 0
     printed, said = capsys.readouterr()
     assert f"lite_basic_interl_t, fp32, by tensorrt {version}" in printed
-    assert "the limit of the max is 0.01: passed" in printed and "builds an engine" in said
+    assert "the limit of the mean is 0.01: passed" in printed and "builds an engine" in said
     report = json.loads(printed[printed.index("{") :])
     assert (report["backend"], report["backend_version"]) == ("tensorrt", version)
     assert report["batch"] == (2 if "two" in kind else 1)
