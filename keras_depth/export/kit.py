@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def write(
     """
     source = Path(run.__file__)
     shutil.copyfile(source, folder / source.name)
-    arrays = {"image": images, "depth": depth.astype(np.float32, copy=False)}
+    arrays: dict[str, Any] = {"image": images, "depth": depth.astype(np.float32, copy=False)}
     if calibration is not None:
         arrays["calibration"] = calibration
     np.savez_compressed(folder / CHECK, **arrays)

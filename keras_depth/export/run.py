@@ -104,8 +104,10 @@ class Export:
 class Cuda:
     """The GPU's memory, by CUDA's runtime library."""
 
-    NAMES = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
-    NAMES += ("libcudart.so.10.2", "/usr/local/cuda/lib64/libcudart.so")
+    NAMES = (
+        *("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0"),
+        *("libcudart.so.10.2", "/usr/local/cuda/lib64/libcudart.so"),
+    )
     TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
     CAPABILITY = (75, 76)  # cudaDevAttrComputeCapabilityMajor, Minor
 
@@ -431,7 +433,7 @@ BACKENDS = {
     "onnxruntime-cpu": OnnxRuntime,
     "litert": LiteRT,
     "tensorflow": TensorFlow,
-}
+}  # type: dict
 
 
 class Network:
@@ -534,7 +536,7 @@ class Placement:
         bottom, right = self.top + self.inner[0], self.left + self.inner[1]
         image = image[max(0, -self.top) : height - self.top, max(0, -self.left) : width - self.left]
         sides = [max(0, side) for side in (self.top, height - bottom, self.left, width - right)]
-        return cv2.copyMakeBorder(image, *sides, borderType=cv2.BORDER_REPLICATE)
+        return cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE)
 
     def restore(self, depth):
         """Brings a map of the input, (h, w), to the picture: float32 (H, W), 0 = none."""
@@ -614,7 +616,7 @@ class Estimator:
 
     def _ratio(self, placement, intrinsics):
         """Returns what metres are multiplied by, and says it, once for each camera."""
-        known, height, width = self._network.export.focal_length, *placement.input_size
+        known, (height, width) = self._network.export.focal_length, placement.input_size
         if known is None:
             ratio, text = 1.0, "metres are not scaled: export.json names no camera of the network"
         else:
