@@ -535,8 +535,10 @@ class Placement:
         height, width = self.input_size
         bottom, right = self.top + self.inner[0], self.left + self.inner[1]
         image = image[max(0, -self.top) : height - self.top, max(0, -self.left) : width - self.left]
-        sides = [max(0, side) for side in (self.top, height - bottom, self.left, width - right)]
-        return cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE)
+        above, below, before, behind = (
+            max(0, side) for side in (self.top, height - bottom, self.left, width - right)
+        )
+        return cv2.copyMakeBorder(image, above, below, before, behind, cv2.BORDER_REPLICATE)
 
     def restore(self, depth):
         """Brings a map of the input, (h, w), to the picture: float32 (H, W), 0 = none."""
