@@ -27,7 +27,7 @@ import pytest
 import yaml
 
 from keras_depth import command, models, presets, recipes
-from keras_depth.export import parity, tftrt
+from keras_depth.export import parity
 from keras_depth.train import __main__ as train
 from keras_depth.train.start import names_network
 from tests.helpers import docs_world, serving, tiny
@@ -135,12 +135,18 @@ def _environment(statement: str, world: World) -> None:
 
 
 def _board(statement: str, world: World) -> None:
-    """Files that are copied were written by a command before, and tftrt.py takes its options."""
+    """Files that are copied were written by a command before, and scripts take their options."""
     if copied := re.match(r"scp -r (\S+) ", statement):
         assert (world.work / copied[1]).is_dir(), f"nothing has written {copied[1]}"
-    source = Path(tftrt.__file__).read_text()
-    for arguments in re.findall(r"python3 tftrt\.py ([^'\"]*)", statement):
+    for script, arguments in re.findall(r"python3 (tftrt|run)\.py([^'\"&]*)", statement):
+        source = (ROOT / f"keras_depth/export/{script}.py").read_text()
         assert all(f'"{word}"' in source for word in arguments.split() if word.startswith("--"))
+
+
+def _kit(statement: str, world: World) -> None:
+    """Runs the run.py of an export, by a Python that has what it needs."""
+    words = [sys.executable, *statement.split()[1:]]
+    assert subprocess.run(words, cwd=world.work, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def _sources(statement: str, world: World) -> None:
@@ -260,6 +266,7 @@ RULES = [
     ),
     Rule(r"source \.venv/bin/activate$", "of a shell alone", _environment),
     Rule(r"pip install ", "changes the environment; tests/test_package.py installs", _extras),
+    Rule(r"python3 \S+/run\.py ", "", _kit),
     Rule(r"(scp|ssh) ", "there is no board", _board),
     Rule(r"(sudo apt |python3 -m pip |mkdir -p ws/|colcon )", "there is no robot"),
     Rule(r"ros2 ", "there is no ROS 2 but for `make test-ros`, which runs the node", _launched),

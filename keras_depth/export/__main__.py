@@ -69,7 +69,7 @@ def _convert_by_tftrt(folder: Path, precision: str) -> int:
     """Converts by TF-TRT where that is installed; else says where and how to."""
     from keras_depth.export import tftrt
 
-    options = ["--precision", precision.upper(), "--images", "images.npz"]
+    options = ["--precision", precision.upper(), "--images", "check.npz"]
     command = ["tftrt.py", "saved_model", *options, "--output", "converted"]
     reason = tftrt.unavailable()
     if reason:

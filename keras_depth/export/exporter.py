@@ -22,6 +22,7 @@ from keras_depth.errors import InputError, cannot_write
 from keras_depth.export import (
     camera,
     export_json,
+    kit,
     litert,
     network,
     onnx,
@@ -184,7 +185,8 @@ def describe(written: Written) -> str:
     """Describes what was written and how far it is from the Keras model, an aspect a line."""
     details = written.details
     image, depth, latency = details["input"], details["output"], details["latency"]
-    size = sum(file["bytes"] for file in details["files"].values())
+    files = details["files"].items()
+    size = sum(file["bytes"] for name, file in files if name not in details["kit"].values())
     lines = {
         "written": f"{written.folder}: {details['format']}, {details['precision']},"
         f" {size / 1e6:.1f} MB",
@@ -267,7 +269,7 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
         as_litert = partial(litert.write, model, precision=precision, calibration=calibration)
         return [_Artifact(folder, precision, as_litert)]
     if request.format == "tftrt":  # the board converts it to the precision
-        return [_Artifact(folder, "fp32", partial(_write_kit, prepared))]
+        return [_Artifact(folder, "fp32", partial(_write_tftrt, prepared))]
     as_onnx = partial(onnx.write, model, opset=request.opset, layout=request.layout)
     if request.format == "onnx":
         return [_Artifact(folder, precision, partial(as_onnx, precision=precision))]
@@ -278,14 +280,10 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
     return artifacts
 
 
-def _write_kit(prepared: Prepared, folder: Path) -> None:
-    """Writes what is copied to the board: the frozen SavedModel, tftrt.py and images to compare."""
+def _write_tftrt(prepared: Prepared, folder: Path) -> None:
+    """Writes what a board converts: the frozen SavedModel, and tftrt.py."""
     saved_model.write_frozen(prepared.model, folder / "saved_model")
     shutil.copy(tftrt.__file__, folder / "tftrt.py")
-    arrays: dict[str, Any] = {"image": prepared.images, "depth": prepared.depth}
-    if prepared.calibration is not None:
-        arrays["calibration"] = prepared.calibration
-    np.savez_compressed(folder / "images.npz", **arrays)
 
 
 def _write_files(
@@ -294,6 +292,8 @@ def _write_files(
     """Writes an artifact into a folder; returns its export.json, which a fresh process reads."""
     details = {"format": request.format, "precision": artifact.precision, **prepared.details}
     details |= artifact.write(folder) or {}
+    calibration = prepared.calibration if request.format == "tftrt" else None
+    details["kit"] = kit.write(folder, prepared.images, prepared.depth, calibration)
     details["files"] = export_json.describe_files(folder)
     export_json.write(folder, details)
     return details

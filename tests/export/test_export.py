@@ -93,10 +93,10 @@ def test_the_folder_for_a_board(run, tmp_path, here, capsys):
     folder = output / "lite_basic_interl_t" / "1"
     *_, reason, next_one = capsys.readouterr().out.splitlines()
     assert reason.startswith("nothing was converted. TensorFlow ") and "without TensorRT" in reason
-    line = "python3 tftrt.py saved_model --precision FP16 --images images.npz"
+    line = "python3 tftrt.py saved_model --precision FP16 --images check.npz"
     where = f"next, on the board, in a copy of {folder}:"
     assert next_one == f"{where} {line} --output converted"
-    with np.load(folder / "images.npz") as images:
+    with np.load(folder / "check.npz") as images:
         depth = images["depth"]
         np.testing.assert_allclose(load_exported(folder)(images["image"]), depth, rtol=1e-4)
     done = subprocess.run(
