@@ -1,7 +1,8 @@
 """Builds a TensorRT engine where trtexec or TensorRT's Python is installed, or says how to.
 
 An engine runs only on the GPU and the TensorRT it was built with, so it is built on the board, from
-ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. The
+ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. Of 8 bits the
+scales are in the graph, and up to 10 an option says to use them. The
 interleave op needs no plug-in: it is exported as DepthToSpace of a concatenation.
 """
 
@@ -54,18 +55,19 @@ def build_instructions(fp32: Path, fp16: Path | None) -> str:
     """Returns the commands that build and time an engine, for every TensorRT.
 
     Args:
-        fp32: folder of the ONNX in fp32, OUTPUT/name/version.
+        fp32: folder of the ONNX in fp32, or with scales for 8 bits, OUTPUT/name/version.
         fp16: folder of the ONNX in fp16, OUTPUT/fp16/name/version; None: no half precision.
     """
     output, model = fp32.parents[1], MODEL_FILES["tensorrt"]
+    _, flags = _choose(fp32, fp16, _STRONGLY_TYPED - 1)
     fp32, fp16 = fp32.relative_to(output), fp16 and fp16.relative_to(output)
     engine = fp32 / ENGINE
     lines = [
         f"Copy {output.name} to the machine that will run it. In that folder, run",
         "with TensorRT 8 to 10 (Jetson: JetPack 4 to 6; trtexec is in /usr/src/tensorrt/bin):",
-        f"  {shlex.join(_command('trtexec', fp32 / model, engine, bool(fp16)))}",
+        f"  {shlex.join(_command('trtexec', fp32 / model, engine, flags))}",
         "with TensorRT 11 (desktop; it takes the precision from the graph):",
-        f"  {shlex.join(_command('trtexec', (fp16 or fp32) / model, engine, False))}",
+        f"  {shlex.join(_command('trtexec', (fp16 or fp32) / model, engine, []))}",
         "It prints 'GPU Compute Time ... median', the time of one image.",
     ]
     return "\n".join(lines)
@@ -92,9 +94,9 @@ def build(fp32: Path, fp16: Path | None, images: np.ndarray, depth: np.ndarray) 
     if command is None:
         return _build_by_python(fp32, fp16)
     version = _version(command)
-    source, half = _choose(fp32, fp16, version[0])
+    source, flags = _choose(fp32, fp16, version[0])
     engine = fp32 / ENGINE
-    arguments = _command(command, source / MODEL_FILES["tensorrt"], engine, half)
+    arguments = _command(command, source / MODEL_FILES["tensorrt"], engine, flags)
     if read_details(fp32)["input"]["layout"] == "NCHW":
         images = images.transpose(0, 3, 1, 2)
     with tempfile.TemporaryDirectory() as scratch:
@@ -107,19 +109,32 @@ def build(fp32: Path, fp16: Path | None, images: np.ndarray, depth: np.ndarray) 
         ".".join(map(str, version)),
         engine.stat().st_size,
         float(median[1]) if median else None,
-        parity.compare(depth, computed, "fp16" if fp16 else "fp32", _LIMIT),
+        _compare(fp32, fp16, depth, computed),
     )
 
 
-def _choose(fp32: Path, fp16: Path | None, major: int) -> tuple[Path, bool]:
-    """Returns the ONNX to build from, and whether TensorRT must be told to use half precision."""
-    if fp16 and major >= _STRONGLY_TYPED:
-        return fp16, False
-    return fp32, fp16 is not None
+def _compare(fp32: Path, fp16: Path | None, depth: np.ndarray, computed: np.ndarray) -> Parity:
+    if _has_scales(fp32):
+        return parity.compare(depth, computed, "int8")
+    return parity.compare(depth, computed, "fp16" if fp16 else "fp32", _LIMIT)
 
 
-def _command(trtexec: str, model: Path, engine: Path, half: bool) -> list[str]:
-    return [trtexec, f"--onnx={model}", f"--saveEngine={engine}", *(["--fp16"] if half else [])]
+def _has_scales(folder: Path) -> bool:
+    """Tells whether the graph has scales for 8 bits."""
+    return read_details(folder)["precision"] == "int8"
+
+
+def _choose(fp32: Path, fp16: Path | None, major: int) -> tuple[Path, list[str]]:
+    """Returns the ONNX to build from, and trtexec's options of its precision."""
+    if major >= _STRONGLY_TYPED:
+        return fp16 or fp32, []
+    if _has_scales(fp32):  # what has no scale is computed in half precision
+        return fp32, ["--int8", "--fp16"]
+    return fp32, ["--fp16"] if fp16 else []
+
+
+def _command(trtexec: str, model: Path, engine: Path, flags: list[str]) -> list[str]:
+    return [trtexec, f"--onnx={model}", f"--saveEngine={engine}", *flags]
 
 
 def _call(arguments: list[str]) -> str:
@@ -158,7 +173,7 @@ def _build_by_python(fp32: Path, fp16: Path | None) -> Engine | None:
     except ImportError:
         return None
     version = tensorrt.__version__
-    folder, half = _choose(fp32, fp16, int(version.split(".")[0]))
+    folder, flags = _choose(fp32, fp16, int(version.split(".")[0]))
     source = folder / MODEL_FILES["tensorrt"]
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
     builder = tensorrt.Builder(logger)
@@ -168,8 +183,8 @@ def _build_by_python(fp32: Path, fp16: Path | None) -> Engine | None:
     if not parser.parse(source.read_bytes()):
         raise InputError(f"{source}: TensorRT {version} cannot read it: {parser.get_error(0)}")
     settings = builder.create_builder_config()
-    if half:
-        settings.set_flag(tensorrt.BuilderFlag.FP16)
+    for flag in flags:  # --fp16 is BuilderFlag.FP16
+        settings.set_flag(getattr(tensorrt.BuilderFlag, flag[2:].upper()))
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise InputError(f"{source}: TensorRT {version} cannot build an engine from it")

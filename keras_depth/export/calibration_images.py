@@ -1,0 +1,70 @@
+"""Reads the images that 8 bits are chosen by, and their depth where it is known."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from keras_depth import images, listing
+from keras_depth.data import Reader, open_reader
+from keras_depth.data.folders.depth_files import NoUnit
+from keras_depth.errors import InputError
+from keras_depth.predict import image_sources
+
+_MOST = 200  # images
+
+
+def read(folder: Path, size: tuple[int, int]) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    """Reads at most 200 images of a folder, evenly spread.
+
+    Args:
+        folder: holds images; or recordings with depth, as the data set `folder` reads them.
+        size: (height, width) of the result.
+
+    Returns:
+        uint8 RGB (N, H, W, 3), and the depth of each in metres, (h, w) as it is stored, 0 = not
+        measured; None: it is not known.
+
+    Raises:
+        InputError: there is no image, the depth is damaged or its unit is not known.
+    """
+    found = listing.look(folder) if folder.is_dir() else None
+    if found and found.folders and not any(map(_is_still, found.files)):
+        return _read_recordings(folder, size)
+    stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
+    paths = [source.origin for source in stills if isinstance(source.origin, Path)]
+    if not paths:
+        raise InputError(f"{folder}: no still image; give a folder of images for calibration")
+    if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
+        warnings.warn(sentence, stacklevel=2)
+    return np.stack([images.resize(images.read(path), size) for path in _some(paths)]), None
+
+
+def _is_still(file: Path) -> bool:
+    return listing.ending(file) in image_sources.STILLS
+
+
+def _read_recordings(
+    folder: Path, size: tuple[int, int]
+) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    reader = _open(folder)
+    samples = (reader.stored(index) for index in _some(range(len(reader))))
+    pictures, truth = [], []
+    for sample in samples:
+        pictures.append(images.resize(images.to_uint8(sample["image"]), size))
+        truth.append(sample["depth"])
+    return np.stack(pictures), truth if reader.measured else None
+
+
+def _open(folder: Path) -> Reader:
+    try:
+        return open_reader("folder", folder, "train", stereo=False, hold_out=0)
+    except NoUnit as error:
+        raise InputError(
+            f"{folder}: its 16-bit depth does not name its unit; write metres as .npy or as"
+            " floating .tiff, or leave the depth out and give the folder of the pictures"
+        ) from error
+
+
+def _some(all_of_them):
+    return all_of_them[:: -(-len(all_of_them) // _MOST)]
