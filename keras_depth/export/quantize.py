@@ -202,25 +202,27 @@ def _find_layers(proto: Any, operators: Collection[str]) -> dict[str, list[str]]
             continue
         if node.op_type == "Add" and constants & set(node.input):
             continue  # a shift, which is no join of two branches
-        name = _layer_of(node, consumers)
+        name = _layer_of(node, constants, consumers)
         if name not in _AROUND:
             layers[name].append(node.name)
     return dict(layers)
 
 
-def _layer_of(node: Any, consumers: dict[str, list[Any]]) -> str:
-    """Returns the Keras name of a node's layer; of one without, that of the next node with one.
+def _layer_of(node: Any, constants: set[str], consumers: dict[str, list[Any]]) -> str:
+    """Returns the Keras name of a node's layer.
 
-    tf2onnx writes `network_1/layer_1/operator`, and renames the parallel convolutions of an
-    up-convolution.
+    tf2onnx writes `network_1/layer_1/operator`, and renames some nodes: then a constant of theirs
+    may have the name, or the node that follows, which joins the parts of an up-convolution.
     """
     seen = node
-    while "/" not in seen.name:
+    while seen:
+        own = (name for name in seen.input if name in constants)
+        for name in (seen.name, *own):
+            if "/" in name:
+                return re.sub(r"_1$", "", name.split("/")[-2])
         following = [next_node for name in seen.output for next_node in consumers[name]]
-        if not following:
-            return node.name
-        seen = following[0]
-    return re.sub(r"_1$", "", seen.name.split("/")[-2])
+        seen = following[0] if following else None
+    return node.name
 
 
 # It warns of what this file does on purpose, such as float nodes between quantized ones.

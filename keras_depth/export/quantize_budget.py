@@ -74,7 +74,7 @@ def quantize(
     Args:
         proto: ONNX in float, from `image` to `depth`.
         format: "onnx" or "tensorrt": who will run it.
-        pictures: (N, ...) as the network takes them; the first half gives ranges, the second judges.
+        pictures: (N, ...) as the network takes them; the first half gives ranges, the other judges.
         truth: the depth of each, (h, w) metres of any size, 0 = not measured; None: none is known.
         budget: by how much REL may rise.
 

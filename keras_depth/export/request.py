@@ -34,8 +34,8 @@ class Request:
         resize: "operator", or "matmul": bilinear resizing as two matrix products.
         layout: "NHWC" or "NCHW": the order of the axes of ONNX's input.
         opset: of ONNX.
-        calibration: folder of images, or of recordings with depth, from which int8 takes its scales.
-        budget: by how much REL may rise in int8, in the formats of `WITH_BUDGET`; None: by `BUDGET`.
+        calibration: folder of images, or of recordings with depth; int8 takes its scales from them.
+        budget: by how much REL may rise in int8 of the formats in `WITH_BUDGET`; None: by `BUDGET`.
         limit: accepted relative difference; None: the one for the precision.
         encoding: how the network writes depth; None: as its architecture does.
         focal_baseline: of a disparity, at the network's size; None: as in its training.
@@ -86,8 +86,8 @@ class Request:
                 )
         if self.precision == "int8" and self.opset < 13:
             raise InputError(
-                f"opset {self.opset} has one scale for all channels of a layer; for --precision int8"
-                " give --opset 13"
+                f"opset {self.opset} has no scale for each channel; for --precision int8 give --opset"
+                " 13"
             )
         if self.format not in ("onnx", "tensorrt") and (self.layout, self.opset) != ("NHWC", 13):
             raise InputError(f"--layout and --opset are for ONNX; leave them out of {self.format}")

@@ -76,6 +76,7 @@ def find_units(file: Path, asked: float | None, usual: float | None) -> float | 
     depth_png.check_units(content, name, asked, "data.units_per_metre")
     units = depth_png.stored_units(content) or asked or usual
     if units is None:
+        depth_png.decode(content, name, depth_png.MILLIMETRES)  # 8 bits are no depth in any unit
         raise NoUnit(
             f"{file}: a depth picture does not tell its unit; say what it stores for one metre,"
             " 1000 (millimetres), 5000 (TUM) or 256 (KITTI): --set data.units_per_metre=1000"
