@@ -1,7 +1,9 @@
 """Reads the images that 8 bits are chosen by, and their depth where it is known."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,5 +68,5 @@ def _open(folder: Path) -> Reader:
         ) from error
 
 
-def _some(all_of_them):
-    return all_of_them[:: -(-len(all_of_them) // _MOST)]
+def _some(everything: Sequence[Any]) -> Sequence[Any]:
+    return everything[:: -(-len(everything) // _MOST)]

@@ -15,7 +15,6 @@ without VNNI saturates), and TensorRT's developer guide, "Working with quantized
 """
 
 import copy
-import logging
 import re
 import tempfile
 from collections import defaultdict
@@ -223,7 +222,3 @@ def _layer_of(node: Any, constants: set[str], consumers: dict[str, list[Any]]) -
         following = [next_node for name in seen.output for next_node in consumers[name]]
         seen = following[0] if following else None
     return node.name
-
-
-# It warns of what this file does on purpose, such as float nodes between quantized ones.
-logging.getLogger("onnxruntime.quantization").setLevel(logging.ERROR)

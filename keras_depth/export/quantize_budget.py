@@ -7,7 +7,7 @@ is quantized alone, and those with the largest error are kept in float: 1, 2, 4 
 of them as will do. Every choice is measured as a whole, because errors do not add up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from keras_depth.export.quantize import Quantizer, batches
 from keras_depth.predict.exported import onnx_session
 
 _RANKED = 8  # images, by which layers are ranked
+_NAMED = 6  # layers, where people read it; export.json names all
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Choice:
             error = f"REL {self.rel_float:.4f} in float, {self.rel:.4f} now, against truth"
         else:
             error = f"REL {self.rel:.4f} against {against}"
-        kept = f"; in float: {', '.join(self.in_float)}" if self.in_float else ""
+        names = self.in_float[:_NAMED] + ["..."] * (len(self.in_float) > _NAMED)
+        kept = f"; in float: {', '.join(names)}" if names else ""
         return (
             f"{count} of {self.layers} layers; {error}, on {self.judged_images} images that gave no"
             f" ranges (budget {self.budget:g}){kept}"
@@ -98,7 +100,7 @@ def quantize(
         raise InputError("the network has no layer that 8 bits are for; choose fp32 or fp16")
     judge = _Judge(quantizer.network, format, pictures[half:], truth and truth[half:])
     rise, kept, sensitivity = judge.rise(quantizer.quantize()), 0, {}
-    if rise > budget:
+    if not rise <= budget:  # NaN too
         sensitivity = _rank(quantizer, judge)
         worst = list(sensitivity)
         kept, rise = _find_fewest(
@@ -133,7 +135,9 @@ def _rank(quantizer: Quantizer, judge: "_Judge") -> dict[str, float]:
     return dict(sorted(rises.items(), key=lambda item: -item[1]))
 
 
-def _find_fewest(measure, most: int, budget: float, rise: float) -> tuple[int, float]:
+def _find_fewest(
+    measure: Callable[[int], float], most: int, budget: float, rise: float
+) -> tuple[int, float]:
     """Finds the fewest layers in float that keep within the budget, and their rise.
 
     Args:
@@ -146,7 +150,7 @@ def _find_fewest(measure, most: int, budget: float, rise: float) -> tuple[int, f
         `most` and its rise, above the budget, if no number keeps within it.
     """
     low, high = 0, 0  # `low` does not keep within it
-    while rise > budget and high < most:
+    while not rise <= budget and high < most:
         low, high = high, min(max(1, 2 * high), most)
         rise = measure(high)
     while rise <= budget and high - low > 1:
@@ -186,6 +190,8 @@ class _Judge:
         self.against = "truth" if truth else "the network in float"
         depth = self._compute(network)
         self._expected = truth if truth else list(depth)
+        if not any((one > 0).any() for one in self._expected[: len(depth)]):
+            raise InputError(f"8 bits cannot be judged: {self.against} has no depth above 0")
         self.rel_float = self._rel(depth)
 
     def fewer(self, count: int) -> "_Judge":
@@ -206,7 +212,8 @@ class _Judge:
 
     def _rel(self, depth: np.ndarray) -> float:
         pairs = zip(depth, self._expected, strict=False)  # the last may not fill a batch
-        return float(np.mean([_rel(one, expected) for one, expected in pairs]))
+        rels = [_rel(one, expected) for one, expected in pairs if (expected > 0).any()]
+        return float(np.mean(rels))
 
 
 def _rel(depth: np.ndarray, expected: np.ndarray) -> float:

@@ -86,8 +86,8 @@ class Request:
                 )
         if self.precision == "int8" and self.opset < 13:
             raise InputError(
-                f"opset {self.opset} has no scale for each channel; for --precision int8 give --opset"
-                " 13"
+                f"opset {self.opset} has no scale for each channel; for --precision int8 give"
+                " --opset 13"
             )
         if self.format not in ("onnx", "tensorrt") and (self.layout, self.opset) != ("NHWC", 13):
             raise InputError(f"--layout and --opset are for ONNX; leave them out of {self.format}")

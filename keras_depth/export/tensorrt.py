@@ -1,9 +1,9 @@
 """Builds a TensorRT engine where trtexec or TensorRT's Python is installed, or says how to.
 
 An engine runs only on the GPU and the TensorRT it was built with, so it is built on the board, from
-ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. The scales of
-8 bits are always in the graph, and up to 10 an option says to use them. The interleave op needs no
-plug-in: it is exported as DepthToSpace of a concatenation.
+ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. The scales
+of 8 bits are always in the graph, and up to 10 an option says to use them. The interleave op needs
+no plug-in: it is exported as DepthToSpace of a concatenation.
 """
 
 import json
