@@ -14,14 +14,27 @@ import tensorflow as tf
 from keras_depth import images
 from keras_depth.data.augment import Augmentation, augment, zoom
 from keras_depth.data.batches import Batches, Frame
-from keras_depth.data.reader import IMAGE_KEYS, Reader, Sample, sample_to_bytes
+from keras_depth.data.reader import CAMERA_KEYS, IMAGE_KEYS, Reader, Sample, sample_to_bytes
 from keras_depth.data.targets import Target, depth_target
 from keras_depth.errors import InputError
 
 
-def _shapes(reader: Reader, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    reader: Reader, size: tuple[int, int], focal_length: bool
+) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"image": (*size, 3), "depth": size}
+    if focal_length:
+        shapes["focal_length"] = (2,)
     return shapes | ({"right": (*size, 3), "focal_baseline": ()} if reader.stereo else {})
+
+
+def check_focal_length(sample: Sample, name: str) -> None:
+    """Raises InputError unless a frame's focal length is known; `name` is the frame's."""
+    if "focal_length" not in sample:
+        raise InputError(
+            f"{name}: its focal length is not known, which canonical_focal_length needs; write a"
+            " camera.yaml beside the pictures, or leave canonical_focal_length out"
+        )
 
 
 def frames_of_step(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -49,6 +62,7 @@ def training_batches(
     seed: int,
     steps: int,
     start_step: int = 0,
+    focal_length: bool = False,
     context: tf.distribute.InputContext | None = None,
 ) -> Batches:
     """Returns the batches of steps `start_step` to `steps` - 1 of a run.
@@ -65,11 +79,13 @@ def training_batches(
         seed: 0 or more.
         steps: steps of the whole run.
         start_step: the first step.
+        focal_length: `target` gets the frames' focal lengths too, which all must then have.
         context: as `distribute_datasets_from_function` passes it: this worker gets its rows of
             every batch, one replica's share at a time.
 
     Raises:
-        InputError: the reader has fewer frames than a batch, or the augmentation does not fit.
+        InputError: the reader has fewer frames than a batch, the augmentation does not fit, or a
+            frame lacks its focal length.
         ValueError: the batch does not divide over the replicas.
     """
     if len(reader) < batch_size:
@@ -95,13 +111,15 @@ def training_batches(
     def read(frame: Frame) -> Sample:
         index, epoch = frame
         sample = reader.stored(index)
+        if focal_length:
+            check_focal_length(sample, reader.name(index))
         if augmentation.zoom > 1:  # before resizing, which would lose what is enlarged again
             own = np.random.default_rng((seed, epoch, index, 1))
             sample = zoom(sample, own, augmentation.zoom)
         rng = np.random.default_rng((seed, epoch, index))
         return sample_to_bytes(augment(resize(sample, size), rng, augmentation))
 
-    return Batches(read, plan, _shapes(reader, crop), share, target)
+    return Batches(read, plan, _shapes(reader, crop, focal_length), share, target)
 
 
 def evaluation_batches(
@@ -111,6 +129,7 @@ def evaluation_batches(
     batch_size: int,
     target: Target | None = None,
     crop: tuple[int, int] | None = None,
+    focal_length: bool = False,
 ) -> Batches:
     """Returns batches of all frames, in order and not augmented; the last one may be smaller.
 
@@ -120,9 +139,10 @@ def evaluation_batches(
         batch_size: frames per batch.
         target: makes `y_true`, see `Batches`; None: `depth_target`, in metres.
         crop: (height, width), in pixels of `size`, to cut from the middle; None: the whole frame.
+        focal_length: `target` gets the frames' focal lengths too, which all must then have.
 
     Raises:
-        InputError: the crop is larger than `size`.
+        InputError: the crop is larger than `size`, or a frame lacks its focal length.
     """
     height, width = crop or size
     if height > size[0] or width > size[1]:
@@ -135,20 +155,25 @@ def evaluation_batches(
 
     def read(frame: Frame) -> Sample:
         sample = resize(reader.stored(frame[0]), size)
+        if focal_length:
+            check_focal_length(sample, reader.name(frame[0]))
         rows, columns = slice(top, top + height), slice(left, left + width)
         return sample_to_bytes(
-            {key: a[rows, columns] if a.ndim else a for key, a in sample.items()}
+            {
+                key: array if key in CAMERA_KEYS else array[rows, columns]
+                for key, array in sample.items()
+            }
         )
 
-    shapes = _shapes(reader, (height, width))
+    shapes = _shapes(reader, (height, width), focal_length)
     return Batches(read, plan, shapes, None, target or depth_target)
 
 
 def resize(sample: Sample, size: tuple[int, int]) -> Sample:
     """Resizes a sample to `size`, (height, width), and keeps its types.
 
-    Images are resized by `images.resize`, depth by the nearest pixel; `focal_baseline` follows the
-    width.
+    Images are resized by `images.resize`, depth by the nearest pixel; `focal_length` follows both
+    sides, `focal_baseline` the width.
     """
     height, width = sample["image"].shape[:2]
     if (height, width) == tuple(size):
@@ -160,7 +185,9 @@ def resize(sample: Sample, size: tuple[int, int]) -> Sample:
         elif key == "depth":
             # Nearest: the mean over an edge or a hole is a depth that nothing has.
             resized[key] = cv2.resize(array, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        else:  # the focal length is in pixels of the width
+        elif key == "focal_length":
+            resized[key] = np.array(array * (size[1] / width, size[0] / height), np.float32)
+        else:  # focal_baseline is in pixels of the width
             resized[key] = np.array(array * (size[1] / width), np.float32)
     return resized
 

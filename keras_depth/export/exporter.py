@@ -34,8 +34,8 @@ from keras_depth.export.quantize_budget import Choice
 from keras_depth.export.request import BUDGET, Request
 from keras_depth.files import make_folder
 from keras_depth.predict import loading
-from keras_depth.predict.estimator import encoding_of
 from keras_depth.predict.exported import DETAILS, find_version, read_details
+from keras_depth.predict.keras_network import encoding_of
 
 _COMPARED = 3  # images, where the batch is not fixed
 

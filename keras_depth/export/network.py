@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_depth.encodings import ENCODINGS
+from keras_depth.encodings import ENCODINGS, calibrate
 from keras_depth.layers import BilinearResize, MatmulResize
 from keras_depth.layers.interleave import standard_operators
 from keras_depth.models import reparameterize
@@ -22,23 +22,34 @@ class Metres(keras.layers.Layer):
         encoding: how the network writes depth (see `encodings.py`).
         focal_baseline: for disparity: the focal length in pixels of an image as wide as the map,
             times the baseline in metres.
+        scale, shift: of a camera, after the decoding, see `encodings.calibrate`.
 
     Input: (B, h, w, channels). Output: float32 (B, h, w, 1), metres.
     """
 
-    def __init__(self, encoding: str, focal_baseline: float | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        encoding: str,
+        focal_baseline: float | None = None,
+        scale: float = 1.0,
+        shift: float = 0.0,
+        **kwargs: Any,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.encoding = encoding
         self.focal_baseline = focal_baseline
+        self.scale, self.shift = scale, shift
 
     def call(self, x):
-        return ENCODINGS[self.encoding].decode(x, self.focal_baseline)
+        depth = ENCODINGS[self.encoding].decode(x, self.focal_baseline)
+        return calibrate(depth, self.scale, self.shift)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 1)
 
     def get_config(self):
-        config = {"encoding": self.encoding, "focal_baseline": self.focal_baseline}
+        names = ("encoding", "focal_baseline", "scale", "shift")
+        config = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **config}
 
 
@@ -71,6 +82,8 @@ def build(
     dtype: str = "uint8",
     output_size: str = "network",
     matmul: bool = False,
+    scale: float = 1.0,
+    shift: float = 0.0,
 ) -> keras.Model:
     """Builds the model that is exported from a trained one.
 
@@ -86,6 +99,7 @@ def build(
         dtype: of the images: "uint8", or "float32" in [0, 1].
         output_size: "network": depth at the size the model computes; "input": at the images'.
         matmul: write bilinear resizing as two matrix products.
+        scale, shift: of a camera, see `Metres`.
 
     Returns:
         Model from `image` (batch, height, width, 3) to depth, float32 (batch, h, w, 1), metres.
@@ -94,8 +108,8 @@ def build(
     size = size or own
     network = reparameterize.reparameterize_model(model, matmul)
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
-    scale = 1 / 255 if dtype == "uint8" else 1.0
-    x = keras.layers.Rescaling(scale, dtype="float32", name="rescale")(image)
+    step = 1 / 255 if dtype == "uint8" else 1.0
+    x = keras.layers.Rescaling(step, dtype="float32", name="rescale")(image)
     if size != own:
         x = MatmulResize(own, "image", dtype="float32", name="image_resize")(x)
     x = network(x)
@@ -105,7 +119,8 @@ def build(
         x = bilinear(size, dtype="float32", name="depth_resize")(x)
     if focal_baseline is not None:
         focal_baseline *= x.shape[2] / own[1]
-    return keras.Model(image, Metres(encoding, focal_baseline, name="metres")(x), name=model.name)
+    metres = Metres(encoding, focal_baseline, scale, shift, name="metres")
+    return keras.Model(image, metres(x), name=model.name)
 
 
 def freeze(model: keras.Model) -> Any:

@@ -30,7 +30,7 @@ def write(
     Args:
         model: from `network.build`.
         folder: where to.
-        opset: version of ONNX's operators; TensorRT 8.4 supports up to 13.
+        opset: version of ONNX's operators: 11, 13 or 17.
         layout: "NHWC" or "NCHW": the order of the input's axes.
         precision: "fp32"; "fp16": weights and maps in half precision, except the input, the output
             and the decoding to metres; "int8".
@@ -105,11 +105,11 @@ def _convert(function: Any, opset: int, layout: str) -> Any:
 
 
 def _fix_resize(node: Any, graph: Any) -> None:
-    """Makes a Resize give the exact size, by a rule that opset 13 has.
+    """Makes a Resize give the exact size, by a rule that opset 13 and TensorRT 7 have.
 
     tf2onnx writes the factor, such as 7/3, as a float32 that may be too small: 3 rows would become
     6. The next larger float32 gives 7. Nearest half-pixel resizing by a whole factor copies pixels,
-    and opset 13 has another name for that rule.
+    which is also what "asymmetric" means.
     """
     from onnx import helper, numpy_helper
 

@@ -15,6 +15,7 @@ PRECISIONS = {
 }
 WITH_BUDGET = ("onnx", "tensorrt")  # formats whose int8 keeps layers in float
 BUDGET = 0.01
+OPSETS = (11, 13, 17)  # of ONNX: TensorRT 7.1 reads 11, 8.0 also 13, 8.4 also 17
 ANY_BATCH = ("saved_model", "onnx")  # formats that take any number of images at once
 
 
@@ -33,7 +34,7 @@ class Request:
         precision: "fp32", "fp16" or "int8".
         resize: "operator", or "matmul": bilinear resizing as two matrix products.
         layout: "NHWC" or "NCHW": the order of the axes of ONNX's input.
-        opset: of ONNX.
+        opset: of ONNX, one of `OPSETS`.
         calibration: folder of images, or of recordings with depth; int8 takes its scales from them.
         budget: by how much REL may rise in int8 of the formats in `WITH_BUDGET`; None: by `BUDGET`.
         limit: accepted relative difference; None: the one for the precision.
@@ -88,6 +89,11 @@ class Request:
             raise InputError(
                 f"opset {self.opset} has no scale for each channel; for --precision int8 give"
                 " --opset 13"
+            )
+        if self.opset not in OPSETS:
+            raise InputError(
+                f"opset {self.opset}: ONNX is written in {', '.join(map(str, OPSETS))}; choose one"
+                " of these"
             )
         if self.format not in ("onnx", "tensorrt") and (self.layout, self.opset) != ("NHWC", 13):
             raise InputError(f"--layout and --opset are for ONNX; leave them out of {self.format}")

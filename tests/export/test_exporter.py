@@ -124,8 +124,10 @@ def test_what_is_no_full_disk_stays_what_it_is(run, tmp_path, here, monkeypatch)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("output_size, wanted", [("network", (16, 24)), ("input", (60, 40))])
-def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted):
+@pytest.mark.parametrize(
+    "output_size, wanted, opset", [("network", (16, 24), 17), ("input", (60, 40), 11)]
+)
+def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted, opset):
     """Resized within the graph as DepthEstimator resizes them: one side shrinks, one grows."""
     request = Request(
         run,
@@ -136,11 +138,11 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted)
         dtype=dtype,
         output_size=output_size,
         layout="NCHW",
-        opset=17,
+        opset=opset,
     )
     (written,) = exporter.export(request)
     folder, details = written.folder, written.details
-    assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == 17
+    assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == opset
     assert details["output"]["shape"] == [2, *wanted, 1]
     assert details["parity"]["max_rel"] < 1e-5
     exported = load_exported(folder)
@@ -153,8 +155,15 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted)
     np.testing.assert_allclose(depth.mean(), expected.mean(), rtol=1e-3)
 
 
-def test_half_precision(run, tmp_path, here):
-    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out", precision="fp16"))
+def test_an_opset_that_is_not_offered(run, tmp_path):
+    with pytest.raises(InputError, match="opset 12: ONNX is written in 11, 13, 17; choose one of"):
+        Request(run, "onnx", tmp_path / "out", opset=12)
+
+
+@pytest.mark.parametrize("opset", [11, 13])
+def test_half_precision(run, tmp_path, here, opset):
+    request = Request(run, "onnx", tmp_path / "out", precision="fp16", opset=opset)
+    (written,) = exporter.export(request)
     folder, details = written.folder, written.details
     assert details["precision"] == "fp16"
     assert 0 < details["parity"]["mean_rel"] < 1e-2, "rounded, and not much"
