@@ -99,13 +99,16 @@ def quantize(
     if not count:
         raise InputError("the network has no layer that 8 bits are for; choose fp32 or fp16")
     judge = _Judge(quantizer.network, format, pictures[half:], truth and truth[half:])
-    rise, kept, sensitivity = judge.rise(quantizer.quantize()), 0, {}
+    rise, kept = judge.rise(quantizer.quantize()), 0
+    sensitivity: dict[str, float] = {}
     if not rise <= budget:  # NaN too
         sensitivity = _rank(quantizer, judge)
         worst = list(sensitivity)
-        kept, rise = _find_fewest(
-            lambda number: judge.rise(quantizer.quantize(worst[:number])), count - 1, budget, rise
-        )
+
+        def measure(number: int) -> float:
+            return judge.rise(quantizer.quantize(worst[:number]))
+
+        kept, rise = _find_fewest(measure, count - 1, budget, rise)
         if not rise <= budget:
             raise InputError(
                 f"8 bits within a budget of {budget:g}: even with {kept} of {count} layers in float"
