@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_depth.command import count, load_tensorflow, program, run, size, suggest
-from keras_depth.export.request import ANY_BATCH, OPSETS, PRECISIONS, Request
+from keras_depth.export.request import ANY_BATCH, BUDGET, OPSETS, PRECISIONS, Request
 from keras_depth.geometry import parse_field_of_view, parse_intrinsics
 from keras_depth.letterbox import FITS
 from keras_depth.predict.loading import resolve
@@ -30,20 +30,25 @@ examples:
   python -m keras_depth.export runs/rooms --format onnx --precision fp16 --layout NCHW
   # for the CPU of a small board, in 8 bits, with scales from images like those it will see
   python -m keras_depth.export runs/rooms --format litert --precision int8 --calibration photos
+  # the same as ONNX, with as many layers in 8 bits as an error of depth of 1 % allows
+  python -m keras_depth.export runs/rooms --format onnx --precision int8 --calibration photos
   # a camera's images in, depth of the same size out
   python -m keras_depth.export runs/rooms --format onnx --size 480x640 --output-size input
 
 | --format    | --precision      | --batch | written                                               |
 |-------------|------------------|---------|-------------------------------------------------------|
 | saved_model | fp32             | any     | SavedModel, and without variables in frozen/          |
-| onnx        | fp32, fp16       | any     | ONNX                                                  |
+| onnx        | fp32, fp16, int8 | any     | ONNX                                                  |
 | litert      | fp32, fp16, int8 | 1       | LiteRT                                                |
 | tftrt       | fp32, fp16, int8 | 1       | engines; without TensorRT: a folder to copy to the    |
 |             |                  |         | board, and the command to run there                   |
-| tensorrt    | fp32, fp16       | 1       | engine; without TensorRT: ONNX, and the commands that |
+| tensorrt    | fp32, fp16, int8 | 1       | engine; without TensorRT: ONNX, and the commands that |
 |             |                  |         | build the engine                                      |
 
---batch is shown with its default. int8 takes its scales from the images of --calibration."""
+--batch is shown with its default. int8 takes its scales from the images of --calibration. In onnx
+and tensorrt half of them give scales and half judge: the layers that cost most stay float until REL
+(the mean error relative to the depth) rises by no more than --budget, against the depth that is in
+the folder, or else against the network in float."""
 
 
 def main() -> int:
@@ -161,7 +166,19 @@ def _parser() -> argparse.ArgumentParser:
         "--layout", type=str.upper, choices=("NHWC", "NCHW"), default="NHWC", help="of ONNX's input"
     )
     add("--opset", type=int, choices=OPSETS, default=13, help="of ONNX (13; TensorRT 7.1: 11)")
-    add("--calibration", type=Path, metavar="DIR", help="images from which int8 takes its scales")
+    add(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="images from which int8 takes its scales; for onnx and tensorrt also recordings with"
+        " depth, as the data set `folder` reads them",
+    )
+    add(
+        "--budget",
+        type=float,
+        metavar="REL",
+        help=f"of int8 in onnx and tensorrt: by how much REL may rise ({BUDGET})",
+    )
     add("--limit", type=float, metavar="R", help="accepted difference, relative to the depth")
     add("--encoding", help="how the network writes depth, for a network of another suite")
     add(

@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from keras_depth import images
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError, cannot_write
 from keras_depth.export import (
+    calibration_images,
     camera,
     export_json,
     kit,
@@ -27,20 +27,21 @@ from keras_depth.export import (
     network,
     onnx,
     parity,
+    quantize_budget,
     saved_model,
     tftrt,
 )
 from keras_depth.export.parity import Parity
-from keras_depth.export.request import Request
+from keras_depth.export.quantize_budget import Choice
+from keras_depth.export.request import BUDGET, Request
 from keras_depth.files import make_folder
 from keras_depth.letterbox import place
-from keras_depth.predict import image_sources, loading
+from keras_depth.predict import loading
 from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import DETAILS, find_version, read_details
 from keras_depth.predict.keras_network import encoding_of
 
 _COMPARED = 3  # images, where the batch is not fixed
-_CALIBRATION = 200  # images at most that 8-bit scales are taken from
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Prepared:
         images: what is compared, as the exported network takes it.
         depth: the Keras model's depth of these images, (N, h, w, 1), metres.
         calibration: images from which 8-bit scales are taken.
+        truth: their depth, (h, w) metres; None: it is not known.
         ratio: what metres are multiplied by for the user's camera; None: for the network's own.
     """
 
@@ -61,6 +63,7 @@ class Prepared:
     images: np.ndarray
     depth: np.ndarray
     calibration: np.ndarray | None
+    truth: list[np.ndarray] | None = None
     ratio: Ratio | None = None
 
 
@@ -122,7 +125,9 @@ def prepare(request: Request) -> Prepared:
     size = request.size or own
     fit = request.fit or loading.resolve(request.run).run_folder.fit()
     taken = camera.find_camera(request, place(size, own, fit))
-    calibration = _read_calibration(request.calibration, size, fit) if request.calibration else None
+    calibration, truth = None, None
+    if request.calibration:
+        calibration, truth = calibration_images.read(request.calibration, size, fit)
     float32 = network.to_float32(model)
     exported = network.build(
         float32,
@@ -158,6 +163,7 @@ def prepare(request: Request) -> Prepared:
             fit=fit,
         ),
         None if calibration is None else _to_input(calibration, request.dtype),
+        truth,
         taken.ratio,
     )
 
@@ -202,6 +208,8 @@ def describe(written: Written) -> str:
             f"{details['nodes']} nodes of opset {details['opset']}, {details['transposes']} of them"
             " Transpose"
         )
+    if "quantization" in details:
+        lines["8 bits"] = str(Choice(**details["quantization"]))
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
 
 
@@ -237,19 +245,6 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
     return found
 
 
-def _read_calibration(folder: Path, size: tuple[int, int], fit: str) -> np.ndarray:
-    """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
-    stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
-    paths = [source.origin for source in stills if isinstance(source.origin, Path)]
-    if not paths:
-        raise InputError(f"{folder}: no still image; give a folder of images for calibration")
-    if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
-        warnings.warn(sentence, stacklevel=2)
-    step = -(-len(paths) // _CALIBRATION)
-    pictures = (images.read(path) for path in paths[::step])
-    return np.stack([place(one.shape[:2], size, fit).fit(one) for one in pictures])
-
-
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:
     return pixels if dtype == "uint8" else images.to_float32(pixels)
 
@@ -271,6 +266,9 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
     if request.format == "tftrt":  # the board converts it to the precision
         return [_Artifact(folder, "fp32", partial(_write_tftrt, prepared))]
     as_onnx = partial(onnx.write, model, opset=request.opset, layout=request.layout)
+    if precision == "int8":
+        as_int8 = partial(as_onnx, precision="int8", quantize=partial(_quantize, prepared, request))
+        return [_Artifact(folder, "int8", as_int8)]
     if request.format == "onnx":
         return [_Artifact(folder, precision, partial(as_onnx, precision=precision))]
     artifacts = [_Artifact(folder, "fp32", as_onnx)]
@@ -278,6 +276,15 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
         as_fp16 = partial(as_onnx, precision="fp16")
         artifacts.append(_Artifact(output / "fp16" / model.name, "fp16", as_fp16))
     return artifacts
+
+
+def _quantize(prepared: Prepared, request: Request, proto: Any) -> tuple[Any, Choice]:
+    pictures = prepared.calibration
+    assert pictures is not None, "a request for int8 names a folder"
+    if request.layout == "NCHW":
+        pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+    budget = request.budget or BUDGET
+    return quantize_budget.quantize(proto, request.format, pictures, prepared.truth, budget)
 
 
 def _write_tftrt(prepared: Prepared, folder: Path) -> None:

@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_depth.errors import InputError, check_choice
+from keras_depth.errors import InputError, check_choice, check_positive
 from keras_depth.files import check_utf8
 from keras_depth.geometry import Intrinsics
 from keras_depth.letterbox import FITS
 
 PRECISIONS = {
     "saved_model": ("fp32",),
-    "onnx": ("fp32", "fp16"),
+    "onnx": ("fp32", "fp16", "int8"),
     "litert": ("fp32", "fp16", "int8"),
     "tftrt": ("fp32", "fp16", "int8"),
-    "tensorrt": ("fp32", "fp16"),
+    "tensorrt": ("fp32", "fp16", "int8"),
 }
+WITH_BUDGET = ("onnx", "tensorrt")  # formats whose int8 keeps layers in float
+BUDGET = 0.01
 OPSETS = (11, 13, 17)  # of ONNX: TensorRT 7.1 reads 11, 8.0 also 13, 8.4 also 17
 ANY_BATCH = ("saved_model", "onnx")  # formats that take any number of images at once
 
@@ -35,7 +37,8 @@ class Request:
         resize: "operator", or "matmul": bilinear resizing as two matrix products.
         layout: "NHWC" or "NCHW": the order of the axes of ONNX's input.
         opset: of ONNX, one of `OPSETS`.
-        calibration: folder of images from which int8 takes its scales.
+        calibration: folder of images, or of recordings with depth; int8 takes its scales from them.
+        budget: by how much REL may rise in int8 of the formats in `WITH_BUDGET`; None: by `BUDGET`.
         limit: accepted relative difference; None: the one for the precision.
         encoding: how the network writes depth; None: as its architecture does.
         focal_baseline: of a disparity, at the network's size; None: as in its training.
@@ -60,6 +63,7 @@ class Request:
     layout: str = "NHWC"
     opset: int = 13
     calibration: Path | None = None
+    budget: float | None = None
     limit: float | None = None
     encoding: str | None = None
     focal_baseline: float | None = None
@@ -92,6 +96,17 @@ class Request:
             )
         if self.calibration and self.precision != "int8":
             raise InputError("--calibration is for --precision int8; leave it out")
+        if self.budget is not None:
+            check_positive("what REL may rise by", budget=self.budget)
+            if self.precision != "int8" or self.format not in WITH_BUDGET:
+                raise InputError(
+                    f"--budget is for --precision int8 of {' and '.join(WITH_BUDGET)}; leave it out"
+                )
+        if self.precision == "int8" and self.opset < 13:
+            raise InputError(
+                f"opset {self.opset} has no scale for each channel; for --precision int8 give"
+                " --opset 13"
+            )
         if self.opset not in OPSETS:
             raise InputError(
                 f"opset {self.opset}: ONNX is written in {', '.join(map(str, OPSETS))}; choose one"

@@ -1,8 +1,9 @@
 """Builds a TensorRT engine where trtexec or TensorRT's Python is installed, or says how to.
 
 An engine runs only on the GPU and the TensorRT it was built with, so it is built on the board, from
-ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. The
-interleave op needs no plug-in: it is exported as DepthToSpace of a concatenation.
+ONNX. Half precision is an option up to TensorRT 10; from 11 on it must be in the graph. The scales
+of 8 bits are always in the graph, and up to 10 an option says to use them. The interleave op needs
+no plug-in: it is exported as DepthToSpace of a concatenation.
 
 The options of trtexec, what it prints and the opsets that each TensorRT reads are those of its
 sources, github.com/NVIDIA/TensorRT (samples/common/sampleOptions.cpp, logging.h) and
@@ -67,21 +68,24 @@ def build_instructions(fp32: Path, fp16: Path | None) -> str:
     """Returns the commands that build and time an engine, for every TensorRT.
 
     Args:
-        fp32: folder of the ONNX in fp32, OUTPUT/name/version, with its export.json.
+        fp32: folder of the ONNX in fp32, or with scales for 8 bits, OUTPUT/name/version, with its
+            export.json.
         fp16: folder of the ONNX in fp16, OUTPUT/fp16/name/version; None: no half precision.
     """
-    output, opset = fp32.parents[1], read_details(fp32)["opset"]
+    output, opset, scales = fp32.parents[1], read_details(fp32)["opset"], _has_scales(fp32)
     fp32, fp16 = fp32.relative_to(output), fp16 and fp16.relative_to(output)
     lines = [
         f"Copy {output.name} to the machine that will run it (on a Jetson trtexec is in"
         " /usr/src/tensorrt/bin). In that folder, run"
     ]
     for version, name, newest in _RANGES:
-        if opset > newest:
-            lines.append(f"with {name}: export again with --opset {newest}; this is {opset}")
-        else:
-            command = shlex.join(_command("trtexec", version, fp32, fp16))
+        if opset <= newest:
+            command = shlex.join(_command("trtexec", version, fp32, fp16, scales))
             lines += [f"with {name}:", f"  {command}"]
+        elif newest < 13 and scales:
+            lines.append(f"with {name}: none; its ONNX has no scale for each channel")
+        else:
+            lines.append(f"with {name}: export again with --opset {newest}; this is {opset}")
     lines.append("It prints 'GPU Compute' and its median, the time of one image.")
     return "\n".join(lines)
 
@@ -109,7 +113,7 @@ def build(fp32: Path, fp16: Path | None, images: np.ndarray, depth: np.ndarray) 
     version, details = _version(command), read_details(fp32)
     _check_opset(fp32, details["opset"], version)
     engine = fp32 / ENGINE
-    arguments = _command(command, version, fp32, fp16)
+    arguments = _command(command, version, fp32, fp16, _has_scales(fp32))
     if details["input"]["layout"] == "NCHW":
         images = images.transpose(0, 3, 1, 2)
     with tempfile.TemporaryDirectory() as scratch:
@@ -123,15 +127,28 @@ def build(fp32: Path, fp16: Path | None, images: np.ndarray, depth: np.ndarray) 
         ".".join(map(str, version)),
         engine.stat().st_size,
         float(median[1]) if median else None,
-        parity.compare(depth, computed, "fp16" if fp16 else "fp32", _LIMIT),
+        _compare(fp32, fp16, depth, computed),
     )
 
 
-def _choose(fp32: Path, fp16: Path | None, major: int) -> tuple[Path, bool]:
-    """Returns the ONNX to build from, and whether TensorRT must be told to use half precision."""
-    if fp16 and major >= _STRONGLY_TYPED:
-        return fp16, False
-    return fp32, fp16 is not None
+def _compare(fp32: Path, fp16: Path | None, depth: np.ndarray, computed: np.ndarray) -> Parity:
+    if _has_scales(fp32):
+        return parity.compare(depth, computed, "int8")
+    return parity.compare(depth, computed, "fp16" if fp16 else "fp32", _LIMIT)
+
+
+def _has_scales(folder: Path) -> bool:
+    """Tells whether the graph has scales for 8 bits."""
+    return read_details(folder)["precision"] == "int8"
+
+
+def _choose(fp32: Path, fp16: Path | None, scales: bool, major: int) -> tuple[Path, list[str]]:
+    """Returns the ONNX to build from, and trtexec's options of its precision."""
+    if major >= _STRONGLY_TYPED:
+        return fp16 or fp32, []
+    if scales:  # what has none is computed in half precision
+        return fp32, ["--int8", "--fp16"]
+    return fp32, ["--fp16"] if fp16 else []
 
 
 def _check_opset(folder: Path, opset: int, version: tuple[int, ...]) -> None:
@@ -144,8 +161,10 @@ def _check_opset(folder: Path, opset: int, version: tuple[int, ...]) -> None:
         )
 
 
-def _command(trtexec: str, version: tuple[int, ...], fp32: Path, fp16: Path | None) -> list[str]:
-    source, half = _choose(fp32, fp16, version[0])
+def _command(
+    trtexec: str, version: tuple[int, ...], fp32: Path, fp16: Path | None, scales: bool
+) -> list[str]:
+    source, flags = _choose(fp32, fp16, scales, version[0])
     engine = fp32 / ENGINE
     command = [trtexec, f"--onnx={source / MODEL_FILES['tensorrt']}", f"--saveEngine={engine}"]
     if version < (8,):  # reads ONNX by an explicit batch alone, which must be asked for
@@ -154,7 +173,7 @@ def _command(trtexec: str, version: tuple[int, ...], fp32: Path, fp16: Path | No
         command.append(f"--workspace={_WORKSPACE}")
     else:  # its new name; 10 has no other
         command.append(f"--memPoolSize=workspace:{_WORKSPACE}")
-    return [*command, *(["--fp16"] if half else [])]
+    return [*command, *flags]
 
 
 def _call(arguments: list[str]) -> str:
@@ -198,7 +217,7 @@ def _build_by_python(fp32: Path, fp16: Path | None) -> Engine | None:
     except ImportError:
         return None
     version = tensorrt.__version__
-    folder, half = _choose(fp32, fp16, int(version.split(".")[0]))
+    folder, flags = _choose(fp32, fp16, _has_scales(fp32), int(version.split(".")[0]))
     source = folder / MODEL_FILES["tensorrt"]
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
     builder = tensorrt.Builder(logger)
@@ -208,8 +227,8 @@ def _build_by_python(fp32: Path, fp16: Path | None) -> Engine | None:
     if not parser.parse(source.read_bytes()):
         raise InputError(f"{source}: TensorRT {version} cannot read it: {parser.get_error(0)}")
     settings = builder.create_builder_config()
-    if half:
-        settings.set_flag(tensorrt.BuilderFlag.FP16)
+    for flag in flags:  # --fp16 is BuilderFlag.FP16
+        settings.set_flag(getattr(tensorrt.BuilderFlag, flag[2:].upper()))
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise InputError(f"{source}: TensorRT {version} cannot build an engine from it")

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,21 +174,34 @@ def _tensorflow(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    check_installed("onnx", "onnxruntime")
+def onnx_session(model: str | bytes, exact: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """Loads ONNX into ONNX Runtime: images in, metres out.
+
+    Args:
+        model: the path of a file, or its content.
+        exact: compute what is quantized in float, with the rounded values: what TensorRT computes.
+            The kernels of 8 bits of an x86 without VNNI saturate where TensorRT does not.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
+    if exact:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     here = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in here]
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    return lambda images: session.run(["depth"], {"image": images})[0]
+
+
+def _onnxruntime(file: Path, exact: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    check_installed("onnx", "onnxruntime")
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+        return onnx_session(str(file), exact)
     except Exception as error:  # onnxruntime's own classes have nothing else in common
         raise InputError(
             f"{file}: onnxruntime cannot load it ({first_line(error)}); export the network again"
         ) from error
-    return lambda images: session.run(["depth"], {"image": images})[0]
 
 
 def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -216,5 +230,5 @@ _RUNTIMES = {
     "onnx": _onnxruntime,
     "litert": _litert,
     "tftrt": _tensorflow,
-    "tensorrt": _onnxruntime,
+    "tensorrt": partial(_onnxruntime, exact=True),
 }
