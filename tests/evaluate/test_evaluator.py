@@ -97,7 +97,11 @@ def red():
 
 def evaluate(folder, predictor=None, reader=None, **options):
     protocol = options.pop("protocol", "full")
-    changes = {key: options.pop(key) for key in list(options) if key not in ("mean_depth", "row")}
+    changes = {
+        key: options.pop(key)
+        for key in list(options)
+        if key not in ("mean_depth", "row", "canonical")
+    }
     return evaluator.evaluate(
         predictor or constant(3.0),
         reader or Frames(),
@@ -589,3 +593,21 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
         assert "d1" in report.scores[name]["image"]
     assert "|  | model | model, flip ramp |  |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
+
+
+def test_metres_of_a_canonical_camera(tmp_path):
+    """A camera of 20 pixels: what one of 10 sees at 1 and 2 m is at 2 and 4 m."""
+
+    class Seen(Frames):
+        def stored(self, index):
+            camera = {"focal_length": np.array([40, 10], np.float32)}
+            return super().stored(index) | camera
+
+    predictor = constant(1.0)
+    predictor.focal_length = (10.0, 10.0)
+    report = evaluate(tmp_path, predictor, Seen(), canonical=True)
+    assert [frame["abs_rel"] for frame in report.frames] == pytest.approx([0, 0.5])
+    plain = evaluate(tmp_path, predictor, Seen())
+    assert [frame["abs_rel"] for frame in plain.frames] == pytest.approx([0.5, 0.75])
+    with pytest.raises(InputError, match="frame 0: its focal length is not known, which"):
+        evaluate(tmp_path, predictor, Frames(), canonical=True)

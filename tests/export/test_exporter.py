@@ -320,3 +320,32 @@ def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, frozen_
     for twin, expected in frozen_twins.items():
         depth = np.load(tmp_path / f"{twin.name}.npy")
         assert parity.compare(expected, depth, "fp32").passed, twin.name
+
+
+def test_metres_of_another_camera(run, tmp_path, here, capsys):
+    output = tmp_path / "out"
+    folder = RunFolder(run)
+    assert call(run, "--format", "onnx", "--output", output, "--fov", 60) == 2
+    message = "which camera its metres are right is not known (there is no"
+    assert message in capsys.readouterr().err and not output.exists()
+    folder.write_camera(focal_length=(40.0, 30.0), size=SIZE)
+    own = exporter.export(Request(run, "onnx", output))[0]
+    assert own.details["camera"] == {"focal_length": [40, 30]}
+    assert call(run, "--format", "onnx", "--output", output, "--intrinsics", "160,30,47,15") == 2
+    assert "intrinsics of another size" in capsys.readouterr().err
+    asked = ["--intrinsics", "160,30,23.5,15.5"]
+    assert call(run, "--format", "onnx", "--output", output, *asked) == 0
+    assert "metres x 2: these pictures' focal length is 69 pixels at 32x48" in (
+        capsys.readouterr().out
+    )
+    scaled = load_exported(output / "lite_basic_interl_t")
+    assert scaled.focal_length == (160, 30)
+    image = np.full((1, *SIZE, 3), 51, np.uint8)
+    np.testing.assert_allclose(scaled(image), 2 * load_exported(own.folder)(image), rtol=1e-5)
+    # Images twice as large: the same camera has twice the pixels.
+    double = Request(run, "onnx", output, size=(64, 96), fov=90)
+    details = exporter.prepare(double).details
+    assert details["camera"]["focal_length"] == pytest.approx([48, 48])
+    for given in ({"intrinsics": (1, 1, 1, 1), "fov": 60}, {"focal_baseline": 3.0, "fov": 60}):
+        with pytest.raises(InputError, match="give one of them|leave it out, or --intrinsics"):
+            Request(run, "onnx", output, **given)
