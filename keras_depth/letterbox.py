@@ -72,8 +72,12 @@ class Placement:
         image = images.resize(image, self.inner)
         (height, width), (bottom, right) = self.input_size, self._ends()
         image = image[max(0, -self.top) : height - self.top, max(0, -self.left) : width - self.left]
-        sides = [max(0, side) for side in (self.top, height - bottom, self.left, width - right)]
-        return cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE) if any(sides) else image
+        up, down, before, after = (
+            max(0, side) for side in (self.top, height - bottom, self.left, width - right)
+        )
+        if not (up or down or before or after):
+            return image
+        return cv2.copyMakeBorder(image, up, down, before, after, cv2.BORDER_REPLICATE)
 
     def map_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Returns the size of the picture in pixels of a map.

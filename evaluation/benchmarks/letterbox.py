@@ -8,7 +8,8 @@ depth. Their camera is the one the network was trained with, so whatever REL gro
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,9 @@ from keras_depth.data import open_reader
 from keras_depth.markdown import table
 from keras_depth.predict.estimator import DepthEstimator
 
-SHAPES = {
-    "4:3": (4, 3),
-    "16:9": (16, 9),
-    "21:9": (21, 9),
-    "1:1": (1, 1),
-    "3:4": (3, 4),
-    "9:16": (9, 16),
-}
-Predict = Callable[[np.ndarray, geometry.Intrinsics], np.ndarray]
+SHAPES = {"4:3": (4, 3), "16:9": (16, 9), "21:9": (21, 9), "3:4": (3, 4), "9:16": (9, 16)}
+FITS = ("stretch", "letterbox", "crop")
+BORDERS = {"letterbox, black around it": 0, "letterbox, gray around it": 128}
 
 
 def main() -> None:
@@ -42,27 +37,21 @@ def main() -> None:
     if estimator.focal_length is None:  # a network of NYU frames that does not say so
         camera = geometry.scale_intrinsics(geometry.NYU, (480, 640), estimator.input_size)
         estimator.focal_length = (camera.fx, camera.fy)
-    ways = list_ways(estimator)
-    errors: dict[str, dict[str, list[float]]] = {
-        way: {shape: [] for shape in SHAPES} for way in ways
-    }
-    seen: dict[str, list[float]] = {shape: [] for shape in SHAPES}
-    for index in tqdm(range(0, len(reader), arguments.every)):
+    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
+    seen: dict[str, list[float]] = defaultdict(list)
+    frames = range(0, len(reader), arguments.every)
+    for index in tqdm(frames):
         for shape, image, depth, camera in cut(reader.stored(index)):
-            for way, predict in ways.items():
-                prediction = predict(image, camera)
-                known = (depth > 0) & (prediction > 0)
-                errors[way][shape].append(
-                    float(np.mean(np.abs(prediction[known] / depth[known] - 1)))
-                )
+            for way, predicted in predict(estimator, image, camera):
+                known = (depth > 0) & (predicted > 0)
+                error = np.abs(predicted[known] / depth[known] - 1)
+                errors[way, shape].append(float(error.mean()))
                 if way == "crop":
-                    seen[shape].append(float((prediction > 0).mean()))
-    rows = [
-        [way, *(f"{np.mean(values):.3f}" for values in by_shape.values())]
-        for way, by_shape in errors.items()
-    ]
+                    seen[shape].append(float((predicted > 0).mean()))
+    ways = dict.fromkeys(way for way, _ in errors)
+    rows = [[way, *(f"{np.mean(errors[way, shape]):.3f}" for shape in SHAPES)] for way in ways]
     rows.append(["seen by crop", *(f"{np.mean(shares):.0%}" for shares in seen.values())])
-    print(f"{metrics.describe('abs_rel')}, mean of {len(seen['4:3'])} frames")
+    print(f"{metrics.describe('abs_rel')}, mean of {len(frames)} frames")
     print("\n".join(table(["", *SHAPES], rows, "l" + "r" * len(SHAPES))))
 
 
@@ -79,36 +68,23 @@ def cut(sample: dict) -> Iterator[tuple[str, np.ndarray, np.ndarray, geometry.In
         yield name, image[window], depth[window], camera
 
 
-def list_ways(estimator: DepthEstimator) -> dict[str, Predict]:
-    """Returns each way to predict the depth of a picture of another shape."""
-
-    def bordered(border: float) -> Predict:
-        def predict(image: np.ndarray, camera: geometry.Intrinsics) -> np.ndarray:
-            (height, width), (h, w) = estimator.input_size, image.shape[:2]
-            whole = max(h, round(w * height / width)), max(w, round(h * width / height))
-            top, left = (whole[0] - h) // 2, (whole[1] - w) // 2
-            padded = np.full((*whole, 3), round(255 * border), np.uint8)
-            padded[top : top + h, left : left + w] = image
-            return estimator(padded)[top : top + h, left : left + w]
-
-        return predict
-
-    return {
-        "stretch": lambda image, camera: estimator(image, fit="stretch"),
-        "stretch, metres by the camera": lambda image, camera: estimator(
-            image, fit="stretch", intrinsics=camera
-        ),
-        "letterbox": lambda image, camera: estimator(image, fit="letterbox"),
-        "letterbox, metres by the camera": lambda image, camera: estimator(
-            image, fit="letterbox", intrinsics=camera
-        ),
-        "letterbox, border black": bordered(0),
-        "letterbox, border gray": bordered(0.5),
-        "crop": lambda image, camera: estimator(image, fit="crop"),
-        "crop, metres by the camera": lambda image, camera: estimator(
-            image, fit="crop", intrinsics=camera
-        ),
-    }
+def predict(
+    estimator: DepthEstimator, image: np.ndarray, camera: geometry.Intrinsics
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields each way to predict the depth of a picture: its name, and the depth."""
+    for fit in FITS:
+        depth = estimator(image, fit=fit)
+        ratio = estimator.camera_ratio(image.shape[:2], camera, fit=fit)
+        yield fit, depth
+        yield f"{fit}, metres by the camera", depth * ratio.value
+    (height, width), (h, w) = estimator.input_size, image.shape[:2]
+    whole = max(h, round(w * height / width)), max(w, round(h * width / height))
+    top, left = (whole[0] - h) // 2, (whole[1] - w) // 2
+    inside = slice(top, top + h), slice(left, left + w)
+    for name, border in BORDERS.items():
+        padded = np.full((*whole, 3), border, np.uint8)
+        padded[inside] = image
+        yield name, estimator(padded)[inside]
 
 
 if __name__ == "__main__":
