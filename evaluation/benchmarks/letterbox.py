@@ -22,7 +22,7 @@ from keras_depth.predict.estimator import DepthEstimator
 
 SHAPES = {"4:3": (4, 3), "16:9": (16, 9), "21:9": (21, 9), "3:4": (3, 4), "9:16": (9, 16)}
 FITS = ("stretch", "letterbox", "crop")
-BORDERS = {"letterbox, black around it": 0, "letterbox, gray around it": 128}
+BORDERS = {"letterbox, gray around it": 128, "letterbox, its border repeated around it": None}
 
 
 def main() -> None:
@@ -82,8 +82,11 @@ def predict(
     top, left = (whole[0] - h) // 2, (whole[1] - w) // 2
     inside = slice(top, top + h), slice(left, left + w)
     for name, border in BORDERS.items():
-        padded = np.full((*whole, 3), border, np.uint8)
-        padded[inside] = image
+        sides = ((top, whole[0] - h - top), (left, whole[1] - w - left), (0, 0))
+        if border is None:
+            padded = np.pad(image, sides, "edge")
+        else:
+            padded = np.pad(image, sides, constant_values=border)
         yield name, estimator(padded)[inside]
 
 
