@@ -58,6 +58,11 @@ def from_field_of_view(degrees: float, size: tuple[int, int]) -> Intrinsics:
     return Intrinsics(focal_length, focal_length, (width - 1) / 2, (height - 1) / 2)
 
 
+def center(intrinsics: Intrinsics, size: tuple[int, int]) -> Intrinsics:
+    """Returns intrinsics of the same focal lengths, centered in images of a (height, width)."""
+    return Intrinsics(intrinsics.fx, intrinsics.fy, (size[1] - 1) / 2, (size[0] - 1) / 2)
+
+
 def check_centered(intrinsics: Any, size: tuple[int, int]) -> Intrinsics:
     """Returns intrinsics, unless they are those of images of another size.
 

@@ -124,7 +124,12 @@ def build(
             bilinear = partial(MatmulResize, rule="bilinear") if matmul else BilinearResize
             x = bilinear(size, dtype="float32", name="depth_resize")(x)
     else:
-        where = {"picture_size": size, "input_size": own, "fit": fit, "dtype": "float32"}
+        where: dict[str, Any] = {
+            "picture_size": size,
+            "input_size": own,
+            "fit": fit,
+            "dtype": "float32",
+        }
         x = network(FitImage(name="image_fit", **where)(x))
         to = size if output_size == "input" else placement.map_size(x.shape[1:])
         x = RestoreMap(to, name="depth_fit", **where)(x)

@@ -20,12 +20,8 @@ class _Placed(keras.layers.Layer):
         self, picture_size: tuple[int, int], input_size: tuple[int, int], fit: str, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        self._arguments = {
-            "picture_size": tuple(picture_size),
-            "input_size": tuple(input_size),
-            "fit": fit,
-        }
-        self.placement: Placement = place(tuple(picture_size), tuple(input_size), fit)
+        self._arguments = {"picture_size": picture_size, "input_size": input_size, "fit": fit}
+        self.placement: Placement = place(picture_size, input_size, fit)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}

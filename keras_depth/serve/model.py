@@ -65,7 +65,9 @@ class DepthModel(kserve.Model):
         self._details = exported.details
         self.version = exported.version
         self._estimator = DepthEstimator(exported, fit=fit)
-        self._camera = {"intrinsics": intrinsics, "fov": fov} if intrinsics or fov else {}
+        self._camera: dict[str, Any] = {}
+        if intrinsics or fov:
+            self._camera = {"intrinsics": intrinsics, "fov": fov}
         self._ratio: Ratio | None = None  # of the first picture, once it was printed
         if self._camera and self._estimator.focal_length is None:
             warnings.warn(self._estimator.describe_unknown_camera(), stacklevel=2)

@@ -8,8 +8,10 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_depth.errors import InputError
+from keras_depth.geometry import Intrinsics
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.exported import Exported
+from keras_depth.predict.scaling import for_camera
 from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)
@@ -107,6 +109,20 @@ def test_metres_follow_the_focal_length(tmp_path):
     for fit, expected in (("letterbox", 2.5), ("crop", 5), ("stretch", 2.5 * 2**0.5)):
         depth = estimator(wide, intrinsics=(100, 100, 48, 16), fit=fit)
         np.testing.assert_allclose(depth[:, 40:56], expected, rtol=1e-5)
+
+
+def test_pictures_of_one_known_camera(capsys):
+    """Said once; the center of the camera, which may be anywhere, says nothing of metres."""
+    picture = np.full((64, 96, 3), 51, np.uint8)
+    own = DepthEstimator(bright_is_far(), focal_length=(40, 40))
+    estimate = for_camera(own, Intrinsics(100, 100, 2, 2), resize=False)
+    for _ in range(2):
+        np.testing.assert_allclose(estimate(picture), 2.5, rtol=1e-5)
+    assert capsys.readouterr().out.count("metres x 1.25: these pictures' focal length is 50") == 1
+    unknown = DepthEstimator(bright_is_far())
+    for estimator, camera in ((own, None), (unknown, Intrinsics(100, 100, 48, 32))):
+        np.testing.assert_allclose(for_camera(estimator, camera)(picture), 2, rtol=1e-5)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ class Placement:
     Args:
         size: (height, width) of the picture.
         input_size: (height, width) of the input.
-        fit: "stretch" each side on its own; "letterbox", which keeps the shape and repeats the
-            border pixels around it; or "crop", which keeps the shape and cuts the center out.
+        fit: "stretch" each side on its own; "letterbox", which keeps the shape, with black
+            around it; or "crop", which keeps the shape and cuts the center out.
 
     Attributes:
         inner: (height, width) that the picture is resized to.
@@ -49,7 +49,7 @@ class Placement:
         image = image[max(0, -top) : height - top, max(0, -left) : width - left]
         bottom, right = height - top - self.inner[0], width - left - self.inner[1]
         sides = [max(0, side) for side in (top, bottom, left, right)]
-        return cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE) if any(sides) else image
+        return cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT) if any(sides) else image
 
     def map_size(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Returns the size of the picture in pixels of a map of the whole input."""
