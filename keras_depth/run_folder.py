@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from yaml import YAMLError
 
 from keras_depth import recipes
+from keras_depth.command import parse_yaml
 from keras_depth.environment import environment
 from keras_depth.errors import InputError, cannot_write
 from keras_depth.files import check_utf8, check_writable, make_folder, read_json, write_text
@@ -213,6 +215,43 @@ class RunFolder:
             raise InputError(
                 f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
             ) from error
+
+    def focal_length(self) -> tuple[float, float] | None:
+        """Reads the focal length (x, y) of the training frames, in pixels at the model's size.
+
+        None: it is not known.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.camera_file.exists():
+            return None
+        found = read_json(self.camera_file)
+        try:
+            if found.get("focal_length") is None:
+                return None
+            x, y = (float(number) for number in found["focal_length"])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{self.camera_file}: damaged; restore it, or delete it and give focal_length"
+            ) from error
+        return x, y
+
+    def fit(self) -> str:
+        """Reads how pictures are brought to the model's size: the recipe's `fit`, or "stretch".
+
+        The key alone is read: the recipe may be of an architecture that is not registered here.
+
+        Raises:
+            InputError: the recipe is damaged.
+        """
+        if not self.recipe_file.is_file():
+            return "stretch"
+        try:
+            found = parse_yaml(self.recipe_file.read_text(encoding="utf-8"))
+        except (YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.recipe_file}: damaged; restore it") from error
+        return found.get("fit", "stretch") if isinstance(found, dict) else "stretch"
 
     def note_data_dir(self, recipe: Recipe) -> None:
         """Writes into the run's recipe where the data set is now, if it was moved."""

@@ -24,8 +24,8 @@ from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
 from keras_depth.predict import image_sources, loading
-from keras_depth.predict.estimator import encoding_of
 from keras_depth.predict.exported import DETAILS, find_version, read_details
+from keras_depth.predict.keras_network import encoding_of
 
 _COMPARED = 3  # images, where the batch is not fixed
 _CALIBRATION = 200  # images at most that 8-bit scales are taken from

@@ -7,7 +7,7 @@ import pytest
 from keras_depth.encodings import ENCODINGS
 from keras_depth.export import exporter, network, parity
 from keras_depth.export.request import Request
-from keras_depth.predict.estimator import encoding_of
+from keras_depth.predict.keras_network import encoding_of
 from tests.helpers.exporting import bright_is_far
 from tests.helpers.lively import lively
 
