@@ -10,7 +10,8 @@ model.keras       the model after the last finished epoch
 best.keras        the model of the epoch with the lowest validation REL under the recipe's protocol
                   or, without measured depth, with the lowest validation loss
 mean_depth.npy    mean depth of each pixel over the training frames, the baseline of reports
-camera.json       focal length times baseline, of a model trained on stereo pairs
+camera.json       the camera of the training frames, where all have the same: its focal length, and
+                  of stereo pairs that times the baseline
 report.json, report.md, figures/
 .lock             says which process writes the folder
 """
@@ -197,9 +198,22 @@ class RunFolder:
                 f"{self.mean_depth_file}: damaged; delete it to score without this baseline"
             ) from error
 
-    def write_camera(self, focal_baseline: float) -> None:
-        """Writes focal length times baseline of the training images, at the model's size."""
-        write_text(self.camera_file, json.dumps({"focal_baseline": focal_baseline}) + "\n")
+    def write_camera(
+        self,
+        focal_baseline: float | None = None,
+        focal_length: tuple[float, float] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Writes what is known of the training images' camera, in pixels at the model's size.
+
+        Args:
+            focal_baseline: of stereo pairs, the focal length times the baseline in metres.
+            focal_length: (fx, fy), if it is the same for all.
+            size: (height, width) of the model's input.
+        """
+        known = {"focal_baseline": focal_baseline, "focal_length": focal_length, "size": size}
+        known = {key: value for key, value in known.items() if value is not None}
+        write_text(self.camera_file, json.dumps(known) + "\n")
 
     def focal_baseline(self) -> float | None:
         """Reads focal length times baseline of the training images, at the model's size, if known.
@@ -207,35 +221,35 @@ class RunFolder:
         Raises:
             InputError: the file is damaged.
         """
-        if not self.camera_file.exists():
-            return None
-        try:
-            return float(json.loads(self.camera_file.read_text(encoding="utf-8"))["focal_baseline"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
-            ) from error
+        (value,) = self._camera_numbers("focal_baseline", 1) or (None,)
+        return value
 
     def focal_length(self) -> tuple[float, float] | None:
-        """Reads the focal length (x, y) of the training frames, in pixels at the model's size.
+        """Reads (fx, fy) of the training images, in pixels at the model's size, if known.
 
-        None: it is not known.
+        For this camera the model's metres are right: of a run with `canonical_focal_length`, it is
+        the canonical one.
 
         Raises:
             InputError: the file is damaged.
         """
+        fx, fy = self._camera_numbers("focal_length", 2) or (None, None)
+        return None if fx is None or fy is None else (fx, fy)
+
+    def _camera_numbers(self, key: str, count: int) -> list[float] | None:
         if not self.camera_file.exists():
             return None
-        found = read_json(self.camera_file)
         try:
-            if found.get("focal_length") is None:
-                return None
-            x, y = (float(number) for number in found["focal_length"])
-        except (ValueError, TypeError, AttributeError) as error:
+            known = dict(json.loads(self.camera_file.read_text(encoding="utf-8")))
+            value = known.get(key)
+            numbers = [] if value is None else [float(number) for number in np.atleast_1d(value)]
+        except (ValueError, TypeError):
+            known = {}
+        if not known or (numbers and (len(numbers) != count or not min(numbers) > 0)):
             raise InputError(
-                f"{self.camera_file}: damaged; restore it, or delete it and give focal_length"
-            ) from error
-        return x, y
+                f"{self.camera_file}: damaged; restore it, or delete it to go on without a camera"
+            )
+        return numbers or None
 
     def fit(self) -> str:
         """Reads how pictures are brought to the model's size: the recipe's `fit`, or "stretch".

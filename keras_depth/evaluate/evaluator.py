@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from keras_depth import protocols, published
 from keras_depth.data import Reader, Sample
+from keras_depth.data.pipeline import check_focal_length
 from keras_depth.errors import InputError
 from keras_depth.evaluate import depth_maps, figures, report_folder
 from keras_depth.evaluate.depth_maps import DepthMaps
@@ -19,6 +20,7 @@ from keras_depth.evaluate.frames import Frames
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored, Scorer
 from keras_depth.files import make_folder
+from keras_depth.geometry import Intrinsics
 from keras_depth.images import to_uint8
 from keras_depth.predict import loading
 from keras_depth.predict.estimator import DepthEstimator
@@ -80,6 +82,7 @@ def evaluate_run(
         source=frames.source,
         mean_depth=source.run_folder.mean_depth() if recipe else None,
         row=row,
+        canonical=bool(recipe and recipe.canonical_focal_length),
     )
     return report, output
 
@@ -140,6 +143,7 @@ def evaluate(
     source: str = "",
     mean_depth: np.ndarray | None = None,
     row: published.Row | None = None,
+    canonical: bool = False,
 ) -> Report:
     """Scores a model or stored depth maps on a reader's frames, and writes report and figure.
 
@@ -153,9 +157,12 @@ def evaluate(
         source: the data set and its folder, see `Frames.source`.
         mean_depth: float32 (h, w), metres: a map that is scored too, as the baseline.
         row: the published row that the model stands for.
+        canonical: the model was trained for one canonical focal length, so its metres are scaled to
+            each frame's own; those of other models are scored as they are.
 
     Raises:
-        InputError: there is no frame, no pixel to score, or a damaged file; or the report cannot be
+        InputError: there is no frame, no pixel to score, or a damaged file; a frame lacks the focal
+            length that its metres are to be scaled to; or the report cannot be
             written, and its scores are printed.
     """
     _check_measured(reader)
@@ -167,7 +174,9 @@ def evaluate(
     # The frames between those of training's validation.png, which may be of the same split.
     chosen = {int((k + 0.5) * len(reader) / _EXAMPLES) for k in range(_EXAMPLES)}
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, depth, scored = _score_frame(predictor, reader, index, scorers, mean_depth)
+        sample, depth, scored = _score_frame(
+            predictor, reader, index, scorers, mean_depth, canonical
+        )
         entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
         if isinstance(predictor, DepthMaps):
             ratios.append(depth_maps.median_ratio(depth, sample["depth"]))
@@ -240,11 +249,14 @@ def _score_frame(
     index: int,
     scorers: dict[str, Scorer],
     mean_depth: np.ndarray | None,
+    canonical: bool,
 ) -> tuple[Sample, np.ndarray, Scored]:
     """Adds a frame to all scorers; returns the frame, its predicted depth and its scored pixels."""
     sample, name = reader.stored(index), reader.name(index)
     flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
-    depth, mirrored = _predict(predictor, index, sample, flips)
+    if canonical:
+        check_focal_length(sample, name)
+    depth, mirrored = _predict(predictor, index, sample, flips, canonical)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the model's depth holds NaN or infinity; train it again")
     try:
@@ -259,22 +271,35 @@ def _score_frame(
 
 
 def _predict(
-    predictor: DepthEstimator | DepthMaps, index: int, sample: Sample, flips: bool
+    predictor: DepthEstimator | DepthMaps,
+    index: int,
+    sample: Sample,
+    flips: bool,
+    canonical: bool,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns a frame's depth, and that of its mirrored image if a protocol needs it."""
     if isinstance(predictor, DepthMaps):
         depth = predictor[index]
         depth_maps.check_sides(depth, sample["depth"], predictor.name(index))
         return depth, None
-    image, focal_baseline = to_uint8(sample["image"]), None
-    if "focal_baseline" in sample:
-        focal_baseline = float(sample["focal_baseline"])
+    image = to_uint8(sample["image"])
     # At the model's own size: the protocol says how it is resized to the ground truth's.
+    settings: dict[str, Any] = {"resize": False}
+    if canonical:
+        settings["intrinsics"] = _intrinsics(sample)
+    elif "focal_baseline" in sample:
+        settings["focal_baseline"] = float(sample["focal_baseline"])
     if not flips:
-        return predictor(image, resize=False, focal_baseline=focal_baseline), None
+        return predictor(image, **settings), None
     both = np.stack([image, image[:, ::-1]])
-    depth, mirrored = predictor(both, resize=False, focal_baseline=focal_baseline)
+    depth, mirrored = predictor(both, **settings)
     return depth, mirrored
+
+
+def _intrinsics(sample: Sample) -> Intrinsics:
+    """Returns a frame's camera; of its principal point the metres do not depend."""
+    (height, width), (fx, fy) = sample["image"].shape[:2], sample["focal_length"]
+    return Intrinsics(float(fx), float(fy), (width - 1) / 2, (height - 1) / 2)
 
 
 def _entry(scored: Scored, scorer: Scorer) -> dict[str, float | None]:

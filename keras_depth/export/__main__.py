@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from keras_depth.command import count, load_tensorflow, program, run, size, suggest
 from keras_depth.errors import InputError
 from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
+from keras_depth.geometry import parse_field_of_view, parse_intrinsics
 from keras_depth.predict.loading import resolve
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def main() -> int:
     from keras_depth.export import exporter
 
     prepared = exporter.prepare(request)
+    if prepared.ratio:
+        print(prepared.ratio)
     written = exporter.write(prepared, request)
     for one in written:
         print(exporter.describe(one))
@@ -168,6 +171,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="F",
         help="for networks trained on stereo pairs: focal length in pixels of images of the"
         " network's size times the baseline in metres (default: that of the training)",
+    )
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--intrinsics",
+        type=parse_intrinsics,
+        metavar="FX,FY,CX,CY",
+        help="your camera, in pixels of the images that come in: metres are scaled to it (default:"
+        " metres stay those of the training frames' camera)",
+    )
+    camera.add_argument(
+        "--fov",
+        type=parse_field_of_view,
+        metavar="DEGREES",
+        help="instead, its horizontal field of view, for square pixels",
     )
     return parser
 

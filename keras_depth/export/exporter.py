@@ -19,11 +19,22 @@ import tensorflow as tf
 from keras_depth import images
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.export import export_json, litert, network, onnx, parity, saved_model, tftrt
+from keras_depth.export import (
+    camera,
+    export_json,
+    litert,
+    network,
+    onnx,
+    parity,
+    saved_model,
+    tftrt,
+)
 from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
+from keras_depth.letterbox import place
 from keras_depth.predict import image_sources, loading
+from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import DETAILS, find_version, read_details
 from keras_depth.predict.keras_network import encoding_of
 
@@ -41,6 +52,7 @@ class Prepared:
         images: what is compared, as the exported network takes it.
         depth: the Keras model's depth of these images, (N, h, w, 1), metres.
         calibration: images from which 8-bit scales are taken.
+        ratio: what metres are multiplied by for the user's camera; None: for the network's own.
     """
 
     model: keras.Model
@@ -48,6 +60,7 @@ class Prepared:
     images: np.ndarray
     depth: np.ndarray
     calibration: np.ndarray | None
+    ratio: Ratio | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,9 @@ def prepare(request: Request) -> Prepared:
     model = loading.load_model(request.run)
     encoding = request.encoding or encoding_of(model)
     focal_baseline = _find_focal_baseline(request, encoding)
-    size = request.size or tuple(model.inputs[0].shape[1:3])
+    own = tuple(model.inputs[0].shape[1:3])
+    size = request.size or own
+    taken = camera.find_camera(request, place(size, own, "stretch"))
     calibration = _read_calibration(request.calibration, size) if request.calibration else None
     float32 = network.to_float32(model)
     exported = network.build(
@@ -116,6 +131,7 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
+        scale=taken.scale,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -123,12 +139,16 @@ def prepare(request: Request) -> Prepared:
         {
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
+            "camera": taken.describe(),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
-        parity.compute_reference(float32, encoding, focal_baseline, rooms, request.output_size),
+        parity.compute_reference(
+            float32, encoding, focal_baseline, rooms, request.output_size, taken.scale
+        ),
         None if calibration is None else _to_input(calibration, request.dtype),
+        taken.ratio,
     )
 
 

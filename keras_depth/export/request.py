@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import check_utf8
+from keras_depth.geometry import Intrinsics
 
 PRECISIONS = {
     "saved_model": ("fp32",),
@@ -36,6 +37,8 @@ class Request:
         limit: accepted relative difference; None: the one for the precision.
         encoding: how the network writes depth; None: as its architecture does.
         focal_baseline: of a disparity, at the network's size; None: as in its training.
+        intrinsics: of the camera, in pixels of the images that come in: metres are scaled to it.
+        fov: instead, the horizontal field of view in degrees, of square pixels.
 
     Raises:
         InputError: options that do not go together, or an output that TensorFlow cannot open.
@@ -56,6 +59,8 @@ class Request:
     limit: float | None = None
     encoding: str | None = None
     focal_baseline: float | None = None
+    intrinsics: Intrinsics | None = None
+    fov: float | None = None
 
     def __post_init__(self) -> None:
         check_utf8(self.output)
@@ -67,6 +72,12 @@ class Request:
             )
         if self.focal_baseline is not None and not self.focal_baseline > 0:
             raise InputError(f"focal_baseline {self.focal_baseline}: give a number above 0")
+        if self.intrinsics is not None and self.fov is not None:
+            raise InputError("--intrinsics and --fov say the same of a camera; give one of them")
+        if self.focal_baseline is not None and (self.intrinsics or self.fov):
+            raise InputError(
+                "--focal-baseline holds a focal length too; leave it out, or --intrinsics and --fov"
+            )
         if self.precision == "int8" and self.calibration is None:
             raise InputError(
                 "int8 takes its scales from images: give --calibration a folder of images like"

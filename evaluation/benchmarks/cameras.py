@@ -1,0 +1,141 @@
+"""Asks what a camera of another focal length does to metres, and what canonical training saves.
+
+    python evaluation/benchmarks/cameras.py --output runs/cameras
+
+Trains one network three times on rendered rooms: of one camera, of 40 cameras of 50 to 90 degrees,
+and of these canonically (recipe key `canonical_focal_length`). Then scores each on the same unseen
+rooms, each room seen by every camera. Killed and run again, it goes on.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_depth import markdown, recipes
+from keras_depth.command import load_tensorflow
+from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.geometry import Intrinsics, from_field_of_view
+from keras_depth.run_folder import RunFolder
+
+FOV = (50, 90)  # degrees: of the first and the last camera
+MIDDLE = 68  # of the one camera; its focal length is near the geometric mean of the others'
+CAMERAS = 40
+
+
+class Errors(NamedTuple):
+    """Holds what a network does under each camera.
+
+    ratio: float (n,): focal length over that of the one camera.
+    scale: float (n,): predicted over true depth, the median over rooms of the median over pixels.
+    rel: float (n,): mean over rooms of the mean absolute relative error.
+    """
+
+    ratio: np.ndarray
+    scale: np.ndarray
+    rel: np.ndarray
+
+    @property
+    def slope(self) -> float:
+        """Of the log of the scale over the log of the ratio: -1 where metres ignore the camera."""
+        return float(np.polyfit(np.log(self.ratio), np.log(self.scale), 1)[0])
+
+    @property
+    def correlation(self) -> float:
+        return float(np.corrcoef(np.log(self.ratio), np.log(self.scale))[0, 1])
+
+    @property
+    def largest(self) -> float:
+        """The largest error of the scale under any camera, as a part of the depth."""
+        return float(np.abs(self.scale - 1).max())
+
+
+def make_recipe(
+    name: str, overrides: Iterable[str], cameras: int, canonical: bool
+) -> recipes.Recipe:
+    """Returns the recipe of a network of one or of several cameras."""
+    recipe = recipes.load(name, overrides)
+    fov = FOV if cameras > 1 else (MIDDLE, MIDDLE)
+    camera = from_field_of_view(MIDDLE, recipe.size)
+    changes = {
+        "data": recipe.data | {"cameras": cameras, "fov": list(fov)},
+        "canonical_focal_length": camera.fx if canonical else None,
+    }
+    return recipes.load(name, overrides, **changes)
+
+
+def render(size: tuple[int, int], rooms: int) -> list[tuple[Intrinsics, Rooms]]:
+    """Returns each camera, and the unseen rooms that it sees: the same rooms for all."""
+    return [
+        (
+            from_field_of_view(float(degrees), size),
+            Rooms(rooms, size, split="test", cameras=1, fov=(degrees, degrees)),
+        )
+        for degrees in np.linspace(*FOV, CAMERAS)
+    ]
+
+
+def score(run: Path, rooms: int, scaled: bool) -> Errors:
+    """Scores a run under each camera; scaled: its metres are scaled to that camera."""
+    from keras_depth.predict.estimator import DepthEstimator
+
+    estimator = DepthEstimator.load(run)
+    size = estimator.input_size
+    middle, rows = from_field_of_view(MIDDLE, size).fx, []
+    for camera, frames in render(size, rooms):
+        scales, rels = [], []
+        for frame in frames:
+            depth = estimator(frame["image"], intrinsics=camera if scaled else None)
+            ratio = depth / frame["depth"]
+            scales.append(np.median(ratio))
+            rels.append(np.abs(ratio - 1).mean())
+        rows.append((camera.fx / middle, np.median(scales), np.mean(rels)))
+    return Errors(*np.array(rows).T)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("runs/cameras"))
+    parser.add_argument("--recipe", default="mobile_interl/rooms")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--rooms", type=int, default=16, help="unseen rooms for each camera")
+    arguments = parser.parse_args()
+    load_tensorflow()
+    from keras_depth.train.loop import train
+
+    rows = []
+    for title, cameras, canonical in (
+        ("plain, one camera", 1, False),
+        ("plain, 40 cameras", CAMERAS, False),
+        ("canonical, 40 cameras", CAMERAS, True),
+    ):
+        run = arguments.output / title.replace(", ", "-").replace(" ", "-")
+        train(make_recipe(arguments.recipe, arguments.set, cameras, canonical), RunFolder(run))
+        for scaled in sorted({canonical, cameras == 1 or canonical}):
+            name = f"{title}, with --intrinsics" if scaled and not canonical else title
+            rows.append(describe(name, score(run, arguments.rooms, scaled)))
+        print("\n".join(table(rows)), flush=True)
+
+
+def describe(title: str, errors: Errors) -> list[str]:
+    """Returns a row of the table."""
+    return [
+        title,
+        f"{errors.rel.mean():.3f}",
+        *(f"{errors.scale[i] - 1:+.0%}" for i in (0, len(errors.scale) // 2, -1)),
+        f"{errors.largest:.0%}",
+        f"{errors.slope:+.2f}",
+        f"{errors.correlation:+.2f}",
+    ]
+
+
+def table(rows: list[list[str]]) -> list[str]:
+    middle = np.linspace(*FOV, CAMERAS)[CAMERAS // 2]
+    header = ["network", "REL", f"{FOV[0]}°", f"{middle:.0f}°", f"{FOV[1]}°"]
+    return markdown.table([*header, "largest", "slope", "correlation"], rows, "lrrrrrrr")
+
+
+if __name__ == "__main__":
+    main()
