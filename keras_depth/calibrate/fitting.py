@@ -15,7 +15,7 @@ from keras_depth.errors import InputError
 _SPREAD = 1.5  # farthest over nearest distance, from which on a shift can be told from a scale
 _MEASURES_OF_SHIFT = 3
 _GAIN = 0.5  # of scale alone's error: what scale + shift must fall below to be chosen
-_TOLERANCE, _SIGMAS = 0.2, 3.0  # relative deviation of a measure that contradicts the others
+_TOLERANCE, _SIGMAS = 0.25, 3.0  # relative deviation of a measure that contradicts the others
 _HUBER = 1.345  # standard deviations up to which the square of an error counts
 
 
@@ -27,11 +27,13 @@ class Measure:
         name: the picture, and the box in it.
         metres: what was measured, (N,) metres: a number of a tape measure, or places of a frame.
         network: the network's own depth of these places, (N,), metres.
+        size: (height, width) of the picture.
     """
 
     name: str
     metres: np.ndarray
     network: np.ndarray
+    size: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ def _contradiction(one: Measure, others: Sequence[Measure]) -> float:
     it, so that it is the wrong one that stands out.
     """
     line = fit(others).line
-    scatter = np.median(np.abs(_deviations(others, line.shift != 0)))
-    return abs(_deviation(one, line)) / max(np.log1p(_TOLERANCE), _SIGMAS * 1.4826 * scatter)
+    scatter = 1.4826 * np.median(np.abs(_deviations(others, line.shift != 0)))
+    return abs(_deviation(one, line)) / max(np.log1p(_TOLERANCE), _SIGMAS * scatter)
 
 
 def _error(measures: Sequence[Measure], shift: bool) -> float:
@@ -173,8 +175,9 @@ def _without(measures: Sequence[Measure], i: int) -> list[Measure]:
 def _solve(measures: Sequence[Measure], shift: bool) -> Line:
     """Fits a line to all measures, each of which counts the same, however many places it has.
 
-    The scale alone is the median of measured / network. With a shift, relative errors are minimized,
-    their squares where they are small and their sizes where they are large (Huber, 1964).
+    The scale alone is the median of measured / network. With a shift, relative errors are
+    minimized: their squares where they are small, their sizes where they are large (Huber, Annals
+    of Mathematical Statistics 35, 1964).
     """
     if not shift:
         ratios = [np.median(np.log(one.metres / one.network)) for one in measures]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from keras_depth.errors import InputError
 from keras_depth.export.request import Request
 from keras_depth.letterbox import Placement
-from keras_depth.predict import loading
+from keras_depth.predict import calibration, loading
 from keras_depth.predict.camera import Ratio, compare, find_intrinsics
 
 
@@ -41,8 +41,9 @@ def find_camera(request: Request, placement: Placement) -> ExportCamera:
         InputError: the network's camera is not known, so nothing can be scaled from it; or the
             intrinsics are those of images of another size.
     """
-    own = loading.resolve(request.run).run_folder
-    known = own.focal_length()
+    source = loading.resolve(request.run)
+    own, calibrated = source.run_folder, calibration.read(source)
+    known = calibrated.focal_length if calibrated else own.focal_length()
     if request.intrinsics is None and request.fov is None:
         if known is None:
             return ExportCamera(None)

@@ -1,5 +1,6 @@
 """Exports a trained network: builds it, writes it, and checks it in a fresh process."""
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -33,7 +34,9 @@ from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
 from keras_depth.letterbox import place
+from keras_depth.predict import calibration as calibrations
 from keras_depth.predict import image_sources, loading
+from keras_depth.predict.calibration import Calibration
 from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import DETAILS, find_version, read_details
 from keras_depth.predict.keras_network import encoding_of
@@ -120,6 +123,9 @@ def prepare(request: Request) -> Prepared:
     own = tuple(model.inputs[0].shape[1:3])
     size = request.size or own
     taken = camera.find_camera(request, place(size, own, "stretch"))
+    calibrated = calibrations.read(loading.resolve(request.run)) or Calibration()
+    shift = taken.scale * calibrated.shift
+    metres = {"scale": taken.scale * calibrated.scale, "shift": shift}
     calibration = _read_calibration(request.calibration, size) if request.calibration else None
     float32 = network.to_float32(model)
     exported = network.build(
@@ -131,7 +137,7 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
-        scale=taken.scale,
+        **metres,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -140,12 +146,13 @@ def prepare(request: Request) -> Prepared:
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
             "camera": taken.describe(),
+            **_describe_calibration(dataclasses.replace(calibrated, shift=shift)),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
         parity.compute_reference(
-            float32, encoding, focal_baseline, rooms, request.output_size, taken.scale
+            float32, encoding, focal_baseline, rooms, request.output_size, **metres
         ),
         None if calibration is None else _to_input(calibration, request.dtype),
         taken.ratio,
@@ -158,12 +165,12 @@ def write(prepared: Prepared, request: Request) -> list[Written]:
     Returns, and raises, what `export` does.
     """
     artifacts = _list_artifacts(prepared, request)
-    version = str(_next_version(request.format, [artifact.folder for artifact in artifacts]))
+    version = str(next_version(request.format, [artifact.folder for artifact in artifacts]))
     written = []
     with ExitStack() as stack:  # all of them or none
         for artifact in artifacts:
             target, before = artifact.folder / version, find_version(artifact.folder)
-            folder = stack.enter_context(_replacing_folder(target))
+            folder = stack.enter_context(replacing_folder(target))
             with _naming(target):
                 details = _write_files(artifact, folder, prepared, request)
             compared = _check(folder, details, prepared, request)
@@ -224,6 +231,11 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
             " the network's size times the baseline in metres"
         )
     return found
+
+
+def _describe_calibration(calibrated: Calibration) -> dict[str, Any]:
+    """Returns what export.json says of a run's calibration, which is in the graph."""
+    return {"calibration": calibrated.describe()} if calibrated.measures else {}
 
 
 def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
@@ -309,7 +321,7 @@ def _check(folder: Path, details: dict[str, Any], prepared: Prepared, request: R
     return compared
 
 
-def _next_version(format: str, folders: list[Path]) -> int:
+def next_version(format: str, folders: list[Path]) -> int:
     """Returns a number that none of the folders has yet.
 
     Raises:
@@ -332,7 +344,7 @@ def _next_version(format: str, folders: list[Path]) -> int:
 
 
 @contextmanager
-def _replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path) -> Iterator[Path]:
     """Yields an empty folder that is renamed to `target` at the end: a server may be watching."""
     make_folder(target.parent)
     with _naming(target):
