@@ -36,6 +36,7 @@ def evaluate_run(
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
+    fit: str | None = None,
 ) -> tuple[Report, Path]:
     """Scores a trained model, by default on the held-out frames of its recipe.
 
@@ -47,6 +48,8 @@ def evaluate_run(
         changes: other settings of the protocol, see `protocols.vary`.
         output: the report's folder; None: a folder named after what was scored, in `evaluation/`
             of the run folder.
+        fit: how images of another shape are brought to the network's size, see `letterbox.py`;
+            None: as in its training.
 
     Returns:
         The report, and its folder.
@@ -55,7 +58,7 @@ def evaluate_run(
         InputError: what was given does not exist or does not fit.
     """
     frames = frames or Frames()
-    estimator = DepthEstimator.load(run)
+    estimator = DepthEstimator.load(run, fit=fit)
     source = loading.resolve(run)
     recipe = source.recipe
     row = None
@@ -72,7 +75,8 @@ def evaluate_run(
         raise InputError(f"{run}: a model alone names no frames; give --data")
     protocol = protocol or frames.usual_protocol()
     home = source.results if source.kind == "preset" else run
-    output = report_folder.choose(output, home, frames, protocol, changes)
+    named = {**(changes or {}), "fit": fit} if fit else changes
+    output = report_folder.choose(output, home, frames, protocol, named)
     report = evaluate(
         estimator,
         reader,
@@ -170,13 +174,14 @@ def evaluate(
         protocol = protocols.vary(protocol, {"flip": "none"})
     make_folder(folder / "figures")
     scorers = _scorers(predictor, protocol, mean_depth)
-    entries, examples, ratios = [], [], []
+    entries, examples, ratios, seen = [], [], [], []
     # The frames between those of training's validation.png, which may be of the same split.
     chosen = {int((k + 0.5) * len(reader) / _EXAMPLES) for k in range(_EXAMPLES)}
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, depth, scored = _score_frame(
+        sample, depth, scored, share = _score_frame(
             predictor, reader, index, scorers, mean_depth, canonical
         )
+        seen.append(share)
         entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
         if isinstance(predictor, DepthMaps):
             ratios.append(depth_maps.median_ratio(depth, sample["depth"]))
@@ -202,6 +207,8 @@ def evaluate(
         all_pixels=scorers[MODEL].all_pixels,
         distances=scorers[MODEL].by_distance(),
         published=row,
+        fit=predictor.fit if isinstance(predictor, DepthEstimator) else "",
+        seen=float(np.mean(seen)),
     )
     _write(report, examples, folder)
     return report
@@ -250,13 +257,20 @@ def _score_frame(
     scorers: dict[str, Scorer],
     mean_depth: np.ndarray | None,
     canonical: bool,
-) -> tuple[Sample, np.ndarray, Scored]:
-    """Adds a frame to all scorers; returns the frame, its predicted depth and its scored pixels."""
+) -> tuple[Sample, np.ndarray, Scored, float]:
+    """Adds a frame to all scorers.
+
+    Returns:
+        The frame, its predicted depth, its scored pixels, and which share of it the network saw.
+    """
     sample, name = reader.stored(index), reader.name(index)
     flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
     if canonical:
         check_focal_length(sample, name)
     depth, mirrored = _predict(predictor, index, sample, flips, canonical)
+    share = 1.0
+    if isinstance(predictor, DepthEstimator):
+        sample, share = _hide_unseen(predictor, sample, depth.shape)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the model's depth holds NaN or infinity; train it again")
     try:
@@ -267,7 +281,26 @@ def _score_frame(
             scorers[BASELINE].add(sample, mean_depth, mean_depth)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    return sample, depth, scored
+    return sample, depth, scored, share
+
+
+def _hide_unseen(
+    estimator: DepthEstimator, sample: Sample, size: tuple[int, ...]
+) -> tuple[Sample, float]:
+    """Takes the true depth away where the fit "crop" gives no prediction of this size.
+
+    Returns:
+        The frame, and which share of it is left.
+    """
+    seen = estimator.place(sample["image"].shape[:2]).seen((size[0], size[1]))
+    if seen.all():
+        return sample, 1.0
+    seen &= seen[:, ::-1]  # a mirrored image's may differ by a column
+    depth = sample["depth"]
+    # Only pixels that the protocol's resizing does not mix with what was not seen.
+    shares = cv2.resize(seen.astype(np.float32), depth.shape[1::-1])
+    known = (shares > 0.999).reshape(*depth.shape[:2], *[1] * (depth.ndim - 2))
+    return {**sample, "depth": np.where(known, depth, np.float32(0))}, float(known.mean())
 
 
 def _predict(

@@ -1,6 +1,5 @@
 """Exports a trained network: builds it, writes it, and checks it in a fresh process."""
 
-import dataclasses
 import errno
 import os
 import shutil
@@ -34,9 +33,7 @@ from keras_depth.export.parity import Parity
 from keras_depth.export.request import Request
 from keras_depth.files import make_folder
 from keras_depth.letterbox import place
-from keras_depth.predict import calibration as calibrations
 from keras_depth.predict import image_sources, loading
-from keras_depth.predict.calibration import Calibration
 from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import DETAILS, find_version, read_details
 from keras_depth.predict.keras_network import encoding_of
@@ -122,11 +119,9 @@ def prepare(request: Request) -> Prepared:
     focal_baseline = _find_focal_baseline(request, encoding)
     own = tuple(model.inputs[0].shape[1:3])
     size = request.size or own
-    taken = camera.find_camera(request, place(size, own, "stretch"))
-    calibrated = calibrations.read(loading.resolve(request.run)) or Calibration()
-    shift = taken.scale * calibrated.shift
-    metres = {"scale": taken.scale * calibrated.scale, "shift": shift}
-    calibration = _read_calibration(request.calibration, size) if request.calibration else None
+    fit = request.fit or loading.resolve(request.run).run_folder.fit()
+    taken = camera.find_camera(request, place(size, own, fit))
+    calibration = _read_calibration(request.calibration, size, fit) if request.calibration else None
     float32 = network.to_float32(model)
     exported = network.build(
         float32,
@@ -137,7 +132,9 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
-        **metres,
+        fit=fit,
+        scale=taken.scale,
+        shift=taken.shift,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -145,14 +142,21 @@ def prepare(request: Request) -> Prepared:
         {
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
-            "camera": taken.describe(),
-            **_describe_calibration(dataclasses.replace(calibrated, shift=shift)),
+            "fit": fit,
+            **taken.describe(),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
         parity.compute_reference(
-            float32, encoding, focal_baseline, rooms, request.output_size, **metres
+            float32,
+            encoding,
+            focal_baseline,
+            rooms,
+            request.output_size,
+            scale=taken.scale,
+            shift=taken.shift,
+            fit=fit,
         ),
         None if calibration is None else _to_input(calibration, request.dtype),
         taken.ratio,
@@ -233,12 +237,7 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
     return found
 
 
-def _describe_calibration(calibrated: Calibration) -> dict[str, Any]:
-    """Returns what export.json says of a run's calibration, which is in the graph."""
-    return {"calibration": calibrated.describe()} if calibrated.measures else {}
-
-
-def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_calibration(folder: Path, size: tuple[int, int], fit: str) -> np.ndarray:
     """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
     stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
     paths = [source.origin for source in stills if isinstance(source.origin, Path)]
@@ -247,7 +246,8 @@ def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
     if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
         warnings.warn(sentence, stacklevel=2)
     step = -(-len(paths) // _CALIBRATION)
-    return np.stack([images.resize(images.read(path), size) for path in paths[::step]])
+    pictures = (images.read(path) for path in paths[::step])
+    return np.stack([place(one.shape[:2], size, fit).fit(one) for one in pictures])
 
 
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:

@@ -7,8 +7,10 @@ import keras
 import tensorflow as tf
 
 from keras_depth.encodings import ENCODINGS, calibrate
+from keras_depth.export.placement import FitImage, HideUnseen, RestoreMap
 from keras_depth.layers import BilinearResize, MatmulResize
 from keras_depth.layers.interleave import standard_operators
+from keras_depth.letterbox import place
 from keras_depth.models import reparameterize
 
 INPUTS = {"uint8": "RGB, 0 to 255", "float32": "RGB, 0 to 1"}
@@ -82,6 +84,7 @@ def build(
     dtype: str = "uint8",
     output_size: str = "network",
     matmul: bool = False,
+    fit: str = "stretch",
     scale: float = 1.0,
     shift: float = 0.0,
 ) -> keras.Model:
@@ -93,12 +96,13 @@ def build(
         model: from `to_float32`.
         encoding: how it writes depth.
         focal_baseline: for disparity, of images of the model's own size.
-        size: (height, width) of the images that come in; resized within the graph where the
-            model takes another. None: the model's own.
+        size: (height, width) of the images that come in; brought to the model's own size within
+            the graph where that is another. None: the model's own.
         batch: images at once; None: any number.
         dtype: of the images: "uint8", or "float32" in [0, 1].
         output_size: "network": depth at the size the model computes; "input": at the images'.
         matmul: write bilinear resizing as two matrix products.
+        fit: how images of another shape are brought to the model's size, one of `letterbox.FITS`.
         scale, shift: of a camera, see `Metres`.
 
     Returns:
@@ -110,17 +114,26 @@ def build(
     image = keras.Input((*size, 3), batch_size=batch, dtype=dtype, name="image")
     step = 1 / 255 if dtype == "uint8" else 1.0
     x = keras.layers.Rescaling(step, dtype="float32", name="rescale")(image)
-    if size != own:
-        x = MatmulResize(own, "image", dtype="float32", name="image_resize")(x)
-    x = network(x)
-    if output_size == "input" and tuple(x.shape[1:3]) != size:
-        # As in DepthEstimator, the network's output is resized and then decoded.
-        bilinear = partial(MatmulResize, rule="bilinear") if matmul else BilinearResize
-        x = bilinear(size, dtype="float32", name="depth_resize")(x)
+    placement = place(size, own, fit)
+    if placement.fills:
+        if size != own:
+            x = MatmulResize(own, "image", dtype="float32", name="image_resize")(x)
+        x = network(x)
+        if output_size == "input" and tuple(x.shape[1:3]) != size:
+            # As in DepthEstimator, the network's output is resized and then decoded.
+            bilinear = partial(MatmulResize, rule="bilinear") if matmul else BilinearResize
+            x = bilinear(size, dtype="float32", name="depth_resize")(x)
+    else:
+        where = {"picture_size": size, "input_size": own, "fit": fit, "dtype": "float32"}
+        x = network(FitImage(name="image_fit", **where)(x))
+        to = size if output_size == "input" else placement.map_size(x.shape[1:])
+        x = RestoreMap(to, name="depth_fit", **where)(x)
     if focal_baseline is not None:
         focal_baseline *= x.shape[2] / own[1]
-    metres = Metres(encoding, focal_baseline, scale, shift, name="metres")
-    return keras.Model(image, metres(x), name=model.name)
+    depth = Metres(encoding, focal_baseline, scale, shift, name="metres")(x)
+    if not placement.seen(tuple(x.shape[1:3])).all():
+        depth = HideUnseen(name="hide_unseen", **where)(depth)
+    return keras.Model(image, depth, name=model.name)
 
 
 def freeze(model: keras.Model) -> Any:

@@ -84,6 +84,7 @@ def compute_reference(
     output_size: str,
     scale: float = 1.0,
     shift: float = 0.0,
+    fit: str = "stretch",
 ) -> np.ndarray:
     """Computes the Keras model's own depth, neither reparameterized nor folded.
 
@@ -94,11 +95,12 @@ def compute_reference(
         images: uint8 RGB (B, H, W, 3).
         output_size: "network" or "input": the size of the depth.
         scale, shift: of a camera, see `encodings.calibrate`.
+        fit: how images of another shape are brought to the model's size.
 
     Returns:
         float32 (B, h, w, 1), metres.
     """
-    estimator = DepthEstimator(model, encoding, focal_baseline)
+    estimator = DepthEstimator(model, encoding, focal_baseline, fit)
     depth = [estimator(to_float32(image), resize=output_size == "input") for image in images]
     metres = calibrate(np.stack(depth)[..., None], scale, shift)
     return keras.ops.convert_to_numpy(metres)

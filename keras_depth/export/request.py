@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import check_utf8
 from keras_depth.geometry import Intrinsics
+from keras_depth.letterbox import FITS
 
 PRECISIONS = {
     "saved_model": ("fp32",),
@@ -37,6 +38,8 @@ class Request:
         limit: accepted relative difference; None: the one for the precision.
         encoding: how the network writes depth; None: as its architecture does.
         focal_baseline: of a disparity, at the network's size; None: as in its training.
+        fit: how images of another shape are brought to the network's size, see `letterbox.py`;
+            None: as in its training.
         intrinsics: of the camera, in pixels of the images that come in: metres are scaled to it.
         fov: instead, the horizontal field of view in degrees, of square pixels.
 
@@ -59,12 +62,15 @@ class Request:
     limit: float | None = None
     encoding: str | None = None
     focal_baseline: float | None = None
+    fit: str | None = None
     intrinsics: Intrinsics | None = None
     fov: float | None = None
 
     def __post_init__(self) -> None:
         check_utf8(self.output)
         check_choice("format", self.format, PRECISIONS)
+        if self.fit is not None:
+            check_choice("fit", self.fit, FITS)
         if self.precision not in PRECISIONS[self.format]:
             raise InputError(
                 f"precision {self.precision}: {self.format} is written in"

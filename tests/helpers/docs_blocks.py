@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
     *("docs/start.md", "docs/presets.md", "docs/data.md", "docs/prepare.md", "docs/training.md"),
+    "docs/cameras.md",
     *("docs/protocols.md", "docs/serving.md", "docs/jetson.md", "docs/robot.md"),
     "docs/troubleshooting.md",
     *("evaluation/minmax.md", "evaluation/benchmarks/README.md", "evaluation/trained/README.md"),
