@@ -94,7 +94,7 @@ def write(source: Source, result: Result) -> list[Path]:
     """
     if source.kind == "exported":
         return versions.write(source.path, result.calibration)
-    return [calibrations.write(source, result.calibration)]
+    return [calibrations.write(source.model_file, result.calibration)]
 
 
 def describe(result: Result) -> list[str]:
@@ -106,9 +106,10 @@ def describe(result: Result) -> list[str]:
     means = [f"{residuals[key]:.1%}" for key in ("before", "after")]
     rows.append(["mean error", None, None, means[0], None, means[1]])
     left_out = "; ".join(f"{kind} {error:.1%}" for kind, error in errors.items())
+    shift = f" {line.shift:+.3f} m" if line.shift else ""
     lines = [
         *table(header, rows, "lrrrrr", padded=True),
-        f"metres = {line.scale:.4g} * network {line.shift:+.4g} ({result.fit.why})",
+        f"metres x {line.scale:.4g}{shift} ({result.fit.why})",
     ]
     return lines + ([f"error of a measure left out: {left_out}"] if left_out else [])
 

@@ -173,8 +173,7 @@ class _LiteRTGraph:
         self._schema, self._model = schema, model
         self._graph = model.subgraphs[0]
         (self.output,) = self._graph.outputs
-        self._shape = self._graph.tensors[self.output]
-        if self._shape.type != schema.TensorType.FLOAT32:
+        if self._graph.tensors[self.output].type != schema.TensorType.FLOAT32:
             raise InputError(f"{file}: its depth is not float32; calibrate the run, and export it")
 
     def constant(self, name: str, value: float) -> int:

@@ -59,7 +59,7 @@ def find_camera(request: Request, placement: Placement) -> ExportCamera:
             intrinsics are those of images of another size.
     """
     source = loading.resolve(request.run)
-    own, stored = source.run_folder, calibration.read(source)
+    own, stored = source.run_folder, calibration.read(source.model_file)
     known = stored.focal_length if stored else own.focal_length()
     calibrated = stored or Calibration()
     if request.intrinsics is None and request.fov is None:

@@ -7,17 +7,14 @@ export.json tells what its graph does already.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_depth.errors import InputError, is_number
 from keras_depth.files import read_json, sha256, write_text
-
-if TYPE_CHECKING:
-    from keras_depth.predict.loading import Source
 
 FILE = "calibration.json"
 
@@ -56,40 +53,37 @@ def describe_camera(focal_length: tuple[float, float] | None) -> dict[str, Any] 
     return focal_length and {"focal_length": list(focal_length)}
 
 
-def read(source: "Source") -> Calibration | None:
-    """Reads the calibration of a run's `model.keras`; None: it was not calibrated.
+def read(model_file: Path) -> Calibration | None:
+    """Reads the calibration of a run's `model.keras`, beside it; None: it was not calibrated.
 
     Raises:
         InputError: the file is damaged, or of another model.keras than the one that is there.
     """
-    folder = source.run_folder
-    file = folder.path / FILE
-    if source.model_file != folder.model_file or not file.is_file():
+    file = model_file.parent / FILE
+    if model_file.name != "model.keras" or not file.is_file():
         return None
     stored = read_json(file)
     calibration = parse(stored, file)
-    if stored.get("model") != sha256(source.model_file):
+    if stored.get("model") != sha256(model_file):
         raise InputError(
-            f"{file}: of another {source.model_file.name} than the one beside it; delete it, and"
+            f"{file}: of another {model_file.name} than the one beside it; delete it, and"
             " calibrate again"
         )
     camera = stored.get("camera")
-    focal_length = camera and tuple(camera["focal_length"])
-    return Calibration(**{**calibration.describe(), "focal_length": focal_length})
+    return replace(calibration, focal_length=camera and tuple(camera["focal_length"]))
 
 
-def write(source: "Source", calibration: Calibration) -> Path:
+def write(model_file: Path, calibration: Calibration) -> Path:
     """Writes the calibration of a run's `model.keras`, in the place of a former one.
 
     Returns:
         The file.
     """
-    file = source.run_folder.path / FILE
-    camera = describe_camera(calibration.focal_length)
+    file = model_file.parent / FILE
     content = {
         **calibration.describe(),
-        "camera": camera,
-        "model": sha256(source.model_file),
+        "camera": describe_camera(calibration.focal_length),
+        "model": sha256(model_file),
     }
     write_text(file, json.dumps(content, indent=2) + "\n")
     return file

@@ -101,7 +101,7 @@ class DepthEstimator:
         trained = model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.reparameterize_model(model)
-        folder, calibrated = source.run_folder, calibration.read(source)
+        folder, calibrated = source.run_folder, calibration.read(source.model_file)
         focal_length = calibrated.focal_length if calibrated else folder.focal_length()
         try:
             estimator = cls(model, encoding, fit=fit or folder.fit(), focal_length=focal_length)

@@ -19,7 +19,8 @@ def measures(network, metres):
 
 
 def noisy(metres, part, seed):
-    return np.multiply(metres, np.exp(part * np.random.default_rng(seed).standard_normal(len(metres))))
+    noise = np.random.default_rng(seed).standard_normal(len(metres))
+    return np.multiply(metres, np.exp(part * noise))
 
 
 def test_scale_alone():

@@ -9,12 +9,12 @@ import pytest
 from keras_depth.calibrate import __main__ as calibrate
 from keras_depth.calibrate import versions
 from keras_depth.errors import InputError
-from keras_depth.export import exporter
+from keras_depth.export import exporter, parity
 from keras_depth.export.request import Request
 from keras_depth.predict.calibration import Calibration
 from keras_depth.predict.exported import Exported, read_details
 from tests.helpers.commands import call
-from tests.helpers.exporting import SIZE
+from tests.helpers.exporting import SIZE, bright_is_far, run_in_this_process
 
 FORMATS = {
     "saved_model": {},
@@ -35,6 +35,23 @@ def pictures(folder):
     pixels = np.random.default_rng(0).integers(0, 256, (exported.batch or 2, *SIZE, 3), np.uint8)
     pixels[:, :8] = 0  # none
     return pixels if exported.dtype == "uint8" else pixels.astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def onnx_export(tmp_path_factory):
+    """The folder of an export's versions; one for all, since it takes seconds."""
+    folder = tmp_path_factory.mktemp("exported")
+    bright_is_far().save(folder / "model.keras")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "run_alone", run_in_this_process)
+        (first,) = export(folder / "model.keras", folder / "out", "onnx")
+    return first.parent
+
+
+@pytest.fixture
+def exported(onnx_export, tmp_path):
+    """The first version, in a folder of the test's own."""
+    return shutil.copytree(onnx_export, tmp_path / "out" / onnx_export.name) / "1"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -68,55 +85,48 @@ def test_the_next_version_is_calibrated(run, tmp_path, here, format):
     assert (second[0] / "BUILD.txt").exists() == (format == "tensorrt")
 
 
-def test_the_file_that_run_py_checks_itself_by_is_calibrated(run, tmp_path, here):
-    (first,) = export(run, tmp_path / "out", "onnx")
-    details = read_details(first)
-    image = pictures(first)
-    np.savez_compressed(first / "check.npz", image=image, depth=Exported(first)(image))
+def test_the_file_that_run_py_checks_itself_by_is_calibrated(exported, here):
+    details = read_details(exported)
+    image = pictures(exported)
+    np.savez_compressed(exported / "check.npz", image=image, depth=Exported(exported)(image))
     details["kit"] = {"run": "run.py", "check": "check.npz"}
-    (first / "export.json").write_text(json.dumps(details))
-    (second,) = versions.write(first, Calibration(1.5))
+    (exported / "export.json").write_text(json.dumps(details))
+    (second,) = versions.write(exported, Calibration(1.5))
     stored = np.load(second / "check.npz")
     np.testing.assert_allclose(Exported(second)(stored["image"]), stored["depth"], rtol=1e-3)
 
 
-def test_the_command_writes_the_next_version(run, tmp_path, here, measure, capsys):
-    (first,) = export(run, tmp_path / "out", "onnx")
-    assert call(calibrate, [first.parent, *measure(1.3)]) == 0
-    assert f"written: {first.parent / '2'}" in capsys.readouterr().out
-    assert call(calibrate, [first.parent, *measure(1.1)]) == 0  # measured with version 2
-    assert read_details(first.parent / "3")["calibration"]["scale"] == pytest.approx(1.1, rel=1e-2)
-    assert call(calibrate, [first.parent, *measure(1.3, far=3.0)]) == 2
-    assert [each.name for each in sorted(first.parent.iterdir())] == ["1", "2", "3"]
+def test_the_command_writes_the_next_version(exported, here, measure, capsys):
+    assert call(calibrate, [exported.parent, *measure(1.3)]) == 0
+    assert f"written: {exported.parent / '2'}" in capsys.readouterr().out
+    assert call(calibrate, [exported.parent, *measure(1.1)]) == 0  # measured with version 2
+    assert read_details(exported.parent / "3")["calibration"]["scale"] == pytest.approx(1.1, rel=1e-2)
+    assert call(calibrate, [exported.parent, *measure(1.3, far=3.0)]) == 2
+    assert [each.name for each in sorted(exported.parent.iterdir())] == ["1", "2", "3"]
 
 
-def test_a_version_that_computes_something_else_is_not_kept(run, tmp_path, here, monkeypatch):
-    (first,) = export(run, tmp_path / "out", "litert")
+def test_a_version_that_computes_something_else_is_not_kept(exported, here, monkeypatch):
     monkeypatch.setattr(versions, "_calibrate", lambda depth, scale, shift: 2 * depth)
     with pytest.raises(InputError, match="its calibrated version differs .* was not kept"):
-        versions.write(first, Calibration(1.5))
-    assert [each.name for each in first.parent.iterdir()] == ["1"]
+        versions.write(exported, Calibration(1.5))
+    assert [each.name for each in exported.parent.iterdir()] == ["1"]
 
 
-def test_a_folder_that_has_no_place_for_a_next_version(run, tmp_path, here):
-    (first,) = export(run, tmp_path / "out", "onnx")
-    shutil.move(first, tmp_path / "board")
+def test_a_folder_that_has_no_place_for_a_next_version(exported, tmp_path):
+    shutil.move(exported, tmp_path / "board")
     with pytest.raises(InputError, match="its next version has no place; move it to NAME/1"):
         versions.write(tmp_path / "board", Calibration(1.5))
 
 
-def test_an_export_of_a_relative_network_is_refused(run, tmp_path, here, measure, capsys):
-    (first,) = export(run, tmp_path / "out", "onnx")
-    details = read_details(first)
+def test_an_export_of_a_relative_network_is_refused(exported, here, measure, capsys):
+    details = read_details(exported)
     details["model"]["encoding"] = "minmax"
-    (first / "export.json").write_text(json.dumps(details))
-    assert call(calibrate, [first, *measure(1.3)]) == 2
+    (exported / "export.json").write_text(json.dumps(details))
+    assert call(calibrate, [exported, *measure(1.3)]) == 2
     assert "so that no scale holds for another picture" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_in_a_fresh_process(run, tmp_path, here, monkeypatch):
-    (first,) = export(run, tmp_path / "out", "onnx")
-    monkeypatch.undo()
-    (second,) = versions.write(first, Calibration(1.5, 0.25))
+def test_in_a_fresh_process(exported):
+    (second,) = versions.write(exported, Calibration(1.5, 0.25))
     assert read_details(second)["calibration"]["parity"]["max_rel"] < 1e-4
