@@ -70,10 +70,6 @@ def calibrate(
         fitting.check_agreement(found)
     fitted = fitting.fit(found)
     line = fitted.line
-    if line.scale <= 0:
-        raise InputError(
-            "the network sees far what was measured near: no scale above 0 fits; check the measures"
-        )
     residuals = {
         "before": _error(found, Line(1.0)),
         "after": _error(found, line),

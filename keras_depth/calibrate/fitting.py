@@ -100,8 +100,9 @@ def fit(measures: Sequence[Measure]) -> Fit:
         )
     errors["scale + shift"] = _error(measures, shift=True)
     gain = min(_GAIN, 1 - 2 / len(measures))  # a line through few measures is near them by chance
-    if errors["scale + shift"] < gain * errors["scale"]:
-        return Fit(_solve(measures, shift=True), errors, "scale + shift: clearly better")
+    both = _solve(measures, shift=True)
+    if errors["scale + shift"] < gain * errors["scale"] and both.scale > 0:
+        return Fit(both, errors, "scale + shift: clearly better")
     return Fit(scale, errors, "scale alone: a shift is not clearly better")
 
 

@@ -201,7 +201,7 @@ def test_frames_of_8_bits(run, recording, capsys):
         file.write_bytes(images.encode_png(np.full((64, 96), 99, np.uint8)))
     arguments = [run, "--frames", recording, "--data-option", "units_per_metre=1000"]
     assert call(calibrate, arguments) == 2
-    assert "8 bits" in capsys.readouterr().err
+    assert "an 8-bit copy has lost the metres" in capsys.readouterr().err
 
 
 def test_a_frame_without_depth(run, recording, capsys):
