@@ -100,7 +100,9 @@ def test_the_command_writes_the_next_version(exported, here, measure, capsys):
     assert call(calibrate, [exported.parent, *measure(1.3)]) == 0
     assert f"written: {exported.parent / '2'}" in capsys.readouterr().out
     assert call(calibrate, [exported.parent, *measure(1.1)]) == 0  # measured with version 2
-    assert read_details(exported.parent / "3")["calibration"]["scale"] == pytest.approx(1.1, rel=1e-2)
+    assert read_details(exported.parent / "3")["calibration"]["scale"] == pytest.approx(
+        1.1, rel=1e-2
+    )
     assert call(calibrate, [exported.parent, *measure(1.3, far=3.0)]) == 2
     assert [each.name for each in sorted(exported.parent.iterdir())] == ["1", "2", "3"]
 
