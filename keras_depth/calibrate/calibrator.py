@@ -70,6 +70,8 @@ def calibrate(
         fitting.check_agreement(found)
     fitted = fitting.fit(found)
     line = fitted.line
+    if not keep_all:
+        _check_better(fitted)
     residuals = {
         "before": _error(found, Line(1.0)),
         "after": _error(found, line),
@@ -122,6 +124,17 @@ def _error(measures: Sequence[Measure], line: Line) -> float:
     """Returns the mean relative error, in which each measure counts the same."""
     errors = [np.mean(np.abs(line(one.network) / one.metres - 1)) for one in measures]
     return float(np.mean(errors))
+
+
+def _check_better(fitted: Fit) -> None:
+    """Raises InputError where a calibration would make other places worse than they are."""
+    kind = "scale + shift" if fitted.line.shift else "scale"
+    if fitted.errors and fitted.errors[kind] >= fitted.errors["as it is"]:
+        raise InputError(
+            f"the network as it is errs by {fitted.errors['as it is']:.1%} at these measures,"
+            f" calibrated from the others by {fitted.errors[kind]:.1%}; leave it as it is, or add"
+            " measures"
+        )
 
 
 def _check_metric(run: Path, estimator: DepthEstimator) -> None:

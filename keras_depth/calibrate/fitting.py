@@ -53,8 +53,8 @@ class Fit:
 
     Attributes:
         line: scale and shift.
-        errors: leave-one-out error of each kind that could be fitted, "scale" and "scale + shift";
-            empty where there is one measure.
+        errors: leave-one-out error of each kind that could be fitted, "scale" and "scale + shift",
+            and the error of the network "as it is"; empty where there is one measure.
         why: says why a shift was fitted or was not.
     """
 
@@ -89,7 +89,9 @@ def fit(measures: Sequence[Measure]) -> Fit:
     scale = _solve(measures, shift=False)
     if len(measures) == 1:
         return Fit(scale, {}, "scale alone: one measure, which no other one checks")
-    errors = {"scale": _error(measures, shift=False)}
+    own = [_deviation(one, Line(1.0)) for one in measures]
+    errors = {"as it is": float(np.sqrt(np.mean(np.square(own))))}
+    errors["scale"] = _error(measures, shift=False)
     network = np.concatenate([one.network for one in measures])
     if len(measures) < _MEASURES_OF_SHIFT or network.max() < _SPREAD * network.min():
         return Fit(

@@ -80,6 +80,13 @@ def test_a_wrong_measure_is_named_and_nothing_is_written(run, measure, capsys):
     assert (run / "calibration.json").exists()
 
 
+def test_measures_that_no_scale_makes_better(run, measure, capsys):
+    far = 1.2 * 10 * 200 / 255
+    assert call(calibrate, [run, *measure(1.0, near=0.85 * 10 * 30 / 255, far=far)]) == 2
+    assert "leave it as it is, or add measures" in capsys.readouterr().err
+    assert not (run / "calibration.json").exists()
+
+
 def test_measures_in_a_file(run, pictures, capsys):
     file = pictures / "measures.csv"
     file.write_text(
