@@ -12,6 +12,7 @@ best.keras        the model of the epoch with the lowest validation REL under th
 mean_depth.npy    mean depth of each pixel over the training frames, the baseline of reports
 camera.json       the camera of the training frames, where all have the same: its focal length, and
                   of stereo pairs that times the baseline
+calibration.json  scale and shift of its metres, from `calibrate`
 report.json, report.md, figures/
 .lock             says which process writes the folder
 """

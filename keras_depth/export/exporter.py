@@ -140,6 +140,7 @@ def prepare(request: Request) -> Prepared:
         matmul=request.resize == "matmul",
         fit=fit,
         scale=taken.scale,
+        shift=taken.shift,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -148,7 +149,7 @@ def prepare(request: Request) -> Prepared:
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
             "fit": fit,
-            "camera": taken.describe(),
+            **taken.describe(),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
@@ -160,6 +161,7 @@ def prepare(request: Request) -> Prepared:
             rooms,
             request.output_size,
             scale=taken.scale,
+            shift=taken.shift,
             fit=fit,
         ),
         None if calibration is None else _to_input(calibration, request.dtype),
@@ -174,12 +176,12 @@ def write(prepared: Prepared, request: Request) -> list[Written]:
     Returns, and raises, what `export` does.
     """
     artifacts = _list_artifacts(prepared, request)
-    version = str(_next_version(request.format, [artifact.folder for artifact in artifacts]))
+    version = str(next_version(request.format, [artifact.folder for artifact in artifacts]))
     written = []
     with ExitStack() as stack:  # all of them or none
         for artifact in artifacts:
             target, before = artifact.folder / version, find_version(artifact.folder)
-            folder = stack.enter_context(_replacing_folder(target))
+            folder = stack.enter_context(replacing_folder(target))
             with _naming(target):
                 details = _write_files(artifact, folder, prepared, request)
             compared = _check(folder, details, prepared, request)
@@ -326,7 +328,7 @@ def _check(folder: Path, details: dict[str, Any], prepared: Prepared, request: R
     return compared
 
 
-def _next_version(format: str, folders: list[Path]) -> int:
+def next_version(format: str, folders: list[Path]) -> int:
     """Returns a number that none of the folders has yet.
 
     Raises:
@@ -349,7 +351,7 @@ def _next_version(format: str, folders: list[Path]) -> int:
 
 
 @contextmanager
-def _replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path) -> Iterator[Path]:
     """Yields an empty folder that is renamed to `target` at the end: a server may be watching."""
     make_folder(target.parent)
     with _naming(target):

@@ -14,7 +14,8 @@ import numpy as np
 from keras_depth import images
 from keras_depth.errors import InputError, check_choice, first_line
 from keras_depth.letterbox import FITS, Placement, place
-from keras_depth.predict import camera, loading
+from keras_depth.predict import calibration, camera, loading
+from keras_depth.predict.calibration import Calibration
 from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import Exported
 from keras_depth.predict.loading import Source
@@ -79,7 +80,7 @@ class DepthEstimator:
 
         A network of this suite runs in its fastest form, which is the same function. The
         `camera.json` beside it says for which camera its metres are right and, if it writes
-        disparity, what that is in metres.
+        disparity, what that is in metres. A run's `calibration.json` is applied.
 
         Args:
             path: what is loaded.
@@ -100,14 +101,14 @@ class DepthEstimator:
         trained = model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.reparameterize_model(model)
-        folder = source.run_folder
+        folder, calibrated = source.run_folder, calibration.read(source.model_file)
+        focal_length = calibrated.focal_length if calibrated else folder.focal_length()
         try:
-            estimator = cls(
-                model, encoding, fit=fit or folder.fit(), focal_length=folder.focal_length()
-            )
+            estimator = cls(model, encoding, fit=fit or folder.fit(), focal_length=focal_length)
         except InputError as error:
             raise InputError(f"{source.model_file}: {error}") from error
         estimator._trained, estimator._source = trained, source
+        estimator._network.calibration = calibrated or Calibration()
         if estimator.stereo:
             estimator._focal_baseline = folder.focal_baseline()
         return estimator
@@ -154,9 +155,19 @@ class DepthEstimator:
         return self._network.input_size
 
     @property
+    def encoding(self) -> str:
+        """How the network writes depth, a name from `encodings.py`; exported ones write metres."""
+        return self._network.encoding
+
+    @property
     def stereo(self) -> bool:
         """Whether the network writes disparity, of the stereo cameras it was trained with."""
         return self._network.stereo
+
+    @property
+    def calibration(self) -> Calibration:
+        """Scale and shift that its metres have been given by `python -m keras_depth.calibrate`."""
+        return self._network.calibration
 
     @property
     def focal_baseline(self) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 from keras_depth import images
 from keras_depth.errors import InputError, check_installed, first_line
 from keras_depth.files import check_utf8
+from keras_depth.predict.calibration import Calibration, parse
 
 DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
@@ -40,6 +41,7 @@ class Exported:
         fit: how images of another shape are brought to that size, see `letterbox.py`.
         focal_length: of the camera that the metres are right for, (x, y) in pixels of images of the
             input's size; None: it is not known.
+        calibration: of the metres; it is in the graph already.
         stereo: False: it writes metres.
         batch: how many it takes at once; None: any number.
         dtype: their type, "uint8" or "float32".
@@ -69,6 +71,8 @@ class Exported:
         self.input_size: tuple[int, int] = (shape[1], shape[2])
         self.fit: str = self.details.get("fit", "stretch")
         self.focal_length = _read_focal_length(folder / DETAILS, self.details)
+        entry = self.details.get("calibration")
+        self.calibration = parse(entry, folder / DETAILS) if entry else Calibration()
         kind = self.details["format"]
         file = folder / MODEL_FILES[kind]
         if not file.is_file():

@@ -8,8 +8,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_depth import images, models
-from keras_depth.encodings import ENCODINGS
+from keras_depth.encodings import ENCODINGS, calibrate
 from keras_depth.errors import InputError, check_choice
+from keras_depth.predict.calibration import Calibration
 from keras_depth.predict.loading import finest, input_size
 
 
@@ -24,6 +25,7 @@ class KerasNetwork:
         input_size: (height, width) of the images it takes.
         encoding: the encoding's name.
         stereo: whether it writes disparity.
+        calibration: of its metres.
 
     Raises:
         InputError: the model is no depth network, or nothing says how it writes depth.
@@ -41,6 +43,7 @@ class KerasNetwork:
         self._encoding = ENCODINGS[encoding or encoding_of(model)]
         self.encoding = self._encoding.name
         self.stereo = self._encoding.stereo
+        self.calibration = Calibration()
         self._model = model
 
         # One graph, traced once: `Model.predict` would set up a data pipeline for every image.
@@ -66,8 +69,10 @@ class KerasNetwork:
         return self._compute(images.to_float32(batch)).numpy()
 
     def decode(self, maps: np.ndarray, focal_baseline: float | None) -> np.ndarray:
-        """Decodes maps, also resized ones, to metres: float32 (B, h, w, 1)."""
-        return ops.convert_to_numpy(self._encoding.decode(maps, focal_baseline))
+        """Decodes maps, also resized ones, to calibrated metres: float32 (B, h, w, 1)."""
+        depth = self._encoding.decode(maps, focal_baseline)
+        scaled = calibrate(depth, self.calibration.scale, self.calibration.shift)
+        return ops.convert_to_numpy(scaled)
 
 
 def encoding_of(model: keras.Model) -> str:

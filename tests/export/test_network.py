@@ -50,14 +50,14 @@ def test_scale_and_shift_are_in_the_graph(tmp_path):
     pictures = parity.render_images((32, 48), 1)
     network.build(bright_is_far(), "metric").save(tmp_path / "plain.keras")
     plain = keras.saving.load_model(tmp_path / "plain.keras")
-    network.build(bright_is_far(), "metric", scale=1.5, shift=-2).save(tmp_path / "scaled.keras")
+    network.build(bright_is_far(), "metric", scale=1.5, shift=-9).save(tmp_path / "scaled.keras")
     scaled = keras.saving.load_model(tmp_path / "scaled.keras")
     depth = plain.predict(pictures, verbose=0)
     metres = scaled.predict(pictures, verbose=0)
     assert (metres == 0).any() and (metres > 0).any()
-    np.testing.assert_allclose(metres, np.maximum(1.5 * depth - 2, 0), atol=1e-5)
+    np.testing.assert_allclose(metres, np.maximum(1.5 * depth - 9, 0), atol=1e-5)
     expected = parity.compute_reference(
-        bright_is_far(), "metric", None, pictures, "network", 1.5, -2
+        bright_is_far(), "metric", None, pictures, "network", 1.5, -9
     )
     np.testing.assert_allclose(metres, expected, atol=1e-5)
 
