@@ -1,0 +1,150 @@
+"""Tests whether measured times of all networks lie within what `keras-depth fit --board this` says.
+
+    python evaluation/benchmarks/fit.py --output runs/fit
+
+Exports each network with random weights to ONNX, measures this machine's peaks and the efficiency of
+single layers, predicts, and then times the networks in ONNX Runtime. No network takes part in the
+measurement that the prediction comes from. Leaves with 1 if a time lies outside. Writes a file a
+network into the folder, as `run.py --bench` writes it, for `evaluation/draw_boards.py`.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from keras_depth.command import count, load_tensorflow, run
+from keras_depth.files import make_folder, write_text
+from keras_depth.markdown import table
+
+# Networks that take seconds a picture at their own size.
+SMALLER = dict.fromkeys(("msfnet", "msfnet_baseline", "msfnet_usf", "msfnet_usf_cbam"), (128, 160))
+WARM_UP = 2
+HEADINGS = ("network", "input", "GMAC", "at least, ms", "typically, ms", "measured, ms",
+            "at most, ms", "measured / typically", "inside")  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--arch", nargs="+", help="networks (all)")
+    parser.add_argument("--repeats", type=count, default=10, help="timed calls of each (10)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the measured times")
+    arguments = parser.parse_args()
+    make_folder(arguments.output)
+    load_tensorflow()
+    from keras_depth import models
+
+    with tempfile.TemporaryDirectory() as scratch:
+        networks = [
+            export(name, Path(scratch) / name) for name in arguments.arch or models.ARCHITECTURES
+        ]
+        return judge(networks, arguments.output, arguments.repeats)
+
+
+def export(name, folder):
+    """Writes a network as ONNX; returns its layers and the file."""
+    import keras
+
+    from keras_depth.export import onnx
+    from keras_depth.fit import layers
+    from keras_depth.models import create_model
+
+    shape = (*SMALLER[name], 3) if name in SMALLER else None
+    exported = layers.to_exported(create_model(name, shape))
+    folder.mkdir()
+    onnx.write(exported, folder)
+    network = layers.analyze_exported(exported)
+    keras.backend.clear_session()
+    return network, folder / "model.onnx"
+
+
+def judge(networks, output, repeats):
+    """Predicts and times networks, and prints both; returns 1 if a time lies outside, else 0."""
+    from keras_depth.fit import roofline, this_machine
+
+    board = this_machine.measure()
+    print(f"{board.title}: {board.peaks['fp32'] / 1e9:.1f} billion operations/s,", end=" ")
+    print(f"{board.bandwidth / 1e9:.1f} GB/s")
+    for kind, share in board.efficiency.items():
+        print(f"- {kind}: {share.low:.2f} of the roofline at least, {share.typical:.2f} typically")
+    print()
+    rows, outside = [], []
+    for network, file in networks:
+        fit = roofline.fit(network, board, "fp32")
+        seconds = time_network(file, network.size, repeats)
+        measured = float(np.median(seconds))
+        if not fit.low <= measured <= fit.high:
+            outside.append(network.name)
+        rows.append(
+            [
+                f"`{network.name}`",
+                f"{network.size[0]}x{network.size[1]}",
+                f"{network.macs / 1e9:.2f}",
+                *(f"{1e3 * each:.1f}" for each in (fit.low, fit.typical, measured, fit.high)),
+                f"{measured / fit.typical:.2f}",
+                "no" if network.name in outside else "yes",
+            ]
+        )
+        result = to_bench(network, seconds, board.title)
+        write_text(output / f"{network.name}.json", json.dumps(result, indent=2) + "\n")
+    print("\n".join(table(HEADINGS, rows, "llrrrrrrl")))
+    print(f"\n{len(rows) - len(outside)} of {len(rows)} inside; outside: {outside or 'none'}")
+    return 1 if outside else 0
+
+
+def time_network(file, size, repeats):
+    """Returns the seconds of calls of an ONNX file on noise, in ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    seconds = []
+    for _ in range(WARM_UP + repeats):
+        start = time.perf_counter()
+        session.run(None, {"image": image})
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds[WARM_UP:])
+
+
+def to_bench(network, seconds, board):
+    """Returns the times of a network as `run.py --bench` writes them."""
+    import onnxruntime
+
+    from keras_depth.fit.this_machine import cores
+
+    milliseconds = 1e3 * seconds
+    return {
+        "format": 1,
+        "network": network.name,
+        "architecture": network.name.partition("-")[0],
+        "parameters": network.weights,
+        "input": list(network.size),
+        "precision": "fp32",
+        "backend": "onnxruntime-cpu",
+        "backend_version": onnxruntime.__version__,
+        "board": board,
+        "machine": platform.machine(),
+        "threads": cores(),
+        "warm_up": WARM_UP,
+        "runs": len(seconds),
+        "milliseconds": {
+            "median": float(np.median(milliseconds)),
+            "p95": float(np.percentile(milliseconds, 95)),
+            "min": float(milliseconds.min()),
+            "mean": float(milliseconds.mean()),
+        },
+        "clocks": None,
+        "power_watts": None,
+        "temperature_celsius": None,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "check": None,
+    }
+
+
+if __name__ == "__main__":
+    run(main)
