@@ -162,7 +162,7 @@ def draw(fits, measured, precision):
                     label = describe(one)
                     legend[label] = axes.scatter(
                         point.abs_rel, one["milliseconds"]["median"], color=MEASURED,
-                        marker=markers[label], s=34, zorder=4)  # fmt: skip
+                        marker=markers[label], s=34, zorder=4, label="measured")  # fmt: skip
         label_points(axes, points, fits)
         axes.set_yscale("log")
         axes.set_title(title, fontsize=10)

@@ -6,6 +6,10 @@ Exports each network with random weights to ONNX, measures this machine's peaks 
 single layers, predicts, and then times the networks in ONNX Runtime. No network takes part in the
 measurement that the prediction comes from. Leaves with 1 if a time lies outside. Writes a file a
 network into the folder, as `run.py --bench` writes it, for `evaluation/draw_boards.py`.
+
+    python evaluation/benchmarks/fit.py --tx2
+
+Compares the times that the paper jetson_fcnn published of its networks on a Jetson TX2 instead.
 """
 
 import argparse
@@ -33,12 +37,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--arch", nargs="+", help="networks (all)")
     parser.add_argument("--repeats", type=count, default=10, help="timed calls of each (10)")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the measured times")
+    add = parser.add_mutually_exclusive_group(required=True).add_argument
+    add("--output", type=Path, help="folder of the measured times")
+    add("--tx2", action="store_true", help="compare published times on a Jetson TX2")
     arguments = parser.parse_args()
-    make_folder(arguments.output)
+    if arguments.output:
+        make_folder(arguments.output)
     load_tensorflow()
     from keras_depth import models
 
+    if arguments.tx2:
+        return judge_tx2(analyze)
     with tempfile.TemporaryDirectory() as scratch:
         networks = [
             export(name, Path(scratch) / name) for name in arguments.arch or models.ARCHITECTURES
@@ -61,6 +70,52 @@ def export(name, folder):
     network = layers.analyze_exported(exported)
     keras.backend.clear_session()
     return network, folder / "model.onnx"
+
+
+def analyze(name, size):
+    """Returns the layers of a network at a size."""
+    import keras
+
+    from keras_depth.fit import layers
+    from keras_depth.models import create_model
+
+    network = layers.analyze(create_model(name, (*size, 3)))
+    keras.backend.clear_session()
+    return network
+
+
+def judge_tx2(analyze):
+    """Prints published times and their bounds; returns 1 if one is outside in both precisions."""
+    from keras_depth import published
+    from keras_depth.fit import boards, roofline
+
+    board = boards.read_boards()["tx2"]
+    rows, outside, networks = [], 0, {}
+    for row in published.rows("jetson_fcnn"):
+        key = row.architecture, row.input_size
+        if key not in networks:
+            networks[key] = analyze(*key)
+        network, seconds = networks[key], row.seconds["tx2"]
+        fits = [roofline.fit(network, board, precision) for precision in ("fp32", "fp16")]
+        inside = [fit.low <= seconds <= fit.high for fit in fits]
+        outside += not any(inside)
+        bounds = [1e3 * each for fit in fits for each in (fit.low, fit.typical, fit.high)]
+        rows.append(
+            [
+                row.row,
+                f"`{row.architecture}`",
+                "x".join(map(str, row.input_size)),
+                f"{network.macs / 1e9:.1f}",
+                f"{1e3 * seconds:.0f}",
+                *(f"{each:.0f}" for each in bounds),
+                ", ".join("yes" if each else "no" for each in inside),
+            ]
+        )
+    header = ("row", "network", "input", "GMAC", "published, ms")
+    header += tuple(f"{precision} {bound}" for precision in ("fp32", "fp16")
+                    for bound in ("at least", "typically", "at most"))  # fmt: skip
+    print("\n".join(table((*header, "inside: fp32, fp16"), rows, "rllrrrrrrrrl")))
+    return 1 if outside else 0
 
 
 def judge(networks, output, repeats):
