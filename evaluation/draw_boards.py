@@ -3,8 +3,8 @@
     python evaluation/draw_boards.py runs/fit/*.json --output docs/boards.jpg
 
 Errors are those of the papers' tables, so each panel is of the papers that scored alike. Times are
-the bounds of `keras-depth fit` (bars, with a dot where it is typical), and those that were measured:
-the JSON files, of `run.py --bench` on any machine or of `evaluation/benchmarks/fit.py`.
+the bounds of `keras-depth fit` (bars, with a dot where it is typical), and those measured: the JSON
+files, of `run.py --bench` on any machine or of `evaluation/benchmarks/fit.py`.
 """
 
 import argparse
@@ -163,13 +163,13 @@ def draw(fits, measured, precision):
                     legend[label] = axes.scatter(
                         point.abs_rel, one["milliseconds"]["median"], color=MEASURED,
                         marker=markers[label], s=34, zorder=4, label="measured")  # fmt: skip
-        label_points(axes, points, fits)
         axes.set_yscale("log")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("published error: REL, mean |error| / depth")
         axes.set_ylabel("milliseconds a picture")
         axes.grid(color="0.92", which="both")
         axes.margins(x=0.16, y=0.08)
+        label_points(axes, points, fits)
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
@@ -191,17 +191,19 @@ def draw_point(axes, point, fits, precision, legend):
 
 
 def label_points(axes, points, fits):
-    """Writes the names above the bars, at heights that keep neighbors apart."""
-    last, level = -1.0, 0
+    """Writes the names below the bars, moved to the right where neighbors are near."""
     span = max(one.abs_rel for one in points) - min(one.abs_rel for one in points)
+    last, moved = -1.0, 0
     for point in sorted(points, key=lambda one: one.abs_rel):
-        level = level + 1 if point.abs_rel - last < span / 14 else 0
+        moved = moved + 9 if point.abs_rel - last < span / 25 else 0
         last = point.abs_rel
-        top = max(fit.high for fit in fits[point]) * 1e3
+        bottom = min(fit.low for fit in fits[point]) * 1e3
         text = f"{point.architecture} {point.size[0]}x{point.size[1]}"
         axes.annotate(
-            text, (point.abs_rel, top), (0, 4), textcoords="offset points", rotation=90,
-            ha="center", va="bottom", fontsize=7)  # fmt: skip
+            text, (point.abs_rel, bottom), (moved, -4), textcoords="offset points", rotation=90,
+            ha="center", va="top", fontsize=7)  # fmt: skip
+    lowest = min(fit.low for point in points for fit in fits[point]) * 1e3
+    axes.set_ylim(bottom=lowest / 60)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     python evaluation/benchmarks/fit.py --output runs/fit
 
-Exports each network with random weights to ONNX, measures this machine's peaks and the efficiency of
-single layers, predicts, and then times the networks in ONNX Runtime. No network takes part in the
-measurement that the prediction comes from. Leaves with 1 if a time lies outside. Writes a file a
-network into the folder, as `run.py --bench` writes it, for `evaluation/draw_boards.py`.
+Exports each network with random weights to ONNX, times it in ONNX Runtime, and measures this
+machine's peaks and the efficiency of single layers before, half-way and after, as other work on the
+machine comes and goes. No network takes part in the measurement that the prediction comes from.
+Leaves with 1 if a time lies outside. Writes a file a network into the folder, as `run.py --bench`
+writes it, for `evaluation/draw_boards.py`.
 
     python evaluation/benchmarks/fit.py --tx2
 
@@ -13,6 +14,7 @@ Compares the times that the paper jetson_fcnn published of its networks on a Jet
 """
 
 import argparse
+import dataclasses
 import datetime
 import json
 import platform
@@ -122,16 +124,20 @@ def judge(networks, output, repeats):
     """Predicts and times networks, and prints both; returns 1 if a time lies outside, else 0."""
     from keras_depth.fit import roofline, this_machine
 
-    board = this_machine.measure()
+    boards, times = [this_machine.measure()], []
+    for number, (network, file) in enumerate(networks):
+        times.append(time_network(file, network.size, repeats))
+        if number == len(networks) // 2:
+            boards.append(this_machine.measure())
+    board = merge([*boards, this_machine.measure()])
     print(f"{board.title}: {board.peaks['fp32'] / 1e9:.1f} billion operations/s,", end=" ")
     print(f"{board.bandwidth / 1e9:.1f} GB/s")
     for kind, share in board.efficiency.items():
         print(f"- {kind}: {share.low:.2f} of the roofline at least, {share.typical:.2f} typically")
     print()
     rows, outside = [], []
-    for network, file in networks:
+    for (network, _), seconds in zip(networks, times, strict=True):
         fit = roofline.fit(network, board, "fp32")
-        seconds = time_network(file, network.size, repeats)
         measured = float(np.median(seconds))
         if not fit.low <= measured <= fit.high:
             outside.append(network.name)
@@ -150,6 +156,28 @@ def judge(networks, output, repeats):
     print("\n".join(table(HEADINGS, rows, "llrrrrrrl")))
     print(f"\n{len(rows) - len(outside)} of {len(rows)} inside; outside: {outside or 'none'}")
     return 1 if outside else 0
+
+
+def merge(boards):
+    """Returns one board of several measurements of it: the best peaks, the worst efficiencies."""
+    from keras_depth.fit.boards import Efficiency
+
+    first = boards[0]
+    peak = max(board.peaks["fp32"] for board in boards)
+    bandwidth = max(board.bandwidth for board in boards)
+    efficiency = {}
+    for kind in first.efficiency:
+        # Shares of the roofline of one measurement become shares of the common one.
+        shares = [
+            (board.efficiency[kind], board.peaks["fp32"] / peak, board.bandwidth / bandwidth)
+            for board in boards
+        ]
+        low = min(share.low * min(ratios) for share, *ratios in shares)
+        typical = np.exp(np.mean([np.log(share.typical * min(r)) for share, *r in shares]))
+        efficiency[kind] = Efficiency(low, float(typical))
+    return dataclasses.replace(
+        first, peaks={"fp32": peak}, bandwidth=bandwidth, efficiency=efficiency
+    )
 
 
 def time_network(file, size, repeats):

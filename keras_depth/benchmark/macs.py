@@ -140,9 +140,7 @@ class _Walk:
             tensors[node.name] = outputs
             resizing = bool(self._resizing.search(name))
             macs = 0 if resizing else _macs(node, inputs, outputs)
-            self.operations.append(
-                Operation(name, node.op, inputs, tuple(outputs), macs, resizing)
-            )
+            self.operations.append(Operation(name, node.op, inputs, tuple(outputs), macs, resizing))
         return tensors
 
     def _call(self, node: Any, inputs: tuple[Tensor, ...], prefix: str) -> list[Tensor]:

@@ -109,8 +109,9 @@ def _precisions(all: list[Fit]) -> list[str]:
         ]
         for one in all
     ]
-    header = ("precision", "at least, ms", "typically, ms", "at most, ms")
-    header += (f"times as fast as {all[0].precision}", "weights, MB", "memory, MB")
+    header = ("precision", "at least, ms", "typically, ms", "at most, ms") + (
+        *(f"times as fast as {all[0].precision}", "weights, MB", "memory, MB"),
+    )
     return markdown.table(header, rows, "lrrrrrr", padded=True)
 
 

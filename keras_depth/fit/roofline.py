@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from keras_depth.fit.boards import PRECISIONS, Board
 from keras_depth.fit.layers import MOVING, Layer, Map, Network
 
-
 # Runtimes lay the maps of convolutions out in blocks of channels, which these kinds cannot read:
 # their maps are rewritten before and after.
 _RELAID = ("transposed", "bilinear", "shuffle", "function")

@@ -51,8 +51,8 @@ class Case:
         values = self.side**2 * self.channels
         if self.kind == "transposed":
             macs = self.side**2 * self._weights
-            written = (self.stride * self.side) ** 2 * self.to
-            return [_layer(self.kind, macs, self._weights, [values], [written])]
+            larger = (self.stride * self.side) ** 2 * self.to
+            return [_layer(self.kind, macs, self._weights, [values], [larger])]
         if self.to:
             pixels = (self.side // self.stride) ** 2
             macs, between = pixels * self._weights, pixels * self.to
@@ -179,17 +179,17 @@ def _onnxruntime(case: Case) -> Callable[[], object]:
 def _nodes(case: Case, constants: dict[str, np.ndarray], node: Callable[..., Any]) -> list[Any]:
     """Returns the ONNX nodes of a case, and adds their constants."""
     if case.kind == "transposed":
-        constants |= {"a": _noise((case.channels, case.to, case.kernel, case.kernel))}
-        edge, stride = case.kernel // 2, [case.stride] * 2
-        options = {"strides": stride, "pads": [edge] * 4, "output_padding": [case.stride - 1] * 2}
+        constants["a"] = _noise((case.channels, case.to, case.kernel, case.kernel))
+        pads, more = [case.kernel // 2] * 4, [case.stride - 1] * 2
+        options = {"strides": [case.stride] * 2, "pads": pads, "output_padding": more}
         return [node("ConvTranspose", ["x", "a"], ["y"], **options)]
     if case.to:
         for name, before, after in (("a", case.channels, case.to), ("b", case.to, case.channels)):
             constants[name] = _noise((after, before // case.groups, case.kernel, case.kernel))
-        options = {"group": case.groups, "pads": [case.kernel // 2] * 4}
+        both = {"group": case.groups, "pads": [case.kernel // 2] * 4}
         return [
-            node("Conv", ["x", "a"], ["between"], strides=[case.stride] * 2, **options),
-            node("Conv", ["between", "b"], ["y"], **options),
+            node("Conv", ["x", "a"], ["between"], strides=[case.stride] * 2, **both),
+            node("Conv", ["between", "b"], ["y"], **both),
         ]
     if case.kind == "function":
         return [node("Elu", ["x"], ["y"])]

@@ -72,7 +72,10 @@ def test_points_are_the_best_rows_and_the_presets():
         ("{", "bad.json: not a file that run.py --bench wrote"),
         ("{}", "bad.json: not a file that run.py --bench wrote"),
         (json.dumps(BENCH | {"format": 2}), "bad.json: of another version of run.py"),
-        (json.dumps(BENCH | {"architecture": "lite_basic_interl"}), "did you mean 'lite_basic_interl_t'"),
+        (
+            json.dumps(BENCH | {"architecture": "lite_basic_interl"}),
+            "did you mean 'lite_basic_interl_t'",
+        ),
     ],
 )
 def test_other_files(tmp_path, content, message):

@@ -42,7 +42,9 @@ def test_text_and_file(run_folder, tmp_path, capsys):
     assert 0 < times["low"] < times["typical"] < times["high"]
     assert f"{times['low']:.2f} to {times['high']:.2f} ms in fp16" in printed
     assert times["low"] == pytest.approx(
-        sum(max(one["compute_milliseconds"], one["memory_milliseconds"]) for one in values["layers"])
+        sum(
+            max(one["compute_milliseconds"], one["memory_milliseconds"]) for one in values["layers"]
+        )
     )
     assert sum(one["macs"] for one in values["layers"]) == macs
     assert "https://" in values["sources"]["giga_operations"]
