@@ -41,6 +41,7 @@ setup(
         "keras_depth.data.nyu": ["*.csv"],
         "keras_depth.data.kitti": ["*.csv"],
         "keras_depth.presets": ["*/*"],
+        "keras_depth.fit": ["boards.yaml"],
         "keras_depth.serve": ["page.html"],
         "keras_depth.reproduce": ["page.html"],
         "keras_depth.training": ["**/*.yaml"],

@@ -20,6 +20,7 @@ COMMANDS = {
     "bag": "add depth to a ROS bag, or make a data set of it",
     "map": "map what a moving camera sees: its path, and a cloud of points",
     "benchmark": "count a network's operations, and time it on this machine",
+    "fit": "predict the time and memory of a network on a board",
     "reproduce": "compare a paper's tables with results of this code",
     "build_ops": "compile the interleave op for the installed TensorFlow",
 }

@@ -74,6 +74,8 @@ def smaller(module: str, words: list[str]) -> list[str]:
     if module == "keras_depth.benchmark":
         size = ["--size", "64x64"] if "--arch" in words else []  # a run keeps its own
         return [*size, "--repeats", "2"]
+    if module == "keras_depth.fit":
+        return ["--size", "64x64"] if "--arch" in words else []
     if module == "keras_depth.data":
         return ["--frames", "4"]
     if module == "keras_depth.reproduce":
@@ -274,7 +276,7 @@ RULES = [
     Rule(r"nvcc |\./interleave_benchmark$", "there is no GPU", _sources),
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
-    Rule(r"python evaluation/map_table\.py ", "minutes", _parsed),
+    Rule(r"python evaluation/(map_table|draw_boards|benchmarks/fit)\.py ", "minutes", _parsed),
     Rule(r"python evaluation/(draw_kitti_lists|ramp|trained/average)\.py ", "", _run),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(

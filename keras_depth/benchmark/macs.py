@@ -1,12 +1,13 @@
-"""Counts a model's parameters, and its multiply-accumulate operations (MACs) in the graph.
+"""Counts a model's parameters, and lists the operations of its graph with their MACs.
 
-Convolutions and matrix products are counted, a multiplication and its addition as one MAC.
-Normalization, activation, addition, resizing and padding are not, even where a layer resizes by
-matrix products.
+Multiply-accumulate operations (MACs) are those of convolutions and matrix products, a
+multiplication and its addition as one. Normalization, activation, addition, resizing and padding
+have none, even where a layer resizes by matrix products.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from keras_depth.errors import InputError
 from keras_depth.layers import BilinearResize, MatmulResize, NearestResize
+from keras_depth.layers.interleave import standard_operators
 
 Shape = tuple[int, ...]  # -1: known only when the graph runs
 
@@ -37,6 +39,38 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _RESIZING = (BilinearResize, MatmulResize, NearestResize)
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the graph: the operation that computes it, the number of its output, its shape.
+
+    The shape begins with the batch and may have -1 for what is known only when the graph runs.
+    """
+
+    operation: str
+    output: int
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the graph.
+
+    Attributes:
+        name: the scopes of the layer, then its own; unique in the graph.
+        kind: TensorFlow's name of it, such as "Conv2D".
+        inputs, outputs: the tensors.
+        macs: multiply-accumulate operations.
+        resizing: it belongs to a layer that resizes, perhaps by matrix products.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    macs: int
+    resizing: bool
+
+
 def parameters(model: keras.Model) -> dict[str, int]:
     """Counts the parameters of a model: {"all", "trainable"}."""
     trainable = sum(prod(weight.shape) for weight in model.trainable_weights)
@@ -52,11 +86,29 @@ def count(model: keras.Model) -> int:
     Raises:
         InputError: a shape that the count needs is not fixed in the graph.
     """
-    image = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    return sum(operation.macs for operation in operations(model))
+
+
+def operations(model: keras.Model, batch: int = 1) -> list[Operation]:
+    """Lists the operations of a model's graph in inference, those of called functions in place.
+
+    Args:
+        model: Keras model with one input of a fixed size, (B, h, w, channels).
+        batch: images at once.
+
+    Returns:
+        The operations in an order in which they can be computed, standard operators only.
+
+    Raises:
+        InputError: a shape that a count of MACs needs is not fixed in the graph.
+    """
+    image = tf.TensorSpec((batch, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
     compute = tf.function(lambda image: model(image, training=False), autograph=False)
-    graph = compute.get_concrete_function(image).graph.as_graph_def(add_shapes=True)
-    functions = {function.signature.name: function for function in graph.library.function}
-    return _count(graph.node, {}, functions, _scopes(model))
+    with standard_operators():
+        graph = compute.get_concrete_function(image).graph.as_graph_def(add_shapes=True)
+    walk = _Walk({one.signature.name: one for one in graph.library.function}, _scopes(model))
+    walk.add(graph.node, {}, "")
+    return walk.operations
 
 
 def _scopes(model: keras.Model) -> re.Pattern:
@@ -65,33 +117,51 @@ def _scopes(model: keras.Model) -> re.Pattern:
     return re.compile(rf"(^|/)({'|'.join(names)})(_\d+)?/" if names else "(?!)")
 
 
-def _count(
-    nodes: Iterable[Any],
-    arguments: Mapping[str, list[Shape]],
-    functions: Mapping[str, Any],
-    ignored: re.Pattern,
-) -> int:
-    """Counts the MACs of a graph, or of a function in it, given the shapes of its arguments."""
-    shapes = {**arguments, **{node.name: _shapes(node) for node in nodes}}
-    total = 0
-    for node in nodes:
-        if node.op not in (*_COUNTS, *_CALLS) or ignored.search(node.name):
-            continue
-        inputs = [_shape(tensor, shapes) for tensor in node.input if tensor[0] != "^"]
-        if node.op in _CALLS:
-            function = functions[node.attr["f"].func.name]
-            names = (argument.name for argument in function.signature.input_arg)
-            given = {name: [shape] for name, shape in zip(names, inputs, strict=True)}
-            total += _count(function.node_def, given, functions, ignored)
-            continue
-        (output,) = shapes[node.name]
-        if any(-1 in shape for shape in (*inputs, output)):
-            raise InputError(
-                f"{node.name}: its shape is known only when the graph runs, so its MACs cannot be"
-                " counted; give its layer inputs of a fixed size"
-            )
-        total += _COUNTS[node.op](node, inputs, output)
-    return total
+class _Walk:
+    """Lists the operations of a graph and of the functions that it calls."""
+
+    def __init__(self, functions: Mapping[str, Any], resizing: re.Pattern):
+        self.operations: list[Operation] = []
+        self._functions = functions
+        self._resizing = resizing
+
+    def add(
+        self, nodes: Iterable[Any], arguments: Mapping[str, list[Tensor]], prefix: str
+    ) -> dict[str, list[Tensor]]:
+        """Adds the operations of a graph or a function; returns the outputs of each by its name."""
+        tensors = dict(arguments)
+        for node in nodes:
+            inputs = tuple(_find(name, tensors) for name in node.input if name[0] != "^")
+            if node.op in _CALLS:
+                tensors[node.name] = self._call(node, inputs, prefix)
+                continue
+            name = prefix + node.name
+            outputs = [Tensor(name, i, shape) for i, shape in enumerate(_shapes(node))]
+            tensors[node.name] = outputs
+            resizing = bool(self._resizing.search(name))
+            macs = 0 if resizing else _macs(node, inputs, outputs)
+            self.operations.append(Operation(name, node.op, inputs, tuple(outputs), macs, resizing))
+        return tensors
+
+    def _call(self, node: Any, inputs: tuple[Tensor, ...], prefix: str) -> list[Tensor]:
+        function = self._functions[node.attr["f"].func.name]
+        names = (argument.name for argument in function.signature.input_arg)
+        given = {name: [tensor] for name, tensor in zip(names, inputs, strict=True)}
+        tensors = self.add(function.node_def, given, f"{prefix}{node.name}/")
+        returned = (function.ret[argument.name] for argument in function.signature.output_arg)
+        return [_find(name, tensors) for name in returned]
+
+
+def _macs(node: Any, inputs: tuple[Tensor, ...], outputs: list[Tensor]) -> int:
+    if node.op not in _COUNTS:
+        return 0
+    shapes, (output,) = [tensor.shape for tensor in inputs], outputs
+    if any(-1 in shape for shape in (*shapes, output.shape)):
+        raise InputError(
+            f"{node.name}: its shape is known only when the graph runs, so its MACs cannot be"
+            " counted; give its layer inputs of a fixed size"
+        )
+    return _COUNTS[node.op](node, shapes, output.shape)
 
 
 def _shapes(node: Any) -> list[Shape]:
@@ -101,7 +171,7 @@ def _shapes(node: Any) -> list[Shape]:
     ]
 
 
-def _shape(tensor: str, shapes: Mapping[str, list[Shape]]) -> Shape:
-    """Looks up the shape of "node", "node:1" or, as functions write it, "node:output:1"."""
+def _find(tensor: str, tensors: Mapping[str, list[Tensor]]) -> Tensor:
+    """Looks up "node", "node:1" or, as functions write it, "node:output:1"."""
     name, *rest = tensor.split(":")
-    return shapes[name][int(rest[-1]) if rest else 0]
+    return tensors[name][int(rest[-1]) if rest else 0]
