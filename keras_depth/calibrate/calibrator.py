@@ -102,7 +102,7 @@ def describe(result: Result) -> list[str]:
     rows = [_row(one, line) for one in result.measures]
     residuals = result.calibration.residuals
     means = [f"{residuals[key]:.1%}" for key in ("before", "after")]
-    rows.append(["mean error", None, None, means[0], None, means[1]])
+    rows.append(["mean error", "", "", means[0], "", means[1]])
     left_out = "; ".join(f"{kind} {error:.1%}" for kind, error in errors.items())
     shift = f" {line.shift:+.3f} m" if line.shift else ""
     lines = [

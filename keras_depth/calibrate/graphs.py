@@ -68,7 +68,7 @@ def _edit_onnx(old: Path, new: Path, scale: float, shift: float) -> dict[str, An
 
     def constant(name: str, value: float) -> str:
         name = unused(f"calibration/{name}")
-        graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
         return name
 
     def append(operator: str, inputs: Sequence[str], output: str | None = None) -> str:

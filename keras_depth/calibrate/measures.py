@@ -81,7 +81,7 @@ def _measure_frame(estimator: DepthEstimator, sample: Sample, name: str) -> Meas
     ]
     if not pairs:
         raise InputError(f"{name}: hardly any depth was measured; leave this frame out")
-    metres, network = np.float64(pairs).T
+    metres, network = np.array(pairs, np.float64).T
     return Measure(Path(name).name, metres, network, truth.shape)
 
 
@@ -117,6 +117,7 @@ def find_focal_length(
             f"pictures of {shown} are not of one camera; give pictures of one size, or leave out"
             " --intrinsics and --fov"
         )
-    (size,) = sizes
+    ((height, width),) = sizes
+    size = (height, width)
     given = find_intrinsics(size, camera.intrinsics, camera.fov)
     return estimator.place(size).scale_focal_length((given.fx, given.fy))

@@ -85,8 +85,8 @@ class Exported:
         Args:
             batch: (B, height, width, 3) of `input_size`, uint8 or float32 in [0, 1].
         """
-        to_type = images.to_uint8 if self.dtype == "uint8" else images.to_float32
-        batch, size = to_type(batch), self.batch or len(batch)
+        batch = images.to_uint8(batch) if self.dtype == "uint8" else images.to_float32(batch)
+        size = self.batch or len(batch)
         missing = -len(batch) % size
         batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
         groups = [self(batch[i : i + size]) for i in range(0, len(batch), size)]
