@@ -85,7 +85,10 @@ class Exported:
         Args:
             batch: (B, height, width, 3) of `input_size`, uint8 or float32 in [0, 1].
         """
-        batch = images.to_uint8(batch) if self.dtype == "uint8" else images.to_float32(batch)
+        if self.dtype == "uint8":
+            batch = images.to_uint8(batch)
+        else:
+            batch = images.to_float32(batch)
         size = self.batch or len(batch)
         missing = -len(batch) % size
         batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
