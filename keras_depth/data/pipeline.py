@@ -198,7 +198,7 @@ def resize(sample: Sample, size: tuple[int, int], fit: str = "stretch") -> Sampl
         elif key == "depth":
             resized[key] = _place_depth(array, placement)
         elif key == "focal_length":
-            resized[key] = np.array(placement.scale_focal_length(array), np.float32)
+            resized[key] = np.array(placement.scale_focal_length((array[0], array[1])), np.float32)
         else:  # focal_baseline is in pixels of the width
             resized[key] = np.array(array * placement.scale_x, np.float32)
     return resized

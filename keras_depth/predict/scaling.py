@@ -12,7 +12,7 @@ from keras_depth.predict.estimator import DepthEstimator
 
 def for_camera(
     estimator: DepthEstimator, intrinsics: Intrinsics | None, **settings: Any
-) -> Callable[[np.ndarray], np.ndarray]:
+) -> Callable[[Any], np.ndarray]:
     """Returns a function from a picture to its depth, in metres that are right for its camera.
 
     Metres are scaled where both the camera and the network's are known, and a line is printed that
@@ -27,7 +27,7 @@ def for_camera(
         return lambda image: estimator(image, **settings)
     said = False
 
-    def estimate(image: np.ndarray) -> np.ndarray:
+    def estimate(image: Any) -> np.ndarray:
         nonlocal said
         camera = center(intrinsics, image.shape[:2])
         if not said:
