@@ -161,9 +161,15 @@ class Placement:
         return rows, columns
 
     def _positions(self, axis: int, count: int, side: int) -> np.ndarray:
-        """Returns which row or column of a map each one of the picture is, within the map."""
-        places = self._places((count, count))[axis] * (side / self.input_size[axis]) - 0.5
-        return np.clip(places, 0, side - 1)
+        """Returns which row or column of a map each one of the picture is.
+
+        They are within those that show nothing but the picture: the black around it has no depth.
+        """
+        whole, start, end = self.input_size[axis], (self.top, self.left)[axis], self._ends()[axis]
+        first, last = max(0, -(-start * side // whole)), min(side, end * side // whole) - 1
+        if first > last:  # the picture is thinner than that
+            first, last = 0, side - 1
+        return np.clip(self._places((count, count))[axis] * (side / whole) - 0.5, first, last)
 
 
 def place(size: tuple[int, int], input_size: tuple[int, int], fit: str) -> Placement:

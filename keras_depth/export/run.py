@@ -538,7 +538,8 @@ class Placement:
         above, below, before, behind = (
             max(0, side) for side in (self.top, height - bottom, self.left, width - right)
         )
-        return cv2.copyMakeBorder(image, above, below, before, behind, cv2.BORDER_REPLICATE)
+        black = cv2.BORDER_CONSTANT
+        return cv2.copyMakeBorder(image, above, below, before, behind, black, value=0)
 
     def restore(self, depth):
         """Brings a map of the input, (h, w), to the picture: float32 (H, W), 0 = none."""
@@ -549,11 +550,21 @@ class Placement:
             for count, inner, start in zip(self.size, self.inner, (self.top, self.left))
         ]
         for axis in (1, 0):
-            side = depth.shape[axis]
-            centers = np.clip(places[axis] * (side / self.input_size[axis]) - 0.5, 0, side - 1)
-            depth = interpolate(depth, centers, axis)
+            first, last = self.shown(axis, depth.shape[axis])
+            scale = depth.shape[axis] / self.input_size[axis]
+            depth = interpolate(depth, np.clip(places[axis] * scale - 0.5, first, last), axis)
         rows, columns = ((x >= 0) & (x <= end) for x, end in zip(places, self.input_size))
         return np.where(rows[:, None] & columns, depth, np.float32(0))
+
+    def shown(self, axis, side):
+        """Returns the first and the last row or column of a map that show nothing but the picture.
+
+        The black around it has no depth.
+        """
+        whole, start = self.input_size[axis], (self.top, self.left)[axis]
+        end = start + self.inner[axis]
+        first, last = max(0, -(-start * side // whole)), min(side, end * side // whole) - 1
+        return (first, last) if first <= last else (0, side - 1)  # thinner than a pixel of the map
 
     def focal_length(self, intrinsics):
         """Returns the camera's focal length in pixels of the input."""

@@ -91,9 +91,16 @@ class Placement:
         return self.start[axis] + (np.arange(count) + 0.5) * (self.inner[axis] / count)
 
     def _positions(self, axis: int, count: int, side: int) -> np.ndarray:
-        """Returns which row or column of a map each one of the picture is, within the map."""
-        places = self._places(axis, count) * (side / self.input_size[axis]) - 0.5
-        return np.clip(places, 0, side - 1)
+        """Returns which row or column of a map each one of the picture is.
+
+        They are within those that show nothing but the picture: the black around it has no depth.
+        """
+        whole, start = self.input_size[axis], self.start[axis]
+        end = start + self.inner[axis]
+        first, last = max(0, -(-start * side // whole)), min(side, end * side // whole) - 1
+        if first > last:  # the picture is thinner than that
+            first, last = 0, side - 1
+        return np.clip(self._places(axis, count) * (side / whole) - 0.5, first, last)
 
     def _seen(self, axis: int, count: int) -> np.ndarray:
         places = self._places(axis, count)
