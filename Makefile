@@ -4,9 +4,14 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 ROS := .venv-ros
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow test-ros ros notebooks lint clean op
+.PHONY: train test test-slow slow/others test-ros ros notebooks lint clean op
 # Backwards: the longest are in tests/train, and none should be left over at the end.
 SLOW := $(shell grep -rl --include 'test_*.py' 'mark\.slow' tests | sort -r)
+# Of two processes on two cores the threads within an operation only wait for each other. They stay
+# where what is tested is that a result does not depend on them.
+ONE := TF_NUM_INTRAOP_THREADS=1
+THREADED := tests/train/test_repeatable.py tests/train/test_loop.py tests/layers/test_interleave.py
+LONG := $(filter tests/train/% tests/test_% tests/reproduce/% tests/export/% $(THREADED),$(SLOW))
 
 train: op
 	$(RUN) -m keras_depth.train --arch lite_basic_interl_t --output runs/rooms
@@ -15,16 +20,20 @@ train: op
 test: op
 	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"
 
-# On rendered frames; the outputs in the repository stay as they are.
+# On rendered frames; test-slow runs them too, and on data sets.
 notebooks: op
-	$(RUN) -m pytest -n 2 --nbmake --nbmake-timeout=300 notebooks
+	$(RUN) -m pytest -n 2 -m slow -k rendered_frames tests/test_notebooks.py
 
-# A process for each file, which frees its memory when it ends; make slow/tests/train/test_rows.py runs one.
+# A process for each long file, which frees its memory when it ends; one for the others, since each
+# process loads TensorFlow. make slow/tests/train/test_rows.py runs one file.
 test-slow: op
-	$(MAKE) --keep-going --jobs 2 --output-sync=target --no-print-directory $(SLOW:%=slow/%)
+	$(MAKE) --keep-going --jobs 2 --output-sync=target --no-print-directory slow/others $(LONG:%=slow/%)
+
+slow/others: op
+	$(ONE) $(RUN) -m pytest -m slow $(filter-out $(LONG),$(SLOW))
 
 slow/%: op
-	$(RUN) -m pytest -m slow $*
+	$(if $(filter $*,$(THREADED)),,$(ONE)) $(RUN) -m pytest -m slow $*
 
 # The ROS 2 node, for real, where there are wheels of ROS 2; it says so where there are none.
 test-ros: ros

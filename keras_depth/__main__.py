@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "score a network, or depth maps of other programs, under a protocol",
     "predict": "estimate depth in images, videos and camera pictures",
     "export": "write a network for a server, a phone or a board",
+    "calibrate": "give a network the metres of your camera, from a tape measure",
     "serve": "serve exported networks over HTTP and gRPC",
     "bag": "add depth to a ROS bag, or make a data set of it",
     "map": "map what a moving camera sees: its path, and a cloud of points",

@@ -162,3 +162,17 @@ ENCODINGS = Registry(
         ]
     },
 )
+
+
+def calibrate(depth: KerasTensor, scale: float = 1.0, shift: float = 0.0) -> KerasTensor:
+    """Scales and shifts depth to the metres of a camera: scale * depth + shift, 0 or more.
+
+    Args:
+        depth: of any shape, metres, 0 = none, which stays 0.
+        scale: above 0.
+        shift: metres.
+    """
+    if (scale, shift) == (1.0, 0.0):
+        return depth
+    scaled = scale * depth
+    return ops.where(depth > 0, ops.maximum(scaled + shift, 0.0), 0.0) if shift else scaled

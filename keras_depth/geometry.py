@@ -1,6 +1,8 @@
 """Pinhole cameras, points in space, and PLY files."""
 
 import argparse
+import math
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,56 @@ def parse_intrinsics(text: str) -> Intrinsics:
 
 
 NYU = Intrinsics(518.858, 519.470, 325.582, 253.736)  # the Kinect's color camera at 640x480
+
+
+def parse_field_of_view(text: str) -> float:
+    """Parses an argument DEGREES; a type for argparse."""
+    degrees = command.positive(text)
+    if degrees >= 180:
+        raise argparse.ArgumentTypeError(f"{text!r}: a field of view is below 180 degrees")
+    return degrees
+
+
+def from_field_of_view(degrees: float, size: tuple[int, int]) -> Intrinsics:
+    """Returns the intrinsics of a camera of square pixels, centered in its image.
+
+    Args:
+        degrees: the horizontal field of view.
+        size: (height, width) of the image.
+
+    Raises:
+        InputError: it is no angle between 0 and 180 degrees.
+    """
+    if not (isinstance(degrees, Real) and 0 < float(degrees) < 180):
+        raise InputError(f"field of view {degrees!r}: give degrees, above 0 and below 180")
+    height, width = size
+    focal_length = width / 2 / math.tan(math.radians(float(degrees)) / 2)
+    return Intrinsics(focal_length, focal_length, (width - 1) / 2, (height - 1) / 2)
+
+
+def center(intrinsics: Intrinsics, size: tuple[int, int]) -> Intrinsics:
+    """Returns intrinsics of the same focal lengths, centered in images of a (height, width)."""
+    return Intrinsics(intrinsics.fx, intrinsics.fy, (size[1] - 1) / 2, (size[0] - 1) / 2)
+
+
+def check_centered(intrinsics: Any, size: tuple[int, int]) -> Intrinsics:
+    """Returns intrinsics, unless they are those of images of another size.
+
+    Args:
+        intrinsics: (fx, fy, cx, cy).
+        size: (height, width) of the images.
+
+    Raises:
+        InputError: they are none, or their center is not in the middle half of these images.
+    """
+    camera = _check_intrinsics(intrinsics)
+    places = (camera.cy + 0.5) / size[0], (camera.cx + 0.5) / size[1]
+    if not all(0.25 <= place <= 0.75 for place in places):
+        raise InputError(
+            f"intrinsics with their center at {camera.cx:g},{camera.cy:g}, but the picture is"
+            f" {size[1]}x{size[0]} pixels: intrinsics of another size; give those of this picture"
+        )
+    return camera
 
 
 def scale_intrinsics(

@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_origin
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 import yaml
 
@@ -27,6 +28,7 @@ from keras_depth.errors import (
     first_line,
     unknown_name,
 )
+from keras_depth.letterbox import FITS
 from keras_depth.listing import ending
 
 # Names that other programs have for a key, and what it is called here.
@@ -50,7 +52,12 @@ class Recipe:
         weights: see `create_model`; "none": random ones.
         data: the reader's `name` (see `data.open_reader`), its folder `dir`, `frames` and
             `validation_frames` (null: all the reader has), and the reader's own options.
-        size: (height, width) that frames are resized to, and of the saved model's input.
+        size: (height, width) that frames are brought to, and of the saved model's input.
+        fit: how frames, and later the pictures that the model is given, are brought to `size` where
+            their shape is another (see `letterbox.FITS`).
+        canonical_focal_length: of the one camera, in pixels of frames of `size`, as whose pictures
+            all are learned: depth is multiplied by this focal length over the frame's own. null:
+            depth is learned as it is.
         augmentation: arguments of `data.augment.Augmentation`; a training step gets frames of its
             `crop`, in pixels of `size`.
         downsample: how depth is reduced to the size of the network's output, where that is
@@ -74,6 +81,8 @@ class Recipe:
     data: dict[str, Any]
     size: tuple[int, int]
     loss: dict[str, Any]
+    fit: str = "stretch"
+    canonical_focal_length: float | None = None
     encoding: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     weights: str = "none"
@@ -314,7 +323,11 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
     for key, value in values.items():
         check_choice(f"recipe key in {path.name}", key, _FIELDS)
         annotation: Any = _FIELDS[key].type
-        kind = get_origin(annotation) or annotation  # dict of dict[str, Any]
+        optional = NoneType in get_args(annotation)
+        if optional and value is None:
+            continue
+        # float of float | None, dict of dict[str, Any]
+        kind = get_args(annotation)[0] if optional else get_origin(annotation) or annotation
         if kind is tuple and isinstance(value, list):
             values[key] = value = tuple(value)
         if kind is float and type(value) is int:
@@ -323,15 +336,18 @@ def _check(values: dict[str, Any], path: Path) -> Recipe:
         if kind is int:
             right = right and value >= (0 if key in ("seed", "steps") else 1)
         elif kind is float:
-            right = right and 0 <= value < math.inf
+            right = right and 0 <= value < math.inf and not (optional and value == 0)
         elif kind is tuple:
             right = right and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
         if not right:
-            raise InputError(f"{path}: {key} must be {_EXPECTED[kind]}, got {value!r}")
+            expected = "a number above 0, or null" if optional else _EXPECTED[kind]
+            raise InputError(f"{path}: {key} must be {expected}, got {value!r}")
     for key, entry in _FIELDS.items():
         required = entry.default is dataclasses.MISSING and entry.default_factory is entry.default
         if required and key not in values:
             raise InputError(f"{path}: the recipe lacks {key!r}; add it")
+    if "fit" in values:
+        check_choice(f"value of fit in {path.name}", values["fit"], FITS)
     for section in ("data", "loss", "optimizer", "schedule"):
         if section in values and "name" not in values[section]:
             raise InputError(f"{path}: section {section!r} lacks its `name`; add it")

@@ -10,7 +10,9 @@ model.keras       the model after the last finished epoch
 best.keras        the model of the epoch with the lowest validation REL under the recipe's protocol
                   or, without measured depth, with the lowest validation loss
 mean_depth.npy    mean depth of each pixel over the training frames, the baseline of reports
-camera.json       focal length times baseline, of a model trained on stereo pairs
+camera.json       the camera of the training frames, where all have the same: its focal length, and
+                  of stereo pairs that times the baseline
+calibration.json  scale and shift of its metres, from `calibrate`
 report.json, report.md, figures/
 .lock             says which process writes the folder
 """
@@ -22,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from yaml import YAMLError
 
 from keras_depth import recipes
+from keras_depth.command import parse_yaml
 from keras_depth.environment import environment
 from keras_depth.errors import InputError, cannot_write
 from keras_depth.files import check_utf8, check_writable, make_folder, read_json, write_text
@@ -195,9 +199,22 @@ class RunFolder:
                 f"{self.mean_depth_file}: damaged; delete it to score without this baseline"
             ) from error
 
-    def write_camera(self, focal_baseline: float) -> None:
-        """Writes focal length times baseline of the training images, at the model's size."""
-        write_text(self.camera_file, json.dumps({"focal_baseline": focal_baseline}) + "\n")
+    def write_camera(
+        self,
+        focal_baseline: float | None = None,
+        focal_length: tuple[float, float] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Writes what is known of the training images' camera, in pixels at the model's size.
+
+        Args:
+            focal_baseline: of stereo pairs, the focal length times the baseline in metres.
+            focal_length: (fx, fy), if it is the same for all.
+            size: (height, width) of the model's input.
+        """
+        known = {"focal_baseline": focal_baseline, "focal_length": focal_length, "size": size}
+        known = {key: value for key, value in known.items() if value is not None}
+        write_text(self.camera_file, json.dumps(known) + "\n")
 
     def focal_baseline(self) -> float | None:
         """Reads focal length times baseline of the training images, at the model's size, if known.
@@ -205,14 +222,51 @@ class RunFolder:
         Raises:
             InputError: the file is damaged.
         """
+        (value,) = self._camera_numbers("focal_baseline", 1) or (None,)
+        return value
+
+    def focal_length(self) -> tuple[float, float] | None:
+        """Reads (fx, fy) of the training images, in pixels at the model's size, if known.
+
+        For this camera the model's metres are right: of a run with `canonical_focal_length`, it is
+        the canonical one.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        fx, fy = self._camera_numbers("focal_length", 2) or (None, None)
+        return None if fx is None or fy is None else (fx, fy)
+
+    def _camera_numbers(self, key: str, count: int) -> list[float] | None:
         if not self.camera_file.exists():
             return None
         try:
-            return float(json.loads(self.camera_file.read_text(encoding="utf-8"))["focal_baseline"])
-        except (ValueError, KeyError, TypeError) as error:
+            known = dict(json.loads(self.camera_file.read_text(encoding="utf-8")))
+            value = known.get(key)
+            numbers = [] if value is None else [float(number) for number in np.atleast_1d(value)]
+        except (ValueError, TypeError):
+            known = {}
+        if not known or (numbers and (len(numbers) != count or not min(numbers) > 0)):
             raise InputError(
-                f"{self.camera_file}: damaged; restore it, or delete it and give focal_baseline"
-            ) from error
+                f"{self.camera_file}: damaged; restore it, or delete it to go on without a camera"
+            )
+        return numbers or None
+
+    def fit(self) -> str:
+        """Reads how pictures are brought to the model's size: the recipe's `fit`, or "stretch".
+
+        The key alone is read: the recipe may be of an architecture that is not registered here.
+
+        Raises:
+            InputError: the recipe is damaged.
+        """
+        if not self.recipe_file.is_file():
+            return "stretch"
+        try:
+            found = parse_yaml(self.recipe_file.read_text(encoding="utf-8"))
+        except (YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.recipe_file}: damaged; restore it") from error
+        return found.get("fit", "stretch") if isinstance(found, dict) else "stretch"
 
     def note_data_dir(self, recipe: Recipe) -> None:
         """Writes into the run's recipe where the data set is now, if it was moved."""

@@ -13,6 +13,11 @@ from types import SimpleNamespace  # noqa: E402
 import pytest  # noqa: E402
 
 
+def pytest_collection_finish():
+    """What is imported by now stays; the collector need not look at TensorFlow again and again."""
+    gc.freeze()
+
+
 @pytest.fixture
 def networks_are_freed():
     """A network is a cycle of references: left to itself, Python keeps gigabytes of them."""

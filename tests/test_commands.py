@@ -37,7 +37,7 @@ def run_folder(tmp_path_factory):
     "name",
     [
         *("train", "evaluate", "predict", "export", "serve", "benchmark", "build_ops", "data"),
-        *("bag", "map", "fit"),
+        *("bag", "map", "calibrate", "fit"),
     ],
 )
 def test_help_shows_an_example(name):

@@ -27,7 +27,7 @@ import pytest
 import yaml
 
 from keras_depth import command, models, presets, recipes
-from keras_depth.export import tftrt
+from keras_depth.export import parity
 from keras_depth.train import __main__ as train
 from keras_depth.train.start import names_network
 from tests.helpers import docs_world, serving, tiny
@@ -45,6 +45,7 @@ from tests.helpers.docs_blocks import (
     module_and_words,
     statements,
 )
+from tests.helpers.exporting import run_in_this_process
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 ROOMS = "runs/rooms"  # the run that `make train` makes, and that most commands are about
@@ -102,8 +103,6 @@ def expected(module: str, words: list[str]) -> int:
     """Returns the exit code that is right."""
     if module == "keras_depth.data":
         return int(_folder(words) in docs_world.FINDINGS)
-    if module == "keras_depth.export" and "tftrt" in words:
-        return 2  # TF-TRT converts nothing here; the folder for the board is written
     return 0
 
 
@@ -138,12 +137,18 @@ def _environment(statement: str, world: World) -> None:
 
 
 def _board(statement: str, world: World) -> None:
-    """Files that are copied were written by a command before, and tftrt.py takes its options."""
+    """Files that are copied were written by a command before, and scripts take their options."""
     if copied := re.match(r"scp -r (\S+) ", statement):
         assert (world.work / copied[1]).is_dir(), f"nothing has written {copied[1]}"
-    source = Path(tftrt.__file__).read_text()
-    for arguments in re.findall(r"python3 tftrt\.py ([^'\"]*)", statement):
+    for script, arguments in re.findall(r"python3 (tftrt|run)\.py([^'\"&]*)", statement):
+        source = (ROOT / f"keras_depth/export/{script}.py").read_text()
         assert all(f'"{word}"' in source for word in arguments.split() if word.startswith("--"))
+
+
+def _kit(statement: str, world: World) -> None:
+    """Runs the run.py of an export, by a Python that has what it needs."""
+    words = [sys.executable, *statement.split()[1:]]
+    assert subprocess.run(words, cwd=world.work, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def _sources(statement: str, world: World) -> None:
@@ -263,6 +268,7 @@ RULES = [
     ),
     Rule(r"source \.venv/bin/activate$", "of a shell alone", _environment),
     Rule(r"pip install ", "changes the environment; tests/test_package.py installs", _extras),
+    Rule(r"python3 \S+/run\.py ", "", _kit),
     Rule(r"(scp|ssh) ", "there is no board", _board),
     Rule(r"(sudo apt |python3 -m pip |mkdir -p ws/|colcon )", "there is no robot"),
     Rule(r"ros2 ", "there is no ROS 2 but for `make test-ros`, which runs the node", _launched),
@@ -376,6 +382,8 @@ def world(tmp_path_factory) -> Iterator[World]:
         patch.setenv("XDG_CACHE_HOME", caches)  # where the op is built already
         patch.setenv("PYTHONPATH", str(ROOT))  # for the processes that commands start
         patch.chdir(work)
+        # Exports are compared in a fresh process in test_export.py, and by the worked example here.
+        patch.setattr(parity, "run_alone", run_in_this_process)
         docs_world.build(home, work)
         world = World(work, set(), [])
         line = re.search(r"^train:.*\n\t\$\(RUN\) (.*)$", MAKEFILE, re.MULTILINE)[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_depth.encodings import ENCODINGS
+from keras_depth.encodings import ENCODINGS, calibrate
 from keras_depth.errors import InputError
 
 # Metres that an encoding can hold; `minmax` forgets them.
@@ -114,3 +114,11 @@ def test_minmax_is_each_picture_s_own_range():
 def test_unknown_name():
     with pytest.raises(InputError, match="unknown encoding 'metrc': did you mean 'metric'"):
         ENCODINGS["metrc"]
+
+
+def test_calibrated_metres_are_0_or_more_and_none_stays_none():
+    depth = np.array([0.0, 0.5, 2.0], "float32")
+    np.testing.assert_array_equal(calibrate(depth), depth)
+    np.testing.assert_allclose(calibrate(depth, 1.5), [0, 0.75, 3.0])
+    np.testing.assert_allclose(calibrate(depth, 1.5, 0.25), [0, 1.0, 3.25])
+    np.testing.assert_allclose(calibrate(depth, 1.5, -1.0), [0, 0, 2.0])

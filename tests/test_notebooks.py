@@ -1,6 +1,6 @@
 """The notebooks: one a paper, all of one form, executed, small enough to be read on a code host.
 
-`make notebooks` runs them.
+`make notebooks` runs them as they stand; `make test-slow` also with a data set.
 """
 
 import base64
@@ -8,7 +8,10 @@ import json
 import re
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
+from traitlets.config import Config
 
 from keras_depth import models, published, recipes
 from keras_depth.data.rendered.rooms import Rooms
@@ -123,6 +126,33 @@ def test_links_lead_somewhere(notebook):
             assert (FOLDER / link).exists(), link
 
 
+# Running them ---------------------------------------------------------------------------------
+
+# Kernels that start at once may choose the same free port; these talk by files of their folder.
+BY_FILES = Config({"KernelManager": {"transport": "ipc"}})
+
+
+def execute(content, work, monkeypatch):
+    """Runs a notebook in a folder, and keeps what the cells put out in it."""
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    nbclient.execute(content, config=BY_FILES, timeout=900, kernel_name="python3")
+    assert not list(work.glob("kernel-ipc*")), "the kernel is gone"
+
+
+@pytest.mark.slow
+def test_runs_on_rendered_frames(notebook, tmp_path, monkeypatch):
+    """As it stands; the outputs in the repository stay as they are."""
+    path, _ = notebook
+    content = nbformat.read(path, as_version=4)
+    for cell in cells(content, "code"):
+        cell.outputs = []
+    execute(content, tmp_path / "work", monkeypatch)
+    assert all(cell.outputs for cell in cells(content, "code"))
+    assert "these numbers say nothing about NYU Depth v2" in "".join(texts(content))
+
+
 # With a data set ------------------------------------------------------------------------------
 
 # Where a notebook takes any layout, one of them.
@@ -182,20 +212,15 @@ def _cells_about_data(content):
 def test_runs_on_a_data_set(notebook, data_set, tmp_path, monkeypatch):
     """One line set, the rest as it stands but for the recipe's size.
 
-    Without the two sections that do not depend on it, which `make notebooks` runs.
+    Without the two sections that do not depend on it, which the test above runs.
     """
-    import nbclient  # a part of nbmake
-    import nbformat
-
     path, content = notebook
     setup, *others = ["".join(cell["source"]) for cell in _cells_about_data(content)]
     setup = UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup)
     sources = [setup, smaller(recipes_of(path, setup)[1]), *others]
     changed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(x) for x in sources])
     work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
-    nbclient.execute(changed, cwd=str(work), timeout=300, kernel_name="python3")
+    execute(changed, work, monkeypatch)
     said = "".join(texts(changed))
     assert f"frames from {data_set}" in said or f"stereo pairs from {data_set}" in said
     assert "these numbers say nothing" not in said

@@ -369,3 +369,19 @@ def test_a_recipe_as_other_programs_save_it(tmp_path, name, encoding, message):
         return
     with pytest.raises(InputError, match=f"^{path}: {message}"):
         recipes.load(str(path))
+
+
+def test_fit_and_canonical_focal_length():
+    recipe = recipes.load("jetson_fcnn/rooms")
+    assert (recipe.fit, recipe.canonical_focal_length) == ("stretch", None)
+    changes = ["fit=letterbox", "canonical_focal_length=260"]
+    recipe = recipes.load("jetson_fcnn/rooms", changes)
+    assert (recipe.fit, recipe.canonical_focal_length) == ("letterbox", 260.0)
+    assert recipes.load("jetson_fcnn/rooms", ["canonical_focal_length=null"]).fit == "stretch"
+    with pytest.raises(
+        InputError, match="unknown value of fit in rooms.yaml 'leterbox'.*letterbox"
+    ):
+        recipes.load("jetson_fcnn/rooms", ["fit=leterbox"])
+    for value in (0, -3, "'far'", "true", ".inf"):
+        with pytest.raises(InputError, match="canonical_focal_length must be a number above 0, or"):
+            recipes.load("jetson_fcnn/rooms", [f"canonical_focal_length={value}"])

@@ -1,5 +1,7 @@
 """The run folder; `tests/train/test_loop.py` tests what training writes into it."""
 
+import json
+
 import pytest
 
 from keras_depth import recipes
@@ -80,3 +82,18 @@ def test_how_large_a_run_is(folder):
     folder.model_file.write_bytes(bytes(1_500_000))
     said = folder.describe_size()
     assert said == f"{folder.path}: 4.5 MB, of which checkpoints 3 MB"
+
+
+def test_the_camera(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.focal_length() is None and folder.focal_baseline() is None
+    folder.write_camera(focal_length=(259.5, 260), size=(240, 320))
+    assert folder.focal_length() == (259.5, 260) and folder.focal_baseline() is None
+    written = {"focal_length": [259.5, 260], "size": [240, 320]}
+    assert json.loads(folder.camera_file.read_text()) == written
+    folder.write_camera(40.0, size=(240, 320))
+    assert folder.focal_baseline() == 40 and folder.focal_length() is None
+    for damaged in ("", "{}", "[1]", '{"focal_length": 3}', '{"focal_length": [1, "x"]}'):
+        folder.camera_file.write_text(damaged)
+        with pytest.raises(InputError, match="camera.json: damaged; restore it, or delete it"):
+            folder.focal_length()

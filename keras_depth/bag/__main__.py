@@ -56,7 +56,7 @@ def write_bag(bag: Bag, arguments: argparse.Namespace) -> None:
 
     writing.check_output(bag, arguments.output)
     chosen = depth_bag.choose_topics(bag, arguments.topic)
-    estimate = load(arguments.run, arguments.full_size)
+    estimate = load(arguments.run, arguments.full_size, bag, chosen.pictures)
     with progress_bar(bag, chosen.pictures, arguments.frames) as bar:
         summary = depth_bag.add_depth(
             bag,
@@ -83,7 +83,7 @@ def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:
     if arguments.run == _TRUTH:
         depth = topics.choose_depth(bag, pictures, arguments.depth_topic)
     else:
-        depth = load(arguments.run, full_size=True)
+        depth = load(arguments.run, True, bag, pictures)
     with progress_bar(bag, pictures, arguments.frames) as bar:
         summary = folder.write_folder(
             bag,
@@ -98,13 +98,20 @@ def write_folder(bag: Bag, arguments: argparse.Namespace) -> None:
     command.suggest("data", "--data", "folder", "--data-dir", arguments.output)
 
 
-def load(run: str, full_size: bool) -> Callable[[np.ndarray], np.ndarray]:
-    """Loads a network as a function from a picture to its depth, of the picture's size or not."""
-    command.load_tensorflow()
+def load(run: str, full_size: bool, bag: Bag, topic: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Loads a network as a function from a picture to its depth, of the picture's size or not.
+
+    Metres are those of the pictures' camera, where the bag and the network say theirs.
+    """
+    from keras_depth.bag import frames
+
+    loading.load_runtime(run)
     from keras_depth.predict.estimator import DepthEstimator
+    from keras_depth.predict.scaling import for_camera
 
     estimator = DepthEstimator.load(run)
-    return lambda picture: estimator(picture, resize=full_size)
+    camera = frames.intrinsics(bag, topic) if estimator.focal_length else None
+    return for_camera(estimator, camera, resize=full_size)
 
 
 def progress_bar(bag: Bag, topic: str, frames: int | None) -> tqdm:

@@ -19,7 +19,7 @@ from keras_depth.errors import InputError
 from keras_depth.export import exporter, worker
 from keras_depth.export.request import Request
 from keras_depth.export.worker import Worker
-from keras_depth.predict.estimator import encoding_of
+from keras_depth.predict.keras_network import encoding_of
 
 FORMATS = {"tensorflow": "saved_model", "onnxruntime": "onnx", "litert": "litert"}
 _FOCAL_BASELINE = 100.0  # of networks that write disparity; no time depends on it

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from keras_depth.data.reader import IMAGE_KEYS, Sample
+from keras_depth.data.reader import CAMERA_KEYS, IMAGE_KEYS, Sample
 from keras_depth.errors import InputError, check_choice
 
 CROP_AT = ("random", "middle")
@@ -97,7 +97,7 @@ def augment(sample: Sample, rng: np.random.Generator, augmentation: Augmentation
     gains = brightness * rng.uniform(0.8, 1.2, 3)
     swap, gray = rng.random(2)
     order = rng.permutation(3)
-    maps = {key: array for key, array in sample.items() if key != "focal_baseline"}
+    maps = {key: array for key, array in sample.items() if key not in CAMERA_KEYS}
     middle = augmentation.crop_at == "middle"
     window = _window(sample["image"].shape[:2], augmentation.crop, None if middle else place)
     if augmentation.rotate:
@@ -125,8 +125,8 @@ def zoom(sample: Sample, rng: np.random.Generator, largest: float) -> Sample:
     """Cuts a random part out of a sample, 1 / `largest` of its sides or more, as stored.
 
     Resized to the size of the whole, it is the picture of a camera that has come nearer, so depth
-    is divided by the factor. Of a stereo pair depth stays and the focal length grows, which is what
-    resizing the part does (`data.pipeline.resize`).
+    is divided by the factor, and the focal length of the whole stays. Of a stereo pair depth stays
+    and the focal length grows, which is what resizing the part does (`data.pipeline.resize`).
 
     Args:
         sample: as `Reader.stored` returns it.
@@ -139,11 +139,14 @@ def zoom(sample: Sample, rng: np.random.Generator, largest: float) -> Sample:
     part = round(height / factor), round(width / factor)
     top, left, h, w = _window((height, width), part, place)
     maps = {
-        key: array[top : top + h, left : left + w] if array.ndim else array
+        key: array if key in CAMERA_KEYS else array[top : top + h, left : left + w]
         for key, array in sample.items()
     }
     if "right" not in maps and "depth" in maps:
         maps["depth"] = maps["depth"] * np.float32(w / width)
+        if "focal_length" in maps:  # in pixels of the part, which resizing enlarges
+            shrunk = np.array([w / width, h / height], np.float32)
+            maps["focal_length"] = maps["focal_length"] * shrunk
     return maps
 
 

@@ -111,7 +111,7 @@ def _check_value(key: str, value: Any, default: Any) -> None:
     elif isinstance(default, tuple):
         right = isinstance(value, list | tuple) and len(value) == len(default)
         right = right and all(isinstance(side, int) for side in value)
-        kind = "[height, width]"
+        kind = "[height, width]" if key == "size" else "two whole numbers"
     elif isinstance(default, int):
         right, kind = type(value) is int, "a whole number"
     elif isinstance(default, float) or default is None:

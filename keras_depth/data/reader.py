@@ -18,11 +18,13 @@ from keras_depth.errors import InputError, check_choice
 from keras_depth.images import Picture, decode_picture, to_float32, to_uint8
 
 # {"image": float32 (H, W, 3) RGB in [0, 1], "depth": float32 (H, W) metres, 0 = not measured};
-# a stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
+# where the camera is known, also "focal_length", float32 (2,): (fx, fy) in pixels of this image.
+# A stereo sample also has "right" like the image, which is the left one, and "focal_baseline",
 # float32 (): focal length in pixels of this image times the distance of the cameras in metres.
 Sample = dict[str, np.ndarray]
 
 IMAGE_KEYS = ("image", "right")
+CAMERA_KEYS = ("focal_length", "focal_baseline")  # the others are maps of the image's size
 
 SPLITS = ("train", "validation", "test")
 
@@ -139,6 +141,7 @@ def make_sample(
     orientation: int = 1,
     resize_depth: str | None = None,
     depth_file: Path | None = None,
+    focal_length: tuple[float, float] | None = None,
 ) -> Sample:
     """Builds a stored sample from decoded arrays, and checks them.
 
@@ -151,6 +154,8 @@ def make_sample(
         orientation: by which `rgb` was turned, see `images.Picture`.
         resize_depth: whether depth of another size is resized, see `fit_depth`.
         depth_file: the file of the depth, for messages, where it is not `name`.
+        focal_length: (fx, fy) in pixels of the picture as it is stored, before it was turned; None:
+            not known.
 
     Raises:
         InputError: sizes differ, the depth holds NaN, infinity or negative values, a pair has no
@@ -178,6 +183,9 @@ def make_sample(
             " write 0 where nothing was measured"
         )
     sample = {"image": rgb, "depth": depth}
+    if focal_length is not None:
+        exchanged = orientation >= 5  # the turn made columns of rows
+        sample["focal_length"] = np.array(focal_length[:: -1 if exchanged else 1], np.float32)
     if right is not None:
         if right.shape != rgb.shape:
             raise InputError(

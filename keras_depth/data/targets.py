@@ -27,7 +27,11 @@ def check_downsample(name: str) -> None:
 
 
 def target_of(
-    loss: DepthLoss, encoding: Encoding, model: keras.Model, downsample: str = "nearest"
+    loss: DepthLoss,
+    encoding: Encoding,
+    model: keras.Model,
+    downsample: str = "nearest",
+    canonical: float | None = None,
 ) -> Target:
     """Returns the function that makes a loss's `y_true` from a batch, see `data.batches.Batches`.
 
@@ -36,6 +40,7 @@ def target_of(
         encoding: how the model writes depth.
         model: depth is brought to the size of its finest output.
         downsample: how, where that is smaller; see `depth_target`.
+        canonical: the focal length that depth is learned for; see `depth_target`.
 
     Raises:
         InputError: an unknown `downsample`.
@@ -44,7 +49,30 @@ def target_of(
         return pair_target
     check_downsample(downsample)  # before the first batch
     size = keras.tree.flatten(model.outputs)[0].shape[1:3]
-    return partial(depth_target, encode=encoding.encode, size=size, downsample=downsample)
+    return partial(
+        depth_target,
+        encode=encoding.encode,
+        size=size,
+        downsample=downsample,
+        canonical=canonical,
+    )
+
+
+def canonical_ratio(focal_length: tf.Tensor, canonical: float) -> tf.Tensor:
+    """Returns the canonical focal length over that of each frame, one number for both axes.
+
+    A point at depth z looks to a camera of focal length f as one at z * canonical / f does to the
+    canonical camera (CSTM_label of Yin et al., Metric3D, ICCV 2023).
+
+    Args:
+        focal_length: float32 (B, 2), (fx, fy) in pixels.
+        canonical: in pixels of images of the same size.
+
+    Returns:
+        float32 (B, 1, 1, 1).
+    """
+    ratio = canonical / tf.sqrt(tf.reduce_prod(focal_length, axis=-1))
+    return tf.reshape(ratio, (-1, 1, 1, 1))
 
 
 def depth_target(
@@ -52,6 +80,7 @@ def depth_target(
     encode: Callable | None = None,
     size: tuple[int, int] | None = None,
     downsample: str = "nearest",
+    canonical: float | None = None,
 ) -> tf.Tensor:
     """Returns float32 (B, h, w, 2): the encoded depth, finite everywhere, and valid, 0 or 1.
 
@@ -63,6 +92,8 @@ def depth_target(
         downsample: how a smaller result is made: "nearest" keeps the nearest pixel, measured or
             not; "min" keeps the smallest measured depth of each cell, so that less of sparse depth
             is lost.
+        canonical: a focal length in pixels of the images: depth becomes that of a camera that has
+            it, see `canonical_ratio`; `batch` then has `focal_length`. None: depth stays.
 
     Raises:
         InputError: an unknown `downsample`, or "min" where the depth does not divide into square
@@ -70,6 +101,8 @@ def depth_target(
     """
     check_downsample(downsample)
     depth = tf.convert_to_tensor(batch["depth"])
+    if canonical is not None:
+        depth *= canonical_ratio(batch["focal_length"], canonical)
     if size is not None and tuple(depth.shape[1:3]) != tuple(size):
         if downsample == "min":
             depth = _min_of_cells(depth, size)

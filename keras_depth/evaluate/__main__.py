@@ -8,6 +8,7 @@ from typing import Any
 from keras_depth.command import load_tensorflow, program, run, setting, suggest
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
+from keras_depth.letterbox import FITS
 
 _EXAMPLES = """\
 examples:
@@ -53,7 +54,7 @@ def main() -> int:
             arguments.predictions, frames, png_units=arguments.png_units, **how
         )
     else:
-        report, folder = evaluator.evaluate_run(arguments.run, frames, **how)
+        report, folder = evaluator.evaluate_run(arguments.run, frames, fit=arguments.fit, **how)
     print(report.summary())
     print(f"report: {folder / 'report.md'}")
     if arguments.predictions:
@@ -93,6 +94,8 @@ def _check(arguments: argparse.Namespace) -> None:
     changes = _split(arguments)[1]
     if arguments.ground_truth and (arguments.protocol or changes or arguments.output):
         raise InputError("--ground-truth scores nothing: leave out --protocol, --set and --output")
+    if arguments.fit and arguments.run is None:
+        raise InputError("--fit is how a network sees pictures; leave it out, or give RUN")
     if arguments.png_units is not None and arguments.predictions is None:
         raise InputError("--png-units is the unit of --predictions; give both, or neither")
 
@@ -157,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a setting of the protocol, for example alignment=median, or data.KEY, the same"
         " as --data-option (repeatable)",
+    )
+    add(
+        "--fit",
+        choices=FITS,
+        help="how pictures of another shape than RUN's are brought to it (default: as in its"
+        " training)",
     )
     add("--output", type=Path, metavar="DIR", help="folder of the report")
     return parser

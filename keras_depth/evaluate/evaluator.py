@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from keras_depth import protocols, published
 from keras_depth.data import Reader, Sample
+from keras_depth.data.pipeline import check_focal_length
 from keras_depth.errors import InputError
 from keras_depth.evaluate import depth_maps, figures, report_folder
 from keras_depth.evaluate.depth_maps import DepthMaps
@@ -19,6 +20,7 @@ from keras_depth.evaluate.frames import Frames
 from keras_depth.evaluate.report import BASELINE, MODEL, POST_PROCESSED, Report
 from keras_depth.evaluate.scorer import Scored, Scorer
 from keras_depth.files import make_folder
+from keras_depth.geometry import Intrinsics
 from keras_depth.images import to_uint8
 from keras_depth.predict import loading
 from keras_depth.predict.estimator import DepthEstimator
@@ -34,6 +36,7 @@ def evaluate_run(
     protocol: str | None = None,
     changes: Mapping[str, Any] | None = None,
     output: Path | None = None,
+    fit: str | None = None,
 ) -> tuple[Report, Path]:
     """Scores a trained model, by default on the held-out frames of its recipe.
 
@@ -45,6 +48,8 @@ def evaluate_run(
         changes: other settings of the protocol, see `protocols.vary`.
         output: the report's folder; None: a folder named after what was scored, in `evaluation/`
             of the run folder.
+        fit: how images of another shape are brought to the network's size, see `letterbox.py`;
+            None: as in its training.
 
     Returns:
         The report, and its folder.
@@ -53,7 +58,7 @@ def evaluate_run(
         InputError: what was given does not exist or does not fit.
     """
     frames = frames or Frames()
-    estimator = DepthEstimator.load(run)
+    estimator = DepthEstimator.load(run, fit=fit)
     source = loading.resolve(run)
     recipe = source.recipe
     row = None
@@ -70,7 +75,8 @@ def evaluate_run(
         raise InputError(f"{run}: a model alone names no frames; give --data")
     protocol = protocol or frames.usual_protocol()
     home = source.results if source.kind == "preset" else run
-    output = report_folder.choose(output, home, frames, protocol, changes)
+    named = {**(changes or {}), "fit": fit} if fit else changes
+    output = report_folder.choose(output, home, frames, protocol, named)
     report = evaluate(
         estimator,
         reader,
@@ -80,6 +86,7 @@ def evaluate_run(
         source=frames.source,
         mean_depth=source.run_folder.mean_depth() if recipe else None,
         row=row,
+        canonical=bool(recipe and recipe.canonical_focal_length),
     )
     return report, output
 
@@ -140,6 +147,7 @@ def evaluate(
     source: str = "",
     mean_depth: np.ndarray | None = None,
     row: published.Row | None = None,
+    canonical: bool = False,
 ) -> Report:
     """Scores a model or stored depth maps on a reader's frames, and writes report and figure.
 
@@ -153,9 +161,12 @@ def evaluate(
         source: the data set and its folder, see `Frames.source`.
         mean_depth: float32 (h, w), metres: a map that is scored too, as the baseline.
         row: the published row that the model stands for.
+        canonical: the model was trained for one canonical focal length, so its metres are scaled to
+            each frame's own; those of other models are scored as they are.
 
     Raises:
-        InputError: there is no frame, no pixel to score, or a damaged file; or the report cannot be
+        InputError: there is no frame, no pixel to score, or a damaged file; a frame lacks the focal
+            length that its metres are to be scaled to; or the report cannot be
             written, and its scores are printed.
     """
     _check_measured(reader)
@@ -163,11 +174,14 @@ def evaluate(
         protocol = protocols.vary(protocol, {"flip": "none"})
     make_folder(folder / "figures")
     scorers = _scorers(predictor, protocol, mean_depth)
-    entries, examples, ratios = [], [], []
+    entries, examples, ratios, seen = [], [], [], []
     # The frames between those of training's validation.png, which may be of the same split.
     chosen = {int((k + 0.5) * len(reader) / _EXAMPLES) for k in range(_EXAMPLES)}
     for index in tqdm(range(len(reader)), unit="frame", desc="evaluate"):
-        sample, depth, scored = _score_frame(predictor, reader, index, scorers, mean_depth)
+        sample, depth, scored, share = _score_frame(
+            predictor, reader, index, scorers, mean_depth, canonical
+        )
+        seen.append(share)
         entries.append({"name": reader.name(index), **_entry(scored, scorers[MODEL])})
         if isinstance(predictor, DepthMaps):
             ratios.append(depth_maps.median_ratio(depth, sample["depth"]))
@@ -193,6 +207,8 @@ def evaluate(
         all_pixels=scorers[MODEL].all_pixels,
         distances=scorers[MODEL].by_distance(),
         published=row,
+        fit=predictor.fit if isinstance(predictor, DepthEstimator) else "",
+        seen=float(np.mean(seen)),
     )
     _write(report, examples, folder)
     return report
@@ -240,11 +256,21 @@ def _score_frame(
     index: int,
     scorers: dict[str, Scorer],
     mean_depth: np.ndarray | None,
-) -> tuple[Sample, np.ndarray, Scored]:
-    """Adds a frame to all scorers; returns the frame, its predicted depth and its scored pixels."""
+    canonical: bool,
+) -> tuple[Sample, np.ndarray, Scored, float]:
+    """Adds a frame to all scorers.
+
+    Returns:
+        The frame, its predicted depth, its scored pixels, and which share of it the network saw.
+    """
     sample, name = reader.stored(index), reader.name(index)
     flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
-    depth, mirrored = _predict(predictor, index, sample, flips)
+    if canonical:
+        check_focal_length(sample, name)
+    depth, mirrored = _predict(predictor, index, sample, flips, canonical)
+    share = 1.0
+    if isinstance(predictor, DepthEstimator):
+        sample, share = _hide_unseen(predictor, sample, depth.shape)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the model's depth holds NaN or infinity; train it again")
     try:
@@ -255,26 +281,58 @@ def _score_frame(
             scorers[BASELINE].add(sample, mean_depth, mean_depth)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    return sample, depth, scored
+    return sample, depth, scored, share
+
+
+def _hide_unseen(
+    estimator: DepthEstimator, sample: Sample, size: tuple[int, ...]
+) -> tuple[Sample, float]:
+    """Takes the true depth away where the fit "crop" gives no prediction of this size.
+
+    Returns:
+        The frame, and which share of it is left.
+    """
+    seen = estimator.place(sample["image"].shape[:2]).seen((size[0], size[1]))
+    if seen.all():
+        return sample, 1.0
+    seen &= seen[:, ::-1]  # a mirrored image's may differ by a column
+    depth = sample["depth"]
+    # Only pixels that the protocol's resizing does not mix with what was not seen.
+    shares = cv2.resize(seen.astype(np.float32), depth.shape[1::-1])
+    known = (shares > 0.999).reshape(*depth.shape[:2], *[1] * (depth.ndim - 2))
+    return {**sample, "depth": np.where(known, depth, np.float32(0))}, float(known.mean())
 
 
 def _predict(
-    predictor: DepthEstimator | DepthMaps, index: int, sample: Sample, flips: bool
+    predictor: DepthEstimator | DepthMaps,
+    index: int,
+    sample: Sample,
+    flips: bool,
+    canonical: bool,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns a frame's depth, and that of its mirrored image if a protocol needs it."""
     if isinstance(predictor, DepthMaps):
         depth = predictor[index]
         depth_maps.check_sides(depth, sample["depth"], predictor.name(index))
         return depth, None
-    image, focal_baseline = to_uint8(sample["image"]), None
-    if "focal_baseline" in sample:
-        focal_baseline = float(sample["focal_baseline"])
+    image = to_uint8(sample["image"])
     # At the model's own size: the protocol says how it is resized to the ground truth's.
+    settings: dict[str, Any] = {"resize": False}
+    if canonical:
+        settings["intrinsics"] = _intrinsics(sample)
+    elif "focal_baseline" in sample:
+        settings["focal_baseline"] = float(sample["focal_baseline"])
     if not flips:
-        return predictor(image, resize=False, focal_baseline=focal_baseline), None
+        return predictor(image, **settings), None
     both = np.stack([image, image[:, ::-1]])
-    depth, mirrored = predictor(both, resize=False, focal_baseline=focal_baseline)
+    depth, mirrored = predictor(both, **settings)
     return depth, mirrored
+
+
+def _intrinsics(sample: Sample) -> Intrinsics:
+    """Returns a frame's camera; of its principal point the metres do not depend."""
+    (height, width), (fx, fy) = sample["image"].shape[:2], sample["focal_length"]
+    return Intrinsics(float(fx), float(fy), (width - 1) / 2, (height - 1) / 2)
 
 
 def _entry(scored: Scored, scorer: Scorer) -> dict[str, float | None]:

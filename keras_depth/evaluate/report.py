@@ -46,6 +46,8 @@ class Report:
         valid_pixels, all_pixels: scored pixels, and pixels within the protocol's crop.
         distances: the model's errors by band of true depth, see `Scorer.by_distance`.
         published: the row of a paper's table that the model stands for.
+        fit: how images of another shape were brought to the network's size; "" for depth maps.
+        seen: the share of the frames that the network saw, less than 1 for the fit "crop".
     """
 
     model: str
@@ -62,6 +64,8 @@ class Report:
     source: str = ""
     true_units: float | None = None
     units: str = ""
+    fit: str = ""
+    seen: float = 1.0
 
     @property
     def line(self) -> str:
@@ -194,6 +198,10 @@ class Report:
             first = ", ".join(self.missing[:_NAMED])
             more = ", ... (report.json names all)" if len(self.missing) > _NAMED else ""
             facts["missing"] = f"{len(self.missing)} frames of the list: {first}{more}"
+        if self.seen < 1:
+            facts["fit"] = f"{self.fit}: {self.seen:.1%} of the frames is seen, and scored"
+        elif self.fit not in ("", "stretch"):
+            facts["fit"] = self.fit
         if self.true_units:
             facts["unit of the true depth"] = f"1/{self.true_units:g} m"
         if self.units:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_depth.command import count, load_tensorflow, program, run, size, suggest
-from keras_depth.errors import InputError
-from keras_depth.export.request import ANY_BATCH, PRECISIONS, Request
+from keras_depth.export.request import ANY_BATCH, BUDGET, OPSETS, PRECISIONS, Request
+from keras_depth.geometry import parse_field_of_view, parse_intrinsics
+from keras_depth.letterbox import FITS
 from keras_depth.predict.loading import resolve
 
 if TYPE_CHECKING:
@@ -29,20 +30,25 @@ examples:
   python -m keras_depth.export runs/rooms --format onnx --precision fp16 --layout NCHW
   # for the CPU of a small board, in 8 bits, with scales from images like those it will see
   python -m keras_depth.export runs/rooms --format litert --precision int8 --calibration photos
+  # the same as ONNX, with as many layers in 8 bits as an error of depth of 1 % allows
+  python -m keras_depth.export runs/rooms --format onnx --precision int8 --calibration photos
   # a camera's images in, depth of the same size out
   python -m keras_depth.export runs/rooms --format onnx --size 480x640 --output-size input
 
 | --format    | --precision      | --batch | written                                               |
 |-------------|------------------|---------|-------------------------------------------------------|
 | saved_model | fp32             | any     | SavedModel, and without variables in frozen/          |
-| onnx        | fp32, fp16       | any     | ONNX                                                  |
+| onnx        | fp32, fp16, int8 | any     | ONNX                                                  |
 | litert      | fp32, fp16, int8 | 1       | LiteRT                                                |
 | tftrt       | fp32, fp16, int8 | 1       | engines; without TensorRT: a folder to copy to the    |
 |             |                  |         | board, and the command to run there                   |
-| tensorrt    | fp32, fp16       | 1       | engine; without TensorRT: ONNX, and the commands that |
+| tensorrt    | fp32, fp16, int8 | 1       | engine; without TensorRT: ONNX, and the commands that |
 |             |                  |         | build the engine                                      |
 
---batch is shown with its default. int8 takes its scales from the images of --calibration."""
+--batch is shown with its default. int8 takes its scales from the images of --calibration. In onnx
+and tensorrt half of them give scales and half judge: the layers that cost most stay float until REL
+(the mean error relative to the depth) rises by no more than --budget, against the depth that is in
+the folder, or else against the network in float."""
 
 
 def main() -> int:
@@ -51,6 +57,8 @@ def main() -> int:
     from keras_depth.export import exporter
 
     prepared = exporter.prepare(request)
+    if prepared.ratio:
+        print(prepared.ratio)
     written = exporter.write(prepared, request)
     for one in written:
         print(exporter.describe(one))
@@ -66,14 +74,13 @@ def _convert_by_tftrt(folder: Path, precision: str) -> int:
     """Converts by TF-TRT where that is installed; else says where and how to."""
     from keras_depth.export import tftrt
 
-    options = ["--precision", precision.upper(), "--images", "images.npz"]
+    options = ["--precision", precision.upper(), "--images", "check.npz"]
     command = ["tftrt.py", "saved_model", *options, "--output", "converted"]
     reason = tftrt.unavailable()
     if reason:
-        raise InputError(
-            f"nothing was converted. {reason} Copy {folder} to such a machine, and run there, in"
-            f" that folder:\n\n    python3 {' '.join(command)}\n"
-        )
+        print(f"\nnothing was converted. {reason}")
+        print(f"next, on the board, in a copy of {folder}: python3 {' '.join(command)}")
+        return 0
     return subprocess.run([sys.executable, *command], cwd=folder).returncode
 
 
@@ -133,8 +140,8 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=size,
         metavar="HxW",
-        help="size of the images that come in, resized within the graph to the size the network was"
-        " trained on (default: that size)",
+        help="size of the images that come in, brought to the size the network was trained on"
+        " within the graph (default: that size)",
     )
     add("--batch", type=count, metavar="N", help="fixed number of images at once")
     add(
@@ -158,8 +165,20 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--layout", type=str.upper, choices=("NHWC", "NCHW"), default="NHWC", help="of ONNX's input"
     )
-    add("--opset", type=int, choices=(13, 17), default=13, help="of ONNX (13)")
-    add("--calibration", type=Path, metavar="DIR", help="images from which int8 takes its scales")
+    add("--opset", type=int, choices=OPSETS, default=13, help="of ONNX (13; TensorRT 7.1: 11)")
+    add(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="images from which int8 takes its scales; for onnx and tensorrt also recordings with"
+        " depth, as the data set `folder` reads them",
+    )
+    add(
+        "--budget",
+        type=float,
+        metavar="REL",
+        help=f"of int8 in onnx and tensorrt: by how much REL may rise ({BUDGET})",
+    )
     add("--limit", type=float, metavar="R", help="accepted difference, relative to the depth")
     add("--encoding", help="how the network writes depth, for a network of another suite")
     add(
@@ -168,6 +187,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="F",
         help="for networks trained on stereo pairs: focal length in pixels of images of the"
         " network's size times the baseline in metres (default: that of the training)",
+    )
+    add(
+        "--fit",
+        choices=FITS,
+        help="how pictures of another shape than the network's are brought to it, within the graph"
+        " where --size has another, else by what runs it (default: as in the training)",
+    )
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--intrinsics",
+        type=parse_intrinsics,
+        metavar="FX,FY,CX,CY",
+        help="your camera, in pixels of the images that come in: metres are scaled to it (default:"
+        " metres stay those of the training frames' camera)",
+    )
+    camera.add_argument(
+        "--fov",
+        type=parse_field_of_view,
+        metavar="DEGREES",
+        help="instead, its horizontal field of view, for square pixels",
     )
     return parser
 

@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -19,16 +18,30 @@ import tensorflow as tf
 from keras_depth import images
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError, cannot_write
-from keras_depth.export import export_json, litert, network, onnx, parity, saved_model, tftrt
+from keras_depth.export import (
+    calibration_images,
+    camera,
+    export_json,
+    kit,
+    litert,
+    network,
+    onnx,
+    parity,
+    quantize_budget,
+    saved_model,
+    tftrt,
+)
 from keras_depth.export.parity import Parity
-from keras_depth.export.request import Request
+from keras_depth.export.quantize_budget import Choice
+from keras_depth.export.request import BUDGET, Request
 from keras_depth.files import make_folder
-from keras_depth.predict import image_sources, loading
-from keras_depth.predict.estimator import encoding_of
+from keras_depth.letterbox import place
+from keras_depth.predict import loading
+from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import DETAILS, find_version, read_details
+from keras_depth.predict.keras_network import encoding_of
 
 _COMPARED = 3  # images, where the batch is not fixed
-_CALIBRATION = 200  # images at most that 8-bit scales are taken from
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Prepared:
         images: what is compared, as the exported network takes it.
         depth: the Keras model's depth of these images, (N, h, w, 1), metres.
         calibration: images from which 8-bit scales are taken.
+        truth: their depth, (h, w) metres; None: it is not known.
+        ratio: what metres are multiplied by for the user's camera; None: for the network's own.
     """
 
     model: keras.Model
@@ -48,6 +63,8 @@ class Prepared:
     images: np.ndarray
     depth: np.ndarray
     calibration: np.ndarray | None
+    truth: list[np.ndarray] | None = None
+    ratio: Ratio | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +121,13 @@ def prepare(request: Request) -> Prepared:
     model = loading.load_model(request.run)
     encoding = request.encoding or encoding_of(model)
     focal_baseline = _find_focal_baseline(request, encoding)
-    size = request.size or tuple(model.inputs[0].shape[1:3])
-    calibration = _read_calibration(request.calibration, size) if request.calibration else None
+    own = tuple(model.inputs[0].shape[1:3])
+    size = request.size or own
+    fit = request.fit or loading.resolve(request.run).run_folder.fit()
+    taken = camera.find_camera(request, place(size, own, fit))
+    calibration, truth = None, None
+    if request.calibration:
+        calibration, truth = calibration_images.read(request.calibration, size, fit)
     float32 = network.to_float32(model)
     exported = network.build(
         float32,
@@ -116,6 +138,9 @@ def prepare(request: Request) -> Prepared:
         dtype=request.dtype,
         output_size=request.output_size,
         matmul=request.resize == "matmul",
+        fit=fit,
+        scale=taken.scale,
+        shift=taken.shift,
     )
     rooms = parity.render_images(size, request.batch or _COMPARED)
     return Prepared(
@@ -123,12 +148,25 @@ def prepare(request: Request) -> Prepared:
         {
             **export_json.describe_tensors(exported, request),
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
+            "fit": fit,
+            **taken.describe(),
             "resize": request.resize,
             "versions": export_json.versions(),
         },
         _to_input(rooms, request.dtype),
-        parity.compute_reference(float32, encoding, focal_baseline, rooms, request.output_size),
+        parity.compute_reference(
+            float32,
+            encoding,
+            focal_baseline,
+            rooms,
+            request.output_size,
+            scale=taken.scale,
+            shift=taken.shift,
+            fit=fit,
+        ),
         None if calibration is None else _to_input(calibration, request.dtype),
+        truth,
+        taken.ratio,
     )
 
 
@@ -138,12 +176,12 @@ def write(prepared: Prepared, request: Request) -> list[Written]:
     Returns, and raises, what `export` does.
     """
     artifacts = _list_artifacts(prepared, request)
-    version = str(_next_version(request.format, [artifact.folder for artifact in artifacts]))
+    version = str(next_version(request.format, [artifact.folder for artifact in artifacts]))
     written = []
     with ExitStack() as stack:  # all of them or none
         for artifact in artifacts:
             target, before = artifact.folder / version, find_version(artifact.folder)
-            folder = stack.enter_context(_replacing_folder(target))
+            folder = stack.enter_context(replacing_folder(target))
             with _naming(target):
                 details = _write_files(artifact, folder, prepared, request)
             compared = _check(folder, details, prepared, request)
@@ -155,7 +193,8 @@ def describe(written: Written) -> str:
     """Describes what was written and how far it is from the Keras model, an aspect a line."""
     details = written.details
     image, depth, latency = details["input"], details["output"], details["latency"]
-    size = sum(file["bytes"] for file in details["files"].values())
+    files = details["files"].items()
+    size = sum(file["bytes"] for name, file in files if name not in details["kit"].values())
     lines = {
         "written": f"{written.folder}: {details['format']}, {details['precision']},"
         f" {size / 1e6:.1f} MB",
@@ -171,6 +210,8 @@ def describe(written: Written) -> str:
             f"{details['nodes']} nodes of opset {details['opset']}, {details['transposes']} of them"
             " Transpose"
         )
+    if "quantization" in details:
+        lines["8 bits"] = str(Choice(**details["quantization"]))
     return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
 
 
@@ -206,18 +247,6 @@ def _find_focal_baseline(request: Request, encoding: str) -> float | None:
     return found
 
 
-def _read_calibration(folder: Path, size: tuple[int, int]) -> np.ndarray:
-    """Reads the images from which 8-bit scales are taken: uint8 RGB (N, H, W, 3)."""
-    stills = [source for source in image_sources.find([str(folder)]) if not source.is_video]
-    paths = [source.origin for source in stills if isinstance(source.origin, Path)]
-    if not paths:
-        raise InputError(f"{folder}: no still image; give a folder of images for calibration")
-    if sentence := image_sources.say_passed_over(folder, image_sources.STILLS):
-        warnings.warn(sentence, stacklevel=2)
-    step = -(-len(paths) // _CALIBRATION)
-    return np.stack([images.resize(images.read(path), size) for path in paths[::step]])
-
-
 def _to_input(pixels: np.ndarray, dtype: str) -> np.ndarray:
     return pixels if dtype == "uint8" else images.to_float32(pixels)
 
@@ -237,8 +266,11 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
         as_litert = partial(litert.write, model, precision=precision, calibration=calibration)
         return [_Artifact(folder, precision, as_litert)]
     if request.format == "tftrt":  # the board converts it to the precision
-        return [_Artifact(folder, "fp32", partial(_write_kit, prepared))]
+        return [_Artifact(folder, "fp32", partial(_write_tftrt, prepared))]
     as_onnx = partial(onnx.write, model, opset=request.opset, layout=request.layout)
+    if precision == "int8":
+        as_int8 = partial(as_onnx, precision="int8", quantize=partial(_quantize, prepared, request))
+        return [_Artifact(folder, "int8", as_int8)]
     if request.format == "onnx":
         return [_Artifact(folder, precision, partial(as_onnx, precision=precision))]
     artifacts = [_Artifact(folder, "fp32", as_onnx)]
@@ -248,14 +280,19 @@ def _list_artifacts(prepared: Prepared, request: Request) -> list[_Artifact]:
     return artifacts
 
 
-def _write_kit(prepared: Prepared, folder: Path) -> None:
-    """Writes what is copied to the board: the frozen SavedModel, tftrt.py and images to compare."""
+def _quantize(prepared: Prepared, request: Request, proto: Any) -> tuple[Any, Choice]:
+    pictures = prepared.calibration
+    assert pictures is not None, "a request for int8 names a folder"
+    if request.layout == "NCHW":
+        pictures = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+    budget = request.budget or BUDGET
+    return quantize_budget.quantize(proto, request.format, pictures, prepared.truth, budget)
+
+
+def _write_tftrt(prepared: Prepared, folder: Path) -> None:
+    """Writes what a board converts: the frozen SavedModel, and tftrt.py."""
     saved_model.write_frozen(prepared.model, folder / "saved_model")
     shutil.copy(tftrt.__file__, folder / "tftrt.py")
-    arrays: dict[str, Any] = {"image": prepared.images, "depth": prepared.depth}
-    if prepared.calibration is not None:
-        arrays["calibration"] = prepared.calibration
-    np.savez_compressed(folder / "images.npz", **arrays)
 
 
 def _write_files(
@@ -264,6 +301,8 @@ def _write_files(
     """Writes an artifact into a folder; returns its export.json, which a fresh process reads."""
     details = {"format": request.format, "precision": artifact.precision, **prepared.details}
     details |= artifact.write(folder) or {}
+    calibration = prepared.calibration if request.format == "tftrt" else None
+    details["kit"] = kit.write(folder, prepared.images, prepared.depth, calibration)
     details["files"] = export_json.describe_files(folder)
     export_json.write(folder, details)
     return details
@@ -289,7 +328,7 @@ def _check(folder: Path, details: dict[str, Any], prepared: Prepared, request: R
     return compared
 
 
-def _next_version(format: str, folders: list[Path]) -> int:
+def next_version(format: str, folders: list[Path]) -> int:
     """Returns a number that none of the folders has yet.
 
     Raises:
@@ -312,7 +351,7 @@ def _next_version(format: str, folders: list[Path]) -> int:
 
 
 @contextmanager
-def _replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path) -> Iterator[Path]:
     """Yields an empty folder that is renamed to `target` at the end: a server may be watching."""
     make_folder(target.parent)
     with _naming(target):

@@ -3,6 +3,8 @@
 import copy
 import gc
 import logging
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from keras_depth.errors import check_installed
 from keras_depth.export.network import freeze
+from keras_depth.export.quantize_budget import Choice
 from keras_depth.predict.exported import MODEL_FILES
 
 
@@ -20,22 +23,24 @@ def write(
     opset: int = 13,
     layout: str = "NHWC",
     precision: str = "fp32",
+    quantize: Callable[[Any], tuple[Any, Choice]] | None = None,
 ) -> dict[str, Any]:
     """Writes an exported model as `model.onnx`.
 
     Args:
         model: from `network.build`.
         folder: where to.
-        opset: version of ONNX's operators; TensorRT 8.4 supports up to 13.
+        opset: version of ONNX's operators: 11, 13 or 17.
         layout: "NHWC" or "NCHW": the order of the input's axes.
-        precision: "fp32", or "fp16": weights and maps in half precision, except the input, the
-            output and the decoding to metres.
+        precision: "fp32"; "fp16": weights and maps in half precision, except the input, the output
+            and the decoding to metres; "int8".
+        quantize: for int8: returns a network in 8 bits, and which of its layers are.
 
     Returns:
-        For export.json: {"opset", "nodes", "transposes"}.
+        For export.json: {"opset", "nodes", "transposes"}, and "quantization" of int8.
 
     Raises:
-        InputError: tf2onnx, onnx or onnxruntime is not installed.
+        InputError: tf2onnx, onnx or onnxruntime is not installed, or `quantize` raises it.
     """
     check_installed("onnx", "tf2onnx", "onnx", "onnxruntime")
     import onnx
@@ -46,6 +51,10 @@ def write(
             _fix_resize(node, proto.graph)
     if precision == "fp16":
         proto = _to_float16(proto)
+    more = {}
+    if quantize:
+        proto, choice = quantize(proto)
+        more["quantization"] = asdict(choice)
     # tf2onnx lets operators through that no runtime has, such as TensorFlow's own.
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, str(folder / MODEL_FILES["onnx"]))
@@ -54,6 +63,7 @@ def write(
         "opset": opset,
         "nodes": len(operators),
         "transposes": operators.count("Transpose"),
+        **more,
     }
 
 
@@ -95,11 +105,11 @@ def _convert(function: Any, opset: int, layout: str) -> Any:
 
 
 def _fix_resize(node: Any, graph: Any) -> None:
-    """Makes a Resize give the exact size, by a rule that opset 13 has.
+    """Makes a Resize give the exact size, by a rule that opset 13 and TensorRT 7 have.
 
     tf2onnx writes the factor, such as 7/3, as a float32 that may be too small: 3 rows would become
     6. The next larger float32 gives 7. Nearest half-pixel resizing by a whole factor copies pixels,
-    and opset 13 has another name for that rule.
+    which is also what "asymmetric" means.
     """
     from onnx import helper, numpy_helper
 

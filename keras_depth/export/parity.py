@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_depth.data.rendered.rooms import Rooms
+from keras_depth.encodings import calibrate
 from keras_depth.errors import InputError
 from keras_depth.export import worker
 from keras_depth.images import to_float32, to_uint8
@@ -81,6 +82,9 @@ def compute_reference(
     focal_baseline: float | None,
     images: np.ndarray,
     output_size: str,
+    scale: float = 1.0,
+    shift: float = 0.0,
+    fit: str = "stretch",
 ) -> np.ndarray:
     """Computes the Keras model's own depth, neither reparameterized nor folded.
 
@@ -90,13 +94,16 @@ def compute_reference(
         focal_baseline: of a disparity, for images of the model's own size.
         images: uint8 RGB (B, H, W, 3).
         output_size: "network" or "input": the size of the depth.
+        scale, shift: of a camera, see `encodings.calibrate`.
+        fit: how images of another shape are brought to the model's size.
 
     Returns:
         float32 (B, h, w, 1), metres.
     """
-    estimator = DepthEstimator(model, encoding, focal_baseline)
+    estimator = DepthEstimator(model, encoding, focal_baseline, fit)
     depth = [estimator(to_float32(image), resize=output_size == "input") for image in images]
-    return np.stack(depth)[..., None]
+    metres = calibrate(np.stack(depth)[..., None], scale, shift)
+    return keras.ops.convert_to_numpy(metres)
 
 
 def compare(

@@ -4,7 +4,7 @@ Run it on the machine that will use the engines, a Jetson or another with an NVI
 on no other. Copy this one file there. It needs TensorFlow 2.5 to 2.17 and NumPy, and keeps to the
 syntax of Python 3.6, which JetPack 4 has:
 
-    python3 tftrt.py SAVED_MODEL --precision FP16 --output DIR --images images.npz
+    python3 tftrt.py SAVED_MODEL --precision FP16 --output DIR --images check.npz
 """
 
 import argparse

@@ -16,7 +16,7 @@ from keras_depth.benchmark.macs import Operation, Tensor
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.export import network
-from keras_depth.predict.estimator import encoding_of
+from keras_depth.predict.keras_network import encoding_of
 
 # TensorFlow's operations, by the kind of the layer that they make.
 KINDS = {

@@ -119,18 +119,32 @@ def _matmul_resize(
 ) -> KerasTensor:
     """Multiplies rows and columns by a rule's weights, where their number changes."""
     rows, columns = (
-        None if before == after else ops.convert_to_tensor(rule(before, after), x.dtype)
+        None if before == after else rule(before, after)
         for before, after in zip(x.shape[1:3], size, strict=True)
     )
+    return multiply_sides(x, rows, columns)
+
+
+def multiply_sides(
+    x: KerasTensor, rows: np.ndarray | None, columns: np.ndarray | None
+) -> KerasTensor:
+    """Multiplies the rows and the columns of maps (B, h, w, C) by constant weights.
+
+    Args:
+        x: the maps.
+        rows, columns: the weights of the old rows, or columns, in each new one: (new, old); None
+            keeps them.
+    """
     # Everything has rank 4, which TensorRT takes with and without a batch of its own. Channels come
     # first, as exporters put them around it. The constant stands on the left: on the right of
     # several one-channel maps it makes TensorFlow (2.21, CPU) write past the result.
     x = ops.transpose(x, (0, 3, 1, 2))
     if rows is not None:
-        x = ops.matmul(rows[None, None], x)
+        x = ops.matmul(ops.convert_to_tensor(rows, x.dtype)[None, None], x)
     if columns is None:
         return ops.transpose(x, (0, 2, 3, 1))
-    x = ops.matmul(columns[None, None], ops.transpose(x, (0, 1, 3, 2)))
+    weights = ops.convert_to_tensor(columns, x.dtype)[None, None]
+    x = ops.matmul(weights, ops.transpose(x, (0, 1, 3, 2)))
     return ops.transpose(x, (0, 3, 2, 1))
 
 

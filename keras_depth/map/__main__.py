@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = mapping.Options(
         arguments.every, arguments.voxel, arguments.far, arguments.keyframe_scale
     )
-    mapper = mapping.Mapper(load_depth(arguments), sequence.intrinsics, options)
+    mapper = mapping.Mapper(load_depth(arguments, sequence), sequence.intrinsics, options)
     make_folder(arguments.output)
     reference = None
     if truth and sequence.measured:
@@ -144,12 +144,16 @@ def find_sequence(arguments: argparse.Namespace) -> sequences.Sequence:
     return sequence
 
 
-def load_depth(arguments: argparse.Namespace) -> mapping.Depth:
-    """Returns what gives the depth of a frame: the network, or the recording itself."""
+def load_depth(arguments: argparse.Namespace, sequence: sequences.Sequence) -> mapping.Depth:
+    """Returns what gives the depth of a frame: the network, or the recording itself.
+
+    The network's metres are those of the sequence's camera, where the network's own is known.
+    """
     if arguments.run == TRUTH:
         return true_depth
-    command.load_tensorflow()
+    loading.load_runtime(arguments.run)
     from keras_depth.predict.estimator import DepthEstimator
+    from keras_depth.predict.scaling import for_camera
 
     estimator = DepthEstimator.load(arguments.run, arguments.encoding)
     given = arguments.focal_baseline
@@ -164,7 +168,9 @@ def load_depth(arguments: argparse.Namespace) -> mapping.Depth:
             " baseline of its training in metres"
         )
     # At the size the network computes: points between its pixels would be made up.
-    return lambda frame: estimator(frame.image, resize=False, focal_baseline=given)
+    camera = None if given else sequence.intrinsics  # `given` holds a focal length too
+    estimate = for_camera(estimator, camera, resize=False, focal_baseline=given)
+    return lambda frame: estimate(frame.image)
 
 
 def true_depth(frame: sequences.Frame) -> np.ndarray:

@@ -34,7 +34,9 @@ from tqdm import tqdm
 from keras_depth import command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import make_folder
+from keras_depth.letterbox import FITS
 from keras_depth.predict import image_sources, loading
+from keras_depth.predict.camera import Ratio
 from keras_depth.predict.image_sources import ImageSource
 from keras_depth.predict.writers import FORMATS, Writer
 
@@ -49,12 +51,19 @@ class Summary:
     milliseconds: list[float] = field(default_factory=list)
     metres: list[np.ndarray] = field(default_factory=list)  # min, median, max of each picture
     clipped: int = 0  # pixels too far for 16 bits
+    ratios: set[Ratio] = field(default_factory=set)  # that were printed
 
     def add(self, depth: np.ndarray, seconds: float) -> None:
         self.milliseconds.append(1000 * seconds)
         values = depth[geometry.measured(depth)]
         if values.size:
             self.metres.append(np.percentile(values, (0, 50, 100)))
+
+    def say(self, ratio: Ratio | None) -> None:
+        """Prints by what metres are multiplied, once for pictures of a size."""
+        if ratio and ratio not in self.ratios:
+            tqdm.write(str(ratio))
+            self.ratios.add(ratio)
 
     def __str__(self) -> str:
         count = len(self.milliseconds)
@@ -79,10 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = image_sources.find(arguments.inputs)
     check_outputs(found, arguments)
 
-    command.load_tensorflow()
+    loading.load_runtime(arguments.run)
     from keras_depth.predict.estimator import DepthEstimator
 
-    estimator = DepthEstimator.load(arguments.run, arguments.encoding)
+    estimator = DepthEstimator.load(arguments.run, arguments.encoding, arguments.fit)
     if arguments.focal_baseline and not estimator.stereo:
         raise InputError(
             f"{arguments.run}: the network writes metres, not disparity; leave out --focal-baseline"
@@ -92,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.format,
         color_range=arguments.range,
         intrinsics=arguments.intrinsics,
+        fov=arguments.fov,
     )
     summary, errors = Summary(), []
     known = None if any(source.is_video for source in found) else len(found)
@@ -130,8 +140,11 @@ def predict(
         with output as write:
             try:
                 for image in islice(pictures, arguments.frames):
+                    camera = {"intrinsics": arguments.intrinsics, "fov": arguments.fov}
+                    if any(camera.values()):
+                        summary.say(estimator.camera_ratio(image.shape[:2], **camera))
                     start = time.perf_counter()
-                    depth = estimator(image, focal_baseline=arguments.focal_baseline)
+                    depth = estimator(image, focal_baseline=arguments.focal_baseline, **camera)
                     summary.add(depth, time.perf_counter() - start)
                     write(image, depth)
                     progress()
@@ -206,7 +219,20 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--intrinsics",
         type=geometry.parse_intrinsics,
         metavar="FX,FY,CX,CY",
-        help="of the camera, in pixels of the input pictures; ply needs it",
+        help="of the camera, in pixels of the input pictures: metres are scaled to it; ply needs"
+        " it, or --fov",
+    )
+    parser.add_argument(
+        "--fov",
+        type=geometry.parse_field_of_view,
+        metavar="DEGREES",
+        help="instead of --intrinsics: the horizontal field of view of a camera of square pixels",
+    )
+    parser.add_argument(
+        "--fit",
+        choices=FITS,
+        help="how pictures of another shape than the network's are brought to it (default: as the"
+        " network says; docs/start.md has the three)",
     )
     parser.add_argument(
         "--camera", type=_camera, metavar="N", help="the same as the input camera:N"
@@ -233,11 +259,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         arguments.inputs.append(f"camera:{arguments.camera}")
     if not arguments.inputs:
         parser.error("give pictures, folders, videos or --camera 0")
-    if "ply" in arguments.format and arguments.intrinsics is None:
+    given = {"--intrinsics": arguments.intrinsics, "--fov": arguments.fov}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
+        parser.error("--intrinsics and --fov both say the camera; give one")
+    if given and arguments.focal_baseline:
+        parser.error(f"--focal-baseline holds a focal length too; leave out {min(given)}")
+    if "ply" in arguments.format and not given:
         example = ",".join(f"{value:g}" for value in geometry.NYU)
         parser.error(
-            "a point cloud (ply) needs --intrinsics FX,FY,CX,CY in pixels of the input pictures;"
-            f" NYU Depth v2 at 640x480 has {example}"
+            "a point cloud (ply) needs --intrinsics FX,FY,CX,CY in pixels of the input pictures, or"
+            f" --fov DEGREES; NYU Depth v2 at 640x480 has {example}"
         )
     return arguments
 

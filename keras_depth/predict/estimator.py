@@ -1,28 +1,30 @@
 """DepthEstimator: a trained network that takes images and returns depth in metres."""
 
+from __future__ import annotations
+
 import math
 import os
 import warnings
-from collections.abc import Callable
-from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
-from keras_depth import images, models
-from keras_depth.encodings import ENCODINGS
+from keras_depth import images
 from keras_depth.errors import InputError, check_choice, first_line
-from keras_depth.models import reparameterize
-from keras_depth.predict import loading
+from keras_depth.letterbox import FITS, Placement, place
+from keras_depth.predict import calibration, camera, loading
+from keras_depth.predict.calibration import Calibration
+from keras_depth.predict.camera import Ratio
 from keras_depth.predict.exported import Exported
-from keras_depth.predict.loading import Source, finest, input_size
-from keras_depth.predict.preset_writer import write_preset
+from keras_depth.predict.loading import Source
+
+if TYPE_CHECKING:  # an exported network needs neither Keras nor TensorFlow, unless it is theirs
+    import keras
+
+    from keras_depth.geometry import Intrinsics
+    from keras_depth.predict.keras_network import KerasNetwork
 
 
 class DepthEstimator:
@@ -36,10 +38,15 @@ class DepthEstimator:
         focal_baseline: for a network that writes disparity: the focal length, in pixels of images
             of its input size, times the baseline in metres of its training. Defaults to None, for
             networks that write depth.
+        fit: how images of another shape are brought to the input's size: "stretch", "letterbox" or
+            "crop" (see `letterbox.py`). Defaults to what an exported network says, else "stretch".
+        focal_length: of the camera that the network's metres are right for, (x, y) in pixels of
+            images of its input size. Defaults to what an exported network says, else None: not
+            known.
 
     Raises:
-        InputError: the model is no depth network, nothing says how it writes depth, or
-            focal_baseline is no number above 0.
+        InputError: the model is no depth network, nothing says how it writes depth, there is no
+            such fit, or a focal length is no number above 0.
 
     Example:
         >>> estimator = DepthEstimator.load("runs/lite")
@@ -51,42 +58,35 @@ class DepthEstimator:
         model: keras.Model | Exported,
         encoding: str | None = None,
         focal_baseline: float | None = None,
+        fit: str | None = None,
+        focal_length: tuple[float, float] | None = None,
     ):
-        if not isinstance(model, keras.Model | Exported):
-            raise InputError(
-                f"a model of type {type(model).__name__}: give a Keras model;"
-                " DepthEstimator.load takes paths, and DepthEstimator.from_preset names of presets"
-            )
-        _check_focal_baseline(focal_baseline)
-        if encoding is not None:
-            check_choice("encoding", encoding, ENCODINGS)
-        self._focal_baseline = focal_baseline
         self._trained = model
         self._source: Source | None = None
+        self._network = _to_network(model, encoding)
+        _check_focal_baseline(focal_baseline)
+        self._focal_baseline = focal_baseline
         if isinstance(model, Exported):
-            if encoding not in (None, "metric"):
-                raise InputError(
-                    f"{model.folder}: an exported network writes metres; leave out the encoding"
-                )
-            self._input_size, self._encoding = model.input_size, ENCODINGS["metric"]
-            self._compute: Callable = partial(_run_exported, model)
-            return
-        self._input_size = input_size(model)
-        self._encoding = ENCODINGS[encoding or encoding_of(model)]
-        self._compute = _compile(model, self._input_size)
-        if self._encoding.relative:
-            warnings.warn(
-                f"{model.name} tells near from far within a picture; its metres are right by chance"
-                " alone",
-                stacklevel=2,
-            )
+            fit, focal_length = fit or model.fit, focal_length or model.focal_length
+        self.fit = fit or "stretch"
+        check_choice("fit", self.fit, FITS)
+        self.focal_length = camera.check_focal_length(focal_length)
 
     @classmethod
-    def load(cls, path: str | Path, encoding: str | None = None) -> "DepthEstimator":
+    def load(
+        cls, path: str | Path, encoding: str | None = None, fit: str | None = None
+    ) -> DepthEstimator:
         """Loads a run folder (its `model.keras`), a `.keras` file, an exported network or a preset.
 
-        A network of this suite runs in its fastest form, which is the same function. If it writes
-        disparity, the `camera.json` beside it says what that is in metres.
+        A network of this suite runs in its fastest form, which is the same function. The
+        `camera.json` beside it says for which camera its metres are right and, if it writes
+        disparity, what that is in metres. A run's `calibration.json` is applied.
+
+        Args:
+            path: what is loaded.
+            encoding: see `DepthEstimator`.
+            fit: see `DepthEstimator`. Defaults to what the recipe beside the network, or the
+                exported network, says.
 
         Raises:
             InputError: there is no such file, it cannot be read, or it is no depth network.
@@ -94,21 +94,27 @@ class DepthEstimator:
         _check_path(path)
         source = loading.resolve(path)
         if source.kind == "exported":
-            return cls(loading.load_exported(source.path), encoding)
+            return cls(loading.load_exported(source.path), encoding, fit=fit)
+        from keras_depth import models
+        from keras_depth.models import reparameterize
+
         trained = model = loading.load_model(source.path)
         if models.of(model):  # what another suite trained may hold layers of any kind
             model = reparameterize.reparameterize_model(model)
+        folder, calibrated = source.run_folder, calibration.read(source.model_file)
+        focal_length = calibrated.focal_length if calibrated else folder.focal_length()
         try:
-            estimator = cls(model, encoding)
+            estimator = cls(model, encoding, fit=fit or folder.fit(), focal_length=focal_length)
         except InputError as error:
             raise InputError(f"{source.model_file}: {error}") from error
         estimator._trained, estimator._source = trained, source
+        estimator._network.calibration = calibrated or Calibration()
         if estimator.stereo:
-            estimator._focal_baseline = source.run_folder.focal_baseline()
+            estimator._focal_baseline = folder.focal_baseline()
         return estimator
 
     @classmethod
-    def from_preset(cls, preset: str | Path) -> "DepthEstimator":
+    def from_preset(cls, preset: str | Path) -> DepthEstimator:
         """Loads a preset: by its name, or from a folder that `save_to_preset` wrote.
 
         Raises:
@@ -139,22 +145,63 @@ class DepthEstimator:
                 f"{self._trained.folder}: an exported network has no Keras model; save the run that"
                 " it was exported from"
             )
-        write_preset(self._trained, self._encoding.name, self._source, Path(folder))
+        from keras_depth.predict.preset_writer import write_preset
+
+        write_preset(self._trained, self._network.encoding, self._source, Path(folder))
 
     @property
     def input_size(self) -> tuple[int, int]:
         """(height, width) of the images that the network takes."""
-        return self._input_size
+        return self._network.input_size
+
+    @property
+    def encoding(self) -> str:
+        """How the network writes depth, a name from `encodings.py`; exported ones write metres."""
+        return self._network.encoding
 
     @property
     def stereo(self) -> bool:
         """Whether the network writes disparity, of the stereo cameras it was trained with."""
-        return self._encoding.stereo
+        return self._network.stereo
+
+    @property
+    def calibration(self) -> Calibration:
+        """Scale and shift that its metres have been given by `python -m keras_depth.calibrate`."""
+        return self._network.calibration
 
     @property
     def focal_baseline(self) -> float | None:
         """That of its training, in pixels of images of the input size; None: it is not known."""
         return self._focal_baseline
+
+    def camera_ratio(
+        self,
+        size: tuple[int, int],
+        intrinsics: Intrinsics | tuple[float, float, float, float] | None = None,
+        fov: float | None = None,
+        fit: str | None = None,
+    ) -> Ratio | None:
+        """Returns by what the network's metres are multiplied for images of a camera.
+
+        Args:
+            size: (height, width) of the images.
+            intrinsics, fov, fit: see `__call__`.
+
+        Returns:
+            The ratio of the focal lengths; its text is a line for people. None: the network's own
+            camera is not known.
+
+        Raises:
+            InputError: the intrinsics are none, or of images of another size.
+        """
+        given = camera.find_intrinsics(size, intrinsics, fov)
+        if self.focal_length is None:
+            return None
+        return camera.compare(self.place(size, fit), given, self.focal_length)
+
+    def place(self, size: tuple[int, int], fit: str | None = None) -> Placement:
+        """Says where an image of this (height, width) lies in the network's input."""
+        return place(size, self.input_size, fit or self.fit)
 
     def __call__(
         self,
@@ -162,24 +209,33 @@ class DepthEstimator:
         resize: bool = True,
         focal_baseline: float | None = None,
         channels: str = "rgb",
+        *,
+        fit: str | None = None,
+        intrinsics: Intrinsics | tuple[float, float, float, float] | None = None,
+        fov: float | None = None,
     ) -> np.ndarray:
         """Estimates the depth of an image, or of several of one size.
 
         Args:
             image: the path of an image, or pixels, (H, W, 3) or (B, H, W, 3), uint8 or floating in
                 [0, 1]: an array or whatever NumPy makes one of, such as a tensor or a PIL image.
-            resize: return depth at the image's size; False: at the size the network computes.
+            resize: return depth at the image's size; False: at the network's resolution.
             focal_baseline: for a network that writes disparity: the focal length, in pixels of this
                 image, times the baseline in metres of its training. Defaults to the training's
                 camera, or one with the same field of view.
             channels: "rgb", or "bgr" for the arrays of OpenCV's imread and VideoCapture. Files are
                 read correctly whatever it is.
+            fit: see `DepthEstimator`. Defaults to the estimator's.
+            intrinsics: (fx, fy, cx, cy) of the camera, in pixels of this image. Metres are
+                multiplied by the ratio of its focal length to that of the network's camera.
+            fov: instead, the horizontal field of view in degrees, of a camera of square pixels.
 
         Returns:
-            float32 (H, W) or (B, H, W), metres, 0 = none.
+            float32 (H, W) or (B, H, W), metres, 0 = none: also where the fit "crop" cuts the image.
 
         Raises:
-            InputError: the file or the array is no such image, or focal_baseline is not known.
+            InputError: the file or the array is no such image, focal_baseline is not known, or the
+                intrinsics are those of images of another size.
         """
         check_choice("channels", channels, ("rgb", "bgr"))
         _check_focal_baseline(focal_baseline)
@@ -193,24 +249,53 @@ class DepthEstimator:
         if pixels.dtype != np.uint8:
             pixels = pixels.astype(np.float32, copy=False)
         batch = pixels if pixels.ndim == 4 else pixels[None]
-        output = self._compute(np.stack([images.resize(one, self.input_size) for one in batch]))
-        height, width = batch.shape[1:3]
-        if resize:
-            # The network's output is interpolated, not its metres: between a disparity and the
-            # sky's the mean depth would be nearly the sky's.
-            output = np.stack([cv2.resize(one, (width, height)) for one in output])
-            output = output.reshape(len(batch), height, width, -1)
+        placement = self.place(batch.shape[1:3], fit)
+        ratio = 1.0
+        if intrinsics is not None or fov is not None:
+            if focal_baseline is not None:
+                raise InputError(
+                    "focal_baseline holds a focal length too; leave it out, or intrinsics and fov"
+                )
+            ratio = self._find_ratio(placement, intrinsics, fov)
+        maps = self._network.compute(np.stack([placement.fit(one) for one in batch]))
+        # The network's output is interpolated, not its metres: between a disparity and the sky's
+        # the mean depth would be nearly the sky's.
+        size = placement.size if resize else placement.map_size(maps.shape[1:])
+        maps = np.stack([placement.restore(one, size) for one in maps])
         if self.stereo:
-            focal_baseline = self._scale_focal_baseline(output.shape[2], focal_baseline, width)
-        depth = ops.convert_to_numpy(self._encoding.decode(output, focal_baseline))[..., 0]
+            focal_baseline = self._scale_focal_baseline(placement, focal_baseline, size[1])
+        depth = self._network.decode(maps, focal_baseline)[..., 0]
+        if ratio != 1:
+            depth = depth * np.float32(ratio)
+        if not (seen := placement.seen(size)).all():
+            depth = np.where(seen, depth, np.float32(0))
         return depth if pixels.ndim == 4 else depth[0]
 
+    def _find_ratio(self, placement: Placement, intrinsics: Any, fov: float | None) -> float:
+        given = camera.find_intrinsics(placement.size, intrinsics, fov)
+        if self.focal_length is not None:
+            return camera.compare(placement, given, self.focal_length).value
+        warnings.warn(self.describe_unknown_camera(), stacklevel=3)
+        return 1.0
+
+    def describe_unknown_camera(self) -> str:
+        """Says why metres are not scaled to a camera."""
+        if isinstance(self._trained, Exported):
+            where = f"{self._trained.folder / 'export.json'} names none"
+        elif self._source:
+            where = f"{self._source.run_folder.camera_file} names none"
+        else:
+            where = "give DepthEstimator its focal_length"
+        return (
+            f"metres are not scaled: the focal length of the network's camera is unknown ({where})"
+        )
+
     def _scale_focal_baseline(
-        self, width: int, focal_baseline: float | None, image_width: int
+        self, placement: Placement, focal_baseline: float | None, width: int
     ) -> float:
-        """Returns the focal length times baseline in pixels of a map of this width."""
+        """Returns the focal length times baseline in pixels of the input shown `width` wide."""
         if focal_baseline is not None:
-            return focal_baseline * width / image_width
+            return focal_baseline * placement.scale_x * width / self.input_size[1]
         if self._focal_baseline is not None:
             return self._focal_baseline * width / self.input_size[1]
         raise InputError(
@@ -221,24 +306,16 @@ class DepthEstimator:
         )
 
 
-def _compile(model: keras.Model, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    # One graph, traced once: `Model.predict` would set up a data pipeline for every image.
-    @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
-    def compute(batch):
-        return tf.cast(finest(model(batch, training=False)), tf.float32)
+def _to_network(model: keras.Model | Exported, encoding: str | None) -> KerasNetwork | Exported:
+    if not isinstance(model, Exported):
+        from keras_depth.predict.keras_network import KerasNetwork
 
-    # Divided here, exactly as in training: within its graph TensorFlow would multiply by 1 / 255.
-    return lambda batch: compute(images.to_float32(batch)).numpy()
-
-
-def _run_exported(exported: Exported, batch: np.ndarray) -> np.ndarray:
-    """Runs any number of images through a network that takes a fixed batch or another type."""
-    batch = images.to_uint8(batch) if exported.dtype == "uint8" else images.to_float32(batch)
-    size = exported.batch or len(batch)
-    missing = -len(batch) % size
-    batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-    groups = [exported(batch[i : i + size]) for i in range(0, len(batch), size)]
-    return np.concatenate(groups)[: len(batch) - missing]
+        return KerasNetwork(model, encoding)
+    if encoding not in (None, "metric"):
+        raise InputError(
+            f"{model.folder}: an exported network writes metres; leave out the encoding"
+        )
+    return model
 
 
 def _to_array(image: Any) -> np.ndarray:
@@ -301,17 +378,3 @@ def _check_focal_baseline(value: object) -> None:
 def _check_path(path: object) -> None:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{type(path).__name__} is no path: give one, such as 'runs/rooms'")
-
-
-def encoding_of(model: keras.Model) -> str:
-    """Returns the encoding of the architecture that a model is named after.
-
-    Raises:
-        InputError: the model is named after none.
-    """
-    if architecture := models.of(model):
-        return architecture.encoding
-    raise InputError(
-        f"model {model.name!r} is none of the registered architectures, so say how it writes depth:"
-        ' encoding="metric" (on the command line, --encoding metric)'
-    )

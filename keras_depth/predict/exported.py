@@ -3,13 +3,16 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_depth import images
 from keras_depth.errors import InputError, check_installed, first_line
 from keras_depth.files import check_utf8
+from keras_depth.predict.calibration import Calibration, parse
 
 DETAILS = "export.json"  # in the folder of every exported network
 MODEL_FILES = {
@@ -20,6 +23,7 @@ MODEL_FILES = {
     "tftrt": "saved_model/saved_model.pb",
     "tensorrt": "model.onnx",
 }
+ON_TENSORFLOW = ("saved_model", "tftrt")  # what TensorFlow runs
 
 
 class Exported:
@@ -34,6 +38,11 @@ class Exported:
         name: the network's name.
         version: the number of its folder, 1 where that is none.
         input_size: (height, width) of the images it takes.
+        fit: how images of another shape are brought to that size, see `letterbox.py`.
+        focal_length: of the camera that the metres are right for, (x, y) in pixels of images of the
+            input's size; None: it is not known.
+        calibration: of the metres; it is in the graph already.
+        stereo: False: it writes metres.
         batch: how many it takes at once; None: any number.
         dtype: their type, "uint8" or "float32".
 
@@ -41,6 +50,9 @@ class Exported:
         InputError: the network is damaged, its folder's name is one that no runtime opens, or its
             runtime is not installed.
     """
+
+    encoding = "metric"
+    stereo = False
 
     def __init__(self, folder: Path):
         check_utf8(folder)
@@ -57,11 +69,35 @@ class Exported:
             shape.append(shape.pop(1))
         self.batch: int | None = shape[0]
         self.input_size: tuple[int, int] = (shape[1], shape[2])
+        self.fit: str = self.details.get("fit", "stretch")
+        self.focal_length = _read_focal_length(folder / DETAILS, self.details)
+        entry = self.details.get("calibration")
+        self.calibration = parse(entry, folder / DETAILS) if entry else Calibration()
         kind = self.details["format"]
         file = folder / MODEL_FILES[kind]
         if not file.is_file():
             raise InputError(f"{folder}: {file.name} is missing; export the network again")
         self._run = _RUNTIMES[kind](file)
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        """Computes depth of any number of images: float32 (B, h, w, 1), metres.
+
+        Args:
+            batch: (B, height, width, 3) of `input_size`, uint8 or float32 in [0, 1].
+        """
+        if self.dtype == "uint8":
+            batch = images.to_uint8(batch)
+        else:
+            batch = images.to_float32(batch)
+        size = self.batch or len(batch)
+        missing = -len(batch) % size
+        batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+        groups = [self(batch[i : i + size]) for i in range(0, len(batch), size)]
+        return np.concatenate(groups)[: len(batch) - missing]
+
+    def decode(self, maps: np.ndarray, focal_baseline: float | None) -> np.ndarray:
+        """Returns the maps: they are metres, and nothing is behind the camera."""
+        return np.maximum(maps, 0)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Computes depth.
@@ -119,6 +155,17 @@ def read_details(folder: Path) -> dict[str, Any]:
     return details
 
 
+def _read_focal_length(file: Path, details: dict[str, Any]) -> tuple[float, float] | None:
+    """Returns the focal length of the camera that an `export.json` names, if it names one."""
+    if (found := details.get("camera")) is None:
+        return None
+    try:
+        x, y = (float(number) for number in found["focal_length"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: damaged (camera); export the network again") from error
+    return x, y
+
+
 def _tensorflow(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
@@ -134,21 +181,34 @@ def _tensorflow(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-def _onnxruntime(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    check_installed("onnx", "onnxruntime")
+def onnx_session(model: str | bytes, exact: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """Loads ONNX into ONNX Runtime: images in, metres out.
+
+    Args:
+        model: the path of a file, or its content.
+        exact: compute what is quantized in float, with the rounded values: what TensorRT computes.
+            The kernels of 8 bits of an x86 without VNNI saturate where TensorRT does not.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
+    if exact:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     here = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in here]
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    return lambda images: session.run(["depth"], {"image": images})[0]
+
+
+def _onnxruntime(file: Path, exact: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    check_installed("onnx", "onnxruntime")
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+        return onnx_session(str(file), exact)
     except Exception as error:  # onnxruntime's own classes have nothing else in common
         raise InputError(
             f"{file}: onnxruntime cannot load it ({first_line(error)}); export the network again"
         ) from error
-    return lambda images: session.run(["depth"], {"image": images})[0]
 
 
 def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -177,5 +237,5 @@ _RUNTIMES = {
     "onnx": _onnxruntime,
     "litert": _litert,
     "tftrt": _tensorflow,
-    "tensorrt": _onnxruntime,
+    "tensorrt": partial(_onnxruntime, exact=True),
 }

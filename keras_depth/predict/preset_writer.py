@@ -1,6 +1,7 @@
 """Writes a trained network as a preset: a folder that anyone can be given."""
 
 import dataclasses
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     }
     matter = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
     write_text(
-        folder / presets.CARD, f"---\n{matter}---\n\n{_describe_in_words(folder, card, report)}"
+        folder / presets.CARD,
+        f"---\n{matter}---\n\n{_describe_in_words(folder, card, report, run)}",
     )
 
 
@@ -139,7 +141,9 @@ def _results(recipe: Recipe | None, report: dict[str, Any] | None) -> list[dict[
     ]
 
 
-def _describe_in_words(folder: Path, card: dict[str, Any], report: dict[str, Any] | None) -> str:
+def _describe_in_words(
+    folder: Path, card: dict[str, Any], report: dict[str, Any] | None, run: RunFolder | None
+) -> str:
     height, width = card["input_size"]
     data = ", ".join(card["datasets"]) or "not known"
     lines = ["Not scored: evaluate it before you publish it."]
@@ -150,7 +154,20 @@ def _describe_in_words(folder: Path, card: dict[str, Any], report: dict[str, Any
         title=folder.name,
         folder=folder,
         description=f"`{card['architecture']}`, {card['parameters']:,} parameters, for RGB pictures"
-        f" of {height}x{width} pixels; it writes depth as `{card['encoding']}`.",
+        f" of {height}x{width} pixels; it writes depth as `{card['encoding']}`."
+        f" {_describe_camera(run.focal_length() if run else None, (height, width))}",
         data=f"Trained on: {data}. Say here what its owners permit, and set `license` above.",
         scores="\n".join(lines),
+    )
+
+
+def _describe_camera(focal_length: tuple[float, float] | None, size: tuple[int, int]) -> str:
+    """Returns the sentence that says for which camera the network's metres are right."""
+    if focal_length is None:
+        return "For which camera its metres are right is not known."
+    fx, fy = focal_length
+    degrees = 2 * math.degrees(math.atan(size[1] / 2 / fx))
+    return (
+        f"Its metres are right for a camera with a focal length of {fx:.1f}, {fy:.1f} pixels at"
+        f" this size: {degrees:.0f} degrees across. For another one give `--intrinsics` or `--fov`."
     )

@@ -12,6 +12,7 @@ from keras_depth import colormap, depth_png, geometry, images
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import write_bytes
 from keras_depth.predict import videos
+from keras_depth.predict.camera import find_intrinsics
 
 FORMATS = ("png", "npy", "color", "ply")
 # What the colors of a video are taken from: its first seconds, as far as their depth fits in so
@@ -30,7 +31,8 @@ class Writer:
         formats: any of `FORMATS`.
         color_range: metres of the brightest and the darkest color; None: each image's own range,
             and for videos that of their first seconds.
-        intrinsics: of the camera, in pixels of the images; "ply" needs it.
+        intrinsics: of the camera, in pixels of the images; "ply" needs it, or `fov`.
+        fov: instead, its horizontal field of view in degrees; its pixels are square.
 
     Attributes:
         clipped: pixels so far that 16 bits of a PNG could not hold them.
@@ -45,16 +47,17 @@ class Writer:
         formats: tuple[str, ...],
         color_range: tuple[float, float] | None = None,
         intrinsics: geometry.Intrinsics | None = None,
+        fov: float | None = None,
     ):
         for name in formats:
             check_choice("format", name, FORMATS)
-        if "ply" in formats and intrinsics is None:
+        if "ply" in formats and intrinsics is None and fov is None:
             raise InputError("a point cloud (ply) needs the intrinsics of the camera; give them")
         self.clipped = 0
         self._folder = folder
         self._formats = formats
         self._color_range = color_range
-        self._intrinsics = intrinsics
+        self._intrinsics, self._fov = intrinsics, fov
 
     @contextmanager
     def still(self, name: str) -> Iterator[Write]:
@@ -103,8 +106,8 @@ class Writer:
             np.save(content, depth)
             write_bytes(self._folder / f"{name}_depth.npy", content.getvalue())
         if "ply" in self._formats:
-            assert self._intrinsics
-            points = geometry.back_project(depth, self._intrinsics)
+            intrinsics = find_intrinsics(depth.shape, self._intrinsics, self._fov)
+            points = geometry.back_project(depth, intrinsics)
             geometry.write_ply(self._folder / f"{name}_cloud.ply", points, image[measured])
 
 

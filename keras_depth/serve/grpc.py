@@ -10,16 +10,11 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 )
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
-from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
-from tensorflow_serving.apis.prediction_service_pb2_grpc import (
-    add_PredictionServiceServicer_to_server,
-)
 
-from keras_depth.serve import v2
+from keras_depth.serve import tensorflow_serving, v2
 from keras_depth.serve.http import REFUSED
 from keras_depth.serve.model import MAX_WAITING, Busy, DepthModel, ReadOnlyRepository
 from keras_depth.serve.settings import Settings
-from keras_depth.serve.tensorflow_serving import ModelService, PredictionService
 
 
 def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
@@ -37,8 +32,7 @@ def create(dataplane: DataPlane, settings: Settings) -> grpc.aio.Server:
     add_GRPCInferenceServiceServicer_to_server(
         Inference(dataplane, ReadOnlyRepository(dataplane.model_registry)), server
     )
-    add_PredictionServiceServicer_to_server(PredictionService(dataplane), server)
-    add_ModelServiceServicer_to_server(ModelService(dataplane), server)
+    tensorflow_serving.add_services(server, dataplane)
     server.add_insecure_port(settings.grpc_address)
     return server
 

@@ -1,6 +1,7 @@
 """An exported network as a KServe model, and the models of a server."""
 
 import asyncio
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,8 @@ from kserve.model import InferenceVerb
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
 from keras_depth.errors import InputError, unknown_name
+from keras_depth.geometry import Intrinsics
+from keras_depth.predict.camera import Ratio
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.loading import load_exported
 from keras_depth.serve.requests import Request, Spec
@@ -41,17 +44,34 @@ class DepthModel(kserve.Model):
     Args:
         name: the name that clients use.
         folder: an exported network, or its versions.
+        fit: how pictures are brought to its size; None: as the network says.
+        intrinsics: of the camera of all pictures, in their pixels; None: not known.
+        fov: instead, its horizontal field of view, degrees.
 
     Raises:
         InputError: it cannot be loaded.
     """
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        fit: str | None = None,
+        intrinsics: Intrinsics | None = None,
+        fov: float | None = None,
+    ):
         super().__init__(name)
         exported = load_exported(folder)
         self._details = exported.details
         self.version = exported.version
-        self._estimator = DepthEstimator(exported)
+        self._estimator = DepthEstimator(exported, fit=fit)
+        self._camera: dict[str, Any] = {}
+        if intrinsics or fov:
+            self._camera = {"intrinsics": intrinsics, "fov": fov}
+        self._ratio: Ratio | None = None  # of the first picture, once it was printed
+        if self._camera and self._estimator.focal_length is None:
+            warnings.warn(self._estimator.describe_unknown_camera(), stacklevel=2)
+            self._camera = {}
         self.spec = Spec(*exported.input_size, exported.dtype)
         self._estimator(np.zeros(self.spec.shape, np.uint8))  # the first call is slow
         self._at_work = asyncio.Semaphore(MAX_AT_WORK)
@@ -76,7 +96,7 @@ class DepthModel(kserve.Model):
 
     async def preprocess(self, payload: Decode, headers: Any = None) -> Request:
         try:
-            return await asyncio.to_thread(payload, self.spec)
+            return await asyncio.to_thread(self._decode, payload)
         except InputError as error:
             raise InvalidInput(str(error)) from error
 
@@ -101,12 +121,30 @@ class DepthModel(kserve.Model):
         shape = self.spec.shape if side == "input" else sides
         return {"name": self._details[side]["name"], "datatype": datatype, "shape": [-1, *shape]}
 
+    def _decode(self, decode: Decode) -> Request:
+        """Decodes a request.
+
+        Raises:
+            InputError: it is not valid, or its pictures are of a size that the server's intrinsics
+                are not of.
+        """
+        request = decode(self.spec)
+        if self._camera:
+            pictures = request.images if request.tensor is None else request.tensor[:1]
+            ratios = [
+                self._estimator.camera_ratio(one.shape[:2], **self._camera) for one in pictures
+            ]
+            if self._ratio is None:
+                self._ratio = ratios[0]
+                print(f"{self.name}: {self._ratio}", flush=True)
+        return request
+
     def _compute(self, request: Request) -> Sequence[np.ndarray]:
         """Returns depth for each image, float32 (h, w), metres."""
         if request.tensor is not None:
-            return list(self._estimator(request.tensor, resize=False))
+            return list(self._estimator(request.tensor, resize=False, **self._camera))
         full = request.options.size == "picture"
-        return [self._estimator(picture, resize=full) for picture in request.images]
+        return [self._estimator(one, resize=full, **self._camera) for one in request.images]
 
 
 class Models(kserve.ModelRepository):

@@ -7,8 +7,8 @@ import socket
 import grpc
 import uvicorn
 
-from keras_depth import command
 from keras_depth.errors import InputError
+from keras_depth.predict.loading import load_runtime
 from keras_depth.serve.connections import TimeoutConnection
 from keras_depth.serve.settings import Settings
 
@@ -27,15 +27,16 @@ def serve(settings: Settings) -> None:
     # Both ports are tried before anything is loaded, which takes seconds.
     bind(settings.host, settings.grpc_port, "--grpc-port").close()
     listening = bind(settings.host, settings.port, "--port")
-    command.load_tensorflow()
-    # KServe takes seconds to import, and the networks TensorFlow.
+    for folder in settings.folders.values():
+        load_runtime(folder)
+    # KServe takes seconds to import.
     from kserve.protocol.dataplane import DataPlane
 
     from keras_depth.serve.model import DepthModel, Models
 
     models = Models()
     for name, folder in settings.folders.items():
-        models.update(DepthModel(name, folder))
+        models.update(DepthModel(name, folder, settings.fit, settings.intrinsics, settings.fov))
     asyncio.run(_serve(settings, listening, DataPlane(models)))
 
 

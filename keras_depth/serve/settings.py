@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_depth.geometry import Intrinsics
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,6 +18,9 @@ class Settings:
         grpc_port: for gRPC.
         max_bytes: the largest request.
         timeout: seconds that a request may take to arrive, and a connection may be silent.
+        fit: how pictures are brought to a network's size; None: as each network says.
+        intrinsics: of the camera of all pictures, in their pixels; None: not known.
+        fov: instead, its horizontal field of view, degrees.
     """
 
     folders: Mapping[str, Path]
@@ -24,6 +29,9 @@ class Settings:
     grpc_port: int
     max_bytes: int
     timeout: int
+    fit: str | None = None
+    intrinsics: Intrinsics | None = None
+    fov: float | None = None
 
     @property
     def url(self) -> str:

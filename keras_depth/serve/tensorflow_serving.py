@@ -2,73 +2,79 @@
 
 from collections.abc import Sequence
 from functools import partial
+from math import prod
+from operator import methodcaller
 from typing import Any
 
+import grpc
 import numpy as np
-import tensorflow as tf
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from kserve.protocol.dataplane import DataPlane
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
 from keras_depth.errors import InputError
 from keras_depth.serve import requests
+from keras_depth.serve import tf_messages as messages
 from keras_depth.serve.model import DepthModel
 from keras_depth.serve.requests import MAX_INSTANCES, SIGNATURE, Options, Request, Spec
 
-_DATATYPES = {"UINT8": tf.uint8, "FP32": tf.float32}  # of KServe, and TensorFlow's
+_DATATYPES = {"UINT8": "DT_UINT8", "FP32": "DT_FLOAT"}  # of KServe, and TensorFlow's
+_DTYPES = {"uint8": "DT_UINT8", "float32": "DT_FLOAT"}  # of NumPy
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers what there is of a depth network; other methods are for other kinds of models."""
-
-    def __init__(self, dataplane: DataPlane):
-        self._dataplane = dataplane
-
-    async def Predict(self, request, context):
-        model = _find(self._dataplane, request.model_spec)
-        answer, _ = await self._dataplane.infer(model.name, partial(decode, request))
-        answer.model_spec.CopyFrom(_spec(model))
-        answer.model_spec.signature_name = SIGNATURE
-        return answer
-
-    async def GetModelMetadata(self, request, context):
-        return metadata_of(_find(self._dataplane, request.model_spec))
-
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Answers whether a model is loaded."""
-
-    def __init__(self, dataplane: DataPlane):
-        self._dataplane = dataplane
-
-    async def GetModelStatus(self, request, context):
-        return status_of(_find(self._dataplane, request.model_spec))
+def add_services(server: grpc.aio.Server, dataplane: DataPlane) -> None:
+    """Adds what there is of a depth network; other methods are for other kinds of models."""
+    services = {
+        "PredictionService": {
+            "Predict": (_predict, messages.PredictRequest),
+            "GetModelMetadata": (_get_metadata, messages.GetModelMetadataRequest),
+        },
+        "ModelService": {"GetModelStatus": (_get_status, messages.GetModelStatusRequest)},
+    }
+    for service, methods in services.items():
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                partial(answer, dataplane), request.FromString, methodcaller("SerializeToString")
+            )
+            for name, (answer, request) in methods.items()
+        }
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)]
+        )
 
 
-def _find(dataplane: DataPlane, wanted: model_pb2.ModelSpec) -> DepthModel:
+async def _predict(dataplane: DataPlane, request: Any, context: Any) -> Message:
+    model = _find(dataplane, request.model_spec)
+    answer, _ = await dataplane.infer(model.name, partial(decode, request))
+    answer.model_spec.CopyFrom(_spec(model))
+    answer.model_spec.signature_name = SIGNATURE
+    return answer
+
+
+async def _get_metadata(dataplane: DataPlane, request: Any, context: Any) -> Message:
+    return metadata_of(_find(dataplane, request.model_spec))
+
+
+async def _get_status(dataplane: DataPlane, request: Any, context: Any) -> Message:
+    return status_of(_find(dataplane, request.model_spec))
+
+
+def _find(dataplane: DataPlane, wanted: Any) -> DepthModel:
     version = str(wanted.version.value) if wanted.HasField("version") else wanted.version_label
     return dataplane.model_registry.get_version(wanted.name, version)
 
 
-def status_of(model: DepthModel) -> get_model_status_pb2.GetModelStatusResponse:
+def status_of(model: DepthModel) -> Message:
     """Returns the model's only version, which is loaded."""
-    answer = get_model_status_pb2.GetModelStatusResponse()
-    available = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
-    answer.model_version_status.add(version=model.version, state=available).status.SetInParent()
+    answer = messages.GetModelStatusResponse()
+    version = answer.model_version_status.add(version=model.version, state=messages.AVAILABLE)
+    version.status.SetInParent()
     return answer
 
 
-def metadata_of(model: DepthModel) -> get_model_metadata_pb2.GetModelMetadataResponse:
+def metadata_of(model: DepthModel) -> Message:
     """Returns the model's signature, as that of a SavedModel is stored."""
-    signatures = get_model_metadata_pb2.SignatureDefMap()
+    signatures = messages.SignatureDefMap()
     signature = signatures.signature_def[SIGNATURE]
     signature.method_name = "tensorflow/serving/predict"
     for infos, tensors in (
@@ -78,29 +84,32 @@ def metadata_of(model: DepthModel) -> get_model_metadata_pb2.GetModelMetadataRes
         for tensor in tensors:
             info = infos[tensor["name"]]
             info.name = f"{tensor['name']}:0"
-            info.dtype = _DATATYPES[tensor["datatype"]].as_datatype_enum
+            info.dtype = _number(_DATATYPES[tensor["datatype"]])
             for side in tensor["shape"]:
                 info.tensor_shape.dim.add(size=side)
-    answer = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=_spec(model))
+    answer = messages.GetModelMetadataResponse(model_spec=_spec(model))
     answer.metadata["signature_def"].Pack(signatures)
     return answer
 
 
-def _spec(model: DepthModel) -> model_pb2.ModelSpec:
-    return model_pb2.ModelSpec(name=model.name, version={"value": model.version})
+def _spec(model: DepthModel) -> Message:
+    return messages.ModelSpec(name=model.name, version={"value": model.version})
 
 
 def to_json(message: Message) -> dict[str, Any]:
     """Writes an answer of the gRPC services as TensorFlow Serving's REST does."""
     document = json_format.MessageToDict(
-        message, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+        message,
+        always_print_fields_with_no_presence=True,
+        preserving_proto_field_name=True,
+        descriptor_pool=messages.POOL,
     )
     for part in document.get("metadata", {}).values():
         del part["@type"]
     return document
 
 
-def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
+def decode(message: Any, spec: Spec) -> Request:
     """Reads a `PredictRequest`: `image` of the model's type, or strings, which are JPEG or PNG.
 
     Returns:
@@ -114,26 +123,56 @@ def decode(message: predict_pb2.PredictRequest, spec: Spec) -> Request:
         raise InputError('inputs: give one, named "image"')
     tensor = message.inputs["image"]
     shape = [side.size for side in tensor.tensor_shape.dim]
-    if tensor.dtype == tf.string.as_datatype_enum:
+    if tensor.dtype == _number("DT_STRING"):
         names = [f"image[{index}]" for index in range(len(tensor.string_val))]
         pictures = requests.decode_images(tensor.string_val, names)
         requests.check_stackable(pictures, Options())
         return Request(Options(), _encode, images=pictures)
-    if tensor.dtype != tf.as_dtype(spec.dtype).as_datatype_enum:
+    if tensor.dtype != _number(_DTYPES[spec.dtype]):
         raise InputError(f"image: another type; the model takes {spec.dtype}, {spec}, or strings")
     requests.check_list(shape, "image", spec)
-    # The shape comes first: TensorFlow would make an array of any size that a few bytes claim.
+    # The shape comes first: one value may stand for an array of any size.
     if len(shape) != 4 or tuple(shape[1:]) != spec.shape or not 1 <= shape[0] <= MAX_INSTANCES:
         raise InputError(
             f"image: shape {shape[:8]}; the model takes up to {MAX_INSTANCES} of {spec}"
         )
-    try:
-        images = tf.make_ndarray(tensor)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"image: its content is not of shape {shape}") from error
+    images = _to_array(tensor, shape, spec.dtype)
     return Request(Options(), _encode, tensor=requests.check_numbers(images, "image", spec))
 
 
-def _encode(depths: Sequence[np.ndarray]) -> predict_pb2.PredictResponse:
-    depth = tf.make_tensor_proto(np.stack(depths)[..., None])
-    return predict_pb2.PredictResponse(outputs={"depth": depth})
+def _number(datatype: str) -> int:
+    return messages.DATA_TYPES[datatype]
+
+
+def _to_array(tensor: Any, shape: list[int], dtype: str) -> np.ndarray:
+    """Reads numbers: as bytes, or as a list in which the last stands for all that are missing.
+
+    Raises:
+        InputError: they are too many or too few.
+    """
+    wrong = InputError(f"image: its content is not of shape {shape}")
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) != prod(shape) * np.dtype(dtype).itemsize:
+            raise wrong
+        return np.frombuffer(tensor.tensor_content, np.dtype(dtype).newbyteorder("<")).reshape(
+            shape
+        )
+    values = np.array(tensor.int_val if dtype == "uint8" else tensor.float_val)
+    missing = prod(shape) - len(values)
+    if missing < 0:
+        raise wrong
+    if not len(values):
+        values, missing = np.zeros(1, np.uint8), missing - 1
+    values = np.pad(values, (0, missing), "edge").reshape(shape)
+    return values.astype(np.float32) if dtype == "float32" else values
+
+
+def _encode(depths: Sequence[np.ndarray]) -> Message:
+    depth = np.stack(depths)[..., None]
+    answer = messages.PredictResponse()
+    tensor = answer.outputs["depth"]
+    tensor.dtype = _number("DT_FLOAT")
+    tensor.tensor_content = depth.astype("<f4").tobytes()
+    for side in depth.shape:
+        tensor.tensor_shape.dim.add(size=side)
+    return answer

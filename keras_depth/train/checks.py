@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_depth import models
 from keras_depth.data.checks.depth_values import DepthValues, find_unit_faults
+from keras_depth.data.pipeline import check_focal_length
 from keras_depth.data.reader import Reader, spread
 from keras_depth.encodings import ENCODINGS, Encoding
 from keras_depth.errors import InputError, check_choice
@@ -57,6 +58,19 @@ def check_loss(recipe: Recipe, loss: DepthLoss, encoding: Encoding, frames: Read
             f"{data}: loss {name!r} learns from depth; set data.depth to one that the data set has,"
             " or put depth/ beside the pictures of a recording"
         )
+
+
+def check_canonical(recipe: Recipe, loss: DepthLoss, *readers: Reader) -> None:
+    """Raises InputError if depth is learned for a canonical camera, and that cannot be."""
+    if recipe.canonical_focal_length is None:
+        return
+    if loss.target_kind == "pair":
+        raise InputError(
+            f"canonical_focal_length: {recipe.architecture} learns disparity from stereo pairs, not"
+            " metres; leave canonical_focal_length out"
+        )
+    for frames in readers:
+        check_focal_length(frames.stored(0), frames.name(0))  # the others: when they are read
 
 
 def check_batch_norm(recipe: Recipe) -> None:

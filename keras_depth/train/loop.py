@@ -22,7 +22,6 @@ from keras_depth.data.batches import Batches
 from keras_depth.data.pipeline import (
     frames_of_step,
     mean_depth_map,
-    resize,
     training_batches,
 )
 from keras_depth.data.targets import target_of
@@ -31,7 +30,7 @@ from keras_depth.evaluate import figures
 from keras_depth.files import replacing
 from keras_depth.recipes import Recipe
 from keras_depth.run_folder import RunFolder
-from keras_depth.train import checks, cluster, frame_list, lock, setup
+from keras_depth.train import camera, checks, cluster, frame_list, lock, setup
 from keras_depth.train.figures import draw_training_curves
 from keras_depth.train.setup import Training
 from keras_depth.train.step import make_training_step
@@ -138,9 +137,9 @@ def _save_reference_statistics(run: Training) -> None:
         checks.warn_of_unreachable_depth(run.encoding, frames, float(mean.max()))
         with replacing(folder.mean_depth_file) as path:
             np.save(path, mean)
-    if frames.stereo and not folder.camera_file.exists():
-        first = resize(frames.stored(0), size)
-        folder.write_camera(float(first["focal_baseline"]))
+    if not folder.camera_file.exists():
+        if known := camera.find_camera(frames, run.recipe):
+            folder.write_camera(**known)
 
 
 def _progress_bar(run: Training, start: int) -> tqdm:
@@ -195,11 +194,15 @@ def _batches(run: Training, start: int) -> Iterator[tuple]:
         run.frames,
         size=recipe.size,
         augmentation=run.augmentation,
-        target=target_of(run.loss, run.encoding, run.model, recipe.downsample),
+        target=target_of(
+            run.loss, run.encoding, run.model, recipe.downsample, recipe.canonical_focal_length
+        ),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         start_step=start,
         steps=run.steps,
+        fit=recipe.fit,
+        focal_length=recipe.canonical_focal_length is not None,
     )
     if run.strategy.num_replicas_in_sync == 1:
         yield from make()

@@ -92,6 +92,7 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         encoding = ENCODINGS[recipe.encoding or models.get(recipe.architecture).encoding]
         checks.check_encoding(recipe, encoding)
         checks.check_loss(recipe, loss, encoding, frames)
+        checks.check_canonical(recipe, loss, frames, validation)
         checks.check_batch_norm(recipe)
         check_choice("precision", recipe.precision, _PRECISIONS)
         protocol = PROTOCOLS[recipe.protocol]
@@ -111,7 +112,15 @@ def build(recipe: Recipe, folder: RunFolder) -> Training:
         same = tuple(crop) == recipe.size and not averages_weights(optimizer)
         saved_model = model if same else make_model(recipe, recipe.size, "none")
         checkpoints = Checkpoints(folder, chief, model, optimizer, loss)
-        validator = Validator(saved_model, loss, encoding, protocol, recipe.downsample)
+        validator = Validator(
+            saved_model,
+            loss,
+            encoding,
+            protocol,
+            recipe.downsample,
+            recipe.canonical_focal_length,
+            recipe.fit,
+        )
     if chief:
         checks.warn_of_frozen_noise(recipe, model)
         checks.warn_of_missing_frames(frames, validation)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_depth import losses, protocols
 from keras_depth.data.pipeline import evaluation_batches
 from keras_depth.data.reader import Reader, spread
-from keras_depth.data.targets import target_of
+from keras_depth.data.targets import canonical_ratio, target_of
 from keras_depth.encodings import Encoding
 from keras_depth.evaluate.scorer import Scorer, apply
 from keras_depth.protocols import Protocol
@@ -29,6 +29,9 @@ class Validator:
         protocol: which pixels are scored. They are scored at the model's size, and without a
             mirrored image: the scores only compare one epoch with the next.
         downsample: how the loss's target is made, see `data.targets.target_of`.
+        canonical: the focal length that depth is learned for; the scores are of the frames' own
+            metres all the same.
+        fit: how frames are brought to the model's size, see `letterbox.FITS`.
 
     Raises:
         InputError: the protocol leaves no pixel of a depth map of the model's size.
@@ -41,12 +44,15 @@ class Validator:
         encoding: Encoding,
         protocol: Protocol,
         downsample: str = "nearest",
+        canonical: float | None = None,
+        fit: str = "stretch",
     ):
         self._protocol = protocols.vary(protocol, {"flip": "none", "resize": 1})
         self._size = model.input_shape[1:3]
         apply(self._protocol, *np.ones((2, *self._size)))  # raises now, not after an epoch
         self._stereo = loss.target_kind == "pair"
-        self._target = target_of(loss, encoding, model, downsample)
+        self._canonical, self._fit = canonical, fit
+        self._target = target_of(loss, encoding, model, downsample, canonical)
 
         @tf.function(autograph=False)
         def predict(image, y_true, focal_baseline):
@@ -83,9 +89,13 @@ class Validator:
             size=self._size,
             batch_size=batch_size,
             target=lambda batch: (batch, self._target(batch)),
+            fit=self._fit,
+            focal_length=self._canonical is not None,
         )
         for image, (batch, y_true) in batches:
             value, output, depth = self._predict(image, y_true, batch.get("focal_baseline"))
+            if self._canonical is not None:
+                depth = depth / canonical_ratio(batch["focal_length"], self._canonical)
             loss.update_state(value, len(image))
             if frames.measured:
                 for truth, prediction in zip(batch["depth"].numpy(), depth.numpy(), strict=True):

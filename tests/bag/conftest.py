@@ -21,7 +21,7 @@ def run(network, estimator, tmp_path, monkeypatch, capsys):
     """Runs `keras-depth bag NETWORK ...` in an empty folder; returns code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def load(name, full_size):
+    def load(name, full_size, *camera):
         assert name == str(network)
         return lambda picture: estimator(picture, resize=full_size)
 

@@ -277,7 +277,7 @@ def test_a_full_disk(run, bags, monkeypatch, storage):
     source = {"sqlite3": "in_sqlite3", "bag": "in.bag"}.get(storage, "in")
     calls = []
 
-    def load(name, full_size):
+    def load(name, full_size, *camera):
         def estimate(picture):
             calls.append(picture)
             if len(calls) > 1:
@@ -366,7 +366,7 @@ def test_a_folder_of_the_partial_s_name(run, bags, kind):
 
 @pytest.mark.parametrize("output", ["out.bag", "out"])
 def test_an_output_that_appears_meanwhile(run, bags, monkeypatch, output):
-    def load(name, full_size):
+    def load(name, full_size, *camera):
         def estimate(picture):
             Path(output).write_text("mine")
             return np.ones(SIZE, np.float32)

@@ -324,3 +324,20 @@ def test_color_jitter():
     bytes_, _ = run(Augmentation(mirror=0, color_jitter=0.3), sample=painted() | {"image": levels})
     assert bytes_.dtype == np.uint8
     assert np.abs(bytes_ / 255 - changed).max() < 1.5 / 255
+
+
+def test_the_focal_length_follows():
+    """Of one camera, zoom is a step nearer; of a pair it is a longer lens."""
+    camera = {"focal_length": np.array([30, 20], np.float32)}
+    part = zoom(painted() | camera, np.random.default_rng(0), 1.5)
+    whole = resize(part, (H, W))
+    assert part["image"].shape[0] < H
+    np.testing.assert_allclose(whole["focal_length"], (30, 20), rtol=1e-6)
+    pair = painted() | camera | {"right": painted()["image"], "focal_baseline": np.float32(7)}
+    part = zoom(pair, np.random.default_rng(0), 1.5)
+    whole, factor = resize(part, (H, W)), W / part["image"].shape[1]
+    np.testing.assert_allclose(whole["focal_length"][0], 30 * factor, rtol=1e-6)
+    np.testing.assert_allclose(whole["focal_baseline"], 7 * factor, rtol=1e-6)
+    turned = Augmentation(mirror=1.0, rotate=5.0, crop=(H - 4, W - 4))
+    kept = augment(painted() | camera, np.random.default_rng(0), turned)
+    np.testing.assert_array_equal(kept["focal_length"], (30, 20))

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 
@@ -45,6 +46,14 @@ class Numbered(Reader):
         depth = np.full(self.size, 1 + index, np.float32)
         depth[0] = 0
         return {"image": noise, "depth": depth}
+
+
+class Seen(Numbered):
+    """The same, by a camera of (fx, fy) = (20, 5) pixels; frame 3's is not known."""
+
+    def stored(self, index):
+        camera = {} if index == 3 else {"focal_length": np.array([20, 5], np.float32)}
+        return super().stored(index) | camera
 
 
 class Stereo(Numbered):
@@ -314,3 +323,44 @@ def test_a_process_ends_with_batches_unread():
     for _ in range(6):  # without care about half of them hang
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
         assert b"ValueError: the end" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "fit, size, focal_length, shown",
+    [
+        ("stretch", (6, 16), (20, 2.5), (6, 16)),
+        ("letterbox", (12, 32), (20, 5), (12, 16)),
+        ("letterbox", (24, 16), (20, 5), (12, 16)),
+        ("crop", (12, 8), (20, 5), (12, 8)),
+    ],
+)
+def test_a_frame_of_another_shape_is_placed_with_its_depth_and_camera(
+    fit, size, focal_length, shown
+):
+    sample = resize(Seen(1).stored(0), size, fit)
+    assert sample["image"].shape == (*size, 3) and sample["depth"].shape == size
+    np.testing.assert_allclose(sample["focal_length"], focal_length)
+    assert (sample["depth"] > 0).sum() == (shown[0] - shown[0] // 12) * shown[1]
+    rows, columns = np.nonzero(sample["depth"])
+    if fit == "letterbox":  # its border is repeated, and nothing is measured there
+        middle = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+        np.testing.assert_array_equal(sample["image"][middle], Seen(1).stored(0)["image"][1:])
+        assert sample["image"].min(-1).any(0).all()
+
+
+def test_targets_of_one_canonical_camera():
+    """A camera of 10 pixels sees at 2 m what one of 20 sees at 4 m."""
+    target = functools.partial(depth_target, canonical=20.0)
+    options = {"target": target, "focal_length": True}
+    ((_, y),) = train(Seen(3), 1, augmentation=Augmentation(), **options)
+    assert sorted(y[..., 0].max((1, 2))) == pytest.approx([2, 4, 6])
+    batches = evaluation_batches(Seen(3), size=SIZE, batch_size=3, **options)
+    assert [float(t[..., 0].numpy().max()) for _, y in batches for t in y] == [2, 4, 6]
+
+
+def test_a_frame_without_focal_length_is_named():
+    message = "frame 3: its focal length is not known.*camera.yaml .* leave canonical_focal_length"
+    with pytest.raises(InputError, match=message):
+        train(Seen(4), 4, focal_length=True)
+    with pytest.raises(InputError, match=message):
+        list(evaluation_batches(Seen(4), size=SIZE, batch_size=2, focal_length=True))

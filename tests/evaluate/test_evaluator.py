@@ -52,13 +52,41 @@ class Pairs(Frames):
         return sample | {"right": sample["image"], "focal_baseline": np.float32(40)}
 
 
-def constant(metres):
+def constant(metres, fit=None):
     """A network that says `metres` everywhere."""
     image = keras.Input((H, W, 3))
     depth = keras.layers.Conv2D(
         1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(metres)
     )(image)
-    return DepthEstimator(keras.Model(image, depth), encoding="metric")
+    return DepthEstimator(keras.Model(image, depth), encoding="metric", fit=fit)
+
+
+class Wide(Frames):
+    """Frames of twice the width, whose middle is 2 m away, and what a crop cuts off 90 m."""
+
+    def stored(self, index):
+        depth = np.full((2 * H, 4 * W), 90, "float32")
+        depth[:, W : 3 * W] = 2
+        return {"image": np.zeros((2 * H, 4 * W, 3), "uint8"), "depth": depth}
+
+
+@pytest.mark.parametrize("changes", [{}, {"flip": "mean"}, {"resize_as": "disparity"}])
+def test_what_a_crop_cuts_off_is_not_scored(tmp_path, changes):
+    report = evaluate(tmp_path, constant(3.0, "crop"), Wide(), **changes)
+    scores = report.scores["model"]["pixel"]
+    assert scores["abs_rel"] == pytest.approx(0.5) and 0.48 < report.seen <= 0.5
+    assert report.valid_pixels / report.all_pixels == pytest.approx(report.seen)
+    assert re.search(
+        r"\| fit +\| crop: 4\d\.\d% of the frames is seen, and scored", report.to_markdown()
+    )
+
+
+def test_a_letterboxed_frame_is_scored_whole(tmp_path):
+    for fit, line in (("letterbox", True), ("stretch", False)):
+        report = evaluate(tmp_path / fit, constant(3.0, fit), Wide())
+        assert report.scores["model"]["pixel"]["abs_rel"] == pytest.approx((0.5 + 87 / 90) / 2)
+        assert ("letterbox" in report.to_markdown()) == line and report.seen == 1
+        assert json.loads((tmp_path / fit / "report.json").read_text())["fit"] == fit
 
 
 def red():
@@ -69,7 +97,11 @@ def red():
 
 def evaluate(folder, predictor=None, reader=None, **options):
     protocol = options.pop("protocol", "full")
-    changes = {key: options.pop(key) for key in list(options) if key not in ("mean_depth", "row")}
+    changes = {
+        key: options.pop(key)
+        for key in list(options)
+        if key not in ("mean_depth", "row", "canonical")
+    }
     return evaluator.evaluate(
         predictor or constant(3.0),
         reader or Frames(),
@@ -561,3 +593,21 @@ def test_a_stereo_network_is_scored_with_and_without_its_mirrored_picture(tmp_pa
         assert "d1" in report.scores[name]["image"]
     assert "|  | model | model, flip ramp |  |" in (tmp_path / "report.md").read_text()
     assert list(evaluate(tmp_path, estimator, Pairs(), flip="mean").scores) == ["model"]
+
+
+def test_metres_of_a_canonical_camera(tmp_path):
+    """A camera of 20 pixels: what one of 10 sees at 1 and 2 m is at 2 and 4 m."""
+
+    class Seen(Frames):
+        def stored(self, index):
+            camera = {"focal_length": np.array([40, 10], np.float32)}
+            return super().stored(index) | camera
+
+    predictor = constant(1.0)
+    predictor.focal_length = (10.0, 10.0)
+    report = evaluate(tmp_path, predictor, Seen(), canonical=True)
+    assert [frame["abs_rel"] for frame in report.frames] == pytest.approx([0, 0.5])
+    plain = evaluate(tmp_path, predictor, Seen())
+    assert [frame["abs_rel"] for frame in plain.frames] == pytest.approx([0.5, 0.75])
+    with pytest.raises(InputError, match="frame 0: its focal length is not known, which"):
+        evaluate(tmp_path, predictor, Frames(), canonical=True)

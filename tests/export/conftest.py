@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_depth.export import parity
+from keras_depth.export import exporter, parity
+from keras_depth.export.request import Request
 from tests.helpers.exporting import bright_is_far, run_in_this_process
 
 # Which Pythons a TensorFlow's wheels are for, and what it needs besides to be importable today.
@@ -20,6 +21,15 @@ WHEELS = {
     "2.7.4": ("3.9", "3.8", "3.7"),
     "2.5.3": ("3.9", "3.8", "3.7", "3.6"),
 }
+# What a board has, without what these packages need for more than running a network. LiteRT's
+# package of older Pythons has another name, and needs NumPy 1.
+BARE = [
+    *("--no-deps", "--no-compile", "opencv-python-headless", "onnxruntime"),
+    "numpy<2; python_version < '3.10'",
+    "numpy; python_version >= '3.10'",
+    "tflite-runtime; python_version < '3.10'",
+    "ai-edge-litert; python_version >= '3.10'",
+]
 NEEDS = {"2.7.4": ["protobuf<3.21", "numpy<1.24"], "2.5.3": ["protobuf<3.21", "numpy<1.20"]}
 
 
@@ -38,37 +48,72 @@ def here(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Function of a format and options that returns the folder of `bright_is_far`, exported once.
+
+    The folder is shared: copy it before something is written there.
+    """
+    run, folders = tmp_path_factory.mktemp("run"), {}
+    bright_is_far().save(run / "model.keras")
+
+    def folder_of(format, **options):
+        key = (format, *options.items())
+        if key not in folders:
+            output = tmp_path_factory.mktemp(format)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(parity, "run_alone", run_in_this_process)
+                request = Request(run / "model.keras", format, output, **options)
+                folders[key] = exporter.export(request)[0].folder
+        return folders[key]
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
 def old_tensorflow():
     """Function of a version ("2.17.1") that returns the path of a Python that has it.
 
-    The first call installs it from PyPI, which takes a minute or two, in a folder of
-    `KERAS_DEPTH_ENVIRONMENTS` (default: of the folder of temporary files), where later calls find
-    it. A test is skipped where no Python is that its wheels are for.
+    A test is skipped where no Python is that its wheels are for.
     """
-    default = Path(tempfile.gettempdir()) / "keras_depth_environments"
-    root = Path(os.environ.get("KERAS_DEPTH_ENVIRONMENTS") or default)
 
     def python_of(version):
-        root.mkdir(parents=True, exist_ok=True)
-        folder = root / f"tensorflow-{version}"
-        with open(f"{folder}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of pytest-xdist wait here
-            if not (folder / "complete").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                _install(version, folder)
-                (folder / "complete").touch()
-        return folder / "bin" / "python"
+        requirements = [f"tensorflow=={version}", *NEEDS.get(version, [])]
+        return _make_environment(f"tensorflow-{version}", WHEELS[version], requirements)
 
     return python_of
 
 
-def _install(version, folder):
-    python = next((found for wanted in WHEELS[version] for found in _pythons(wanted)), None)
+@pytest.fixture(scope="session")
+def bare_python():
+    """Path of an old Python that has what a board has: NumPy, OpenCV and two runtimes."""
+    return _make_environment("bare", ("3.8", "3.9", "3.10", "3.12", "3.11"), BARE)
+
+
+def _make_environment(name, versions, requirements):
+    """Returns the path of a Python of the first of the versions that is here, with packages.
+
+    The first call installs them from PyPI, in a folder of `KERAS_DEPTH_ENVIRONMENTS` (default: of
+    the folder of temporary files), where later calls find them.
+    """
+    default = Path(tempfile.gettempdir()) / "keras_depth_environments"
+    root = Path(os.environ.get("KERAS_DEPTH_ENVIRONMENTS") or default)
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of pytest-xdist wait here
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _install(folder, versions, requirements)
+            (folder / "complete").touch()
+    return folder / "bin" / "python"
+
+
+def _install(folder, versions, requirements):
+    python = next((found for wanted in versions for found in _pythons(wanted)), None)
     if python is None:
-        pytest.skip(f"TensorFlow {version} needs Python {' or '.join(WHEELS[version])}")
+        pytest.skip(f"{folder.name} needs Python {' or '.join(versions)}")
     subprocess.run([python, "-m", "venv", folder], check=True)
     pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    requirements = [f"tensorflow=={version}", *NEEDS.get(version, [])]
     subprocess.run([*pip, *requirements], check=True)
 
 

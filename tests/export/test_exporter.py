@@ -124,8 +124,10 @@ def test_what_is_no_full_disk_stays_what_it_is(run, tmp_path, here, monkeypatch)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("output_size, wanted", [("network", (16, 24)), ("input", (60, 40))])
-def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted):
+@pytest.mark.parametrize(
+    "output_size, wanted, opset", [("network", (16, 24), 17), ("input", (60, 40), 11)]
+)
+def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted, opset):
     """Resized within the graph as DepthEstimator resizes them: one side shrinks, one grows."""
     request = Request(
         run,
@@ -136,11 +138,11 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted)
         dtype=dtype,
         output_size=output_size,
         layout="NCHW",
-        opset=17,
+        opset=opset,
     )
     (written,) = exporter.export(request)
     folder, details = written.folder, written.details
-    assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == 17
+    assert details["input"]["shape"] == [2, 3, 60, 40] and details["opset"] == opset
     assert details["output"]["shape"] == [2, *wanted, 1]
     assert details["parity"]["max_rel"] < 1e-5
     exported = load_exported(folder)
@@ -153,8 +155,62 @@ def test_images_of_another_size(run, tmp_path, here, dtype, output_size, wanted)
     np.testing.assert_allclose(depth.mean(), expected.mean(), rtol=1e-3)
 
 
-def test_half_precision(run, tmp_path, here):
-    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out", precision="fp16"))
+def test_an_opset_that_is_not_offered(run, tmp_path):
+    with pytest.raises(InputError, match="opset 12: ONNX is written in 11, 13, 17; choose one of"):
+        Request(run, "onnx", tmp_path / "out", opset=12)
+
+
+FITTED = [  # each fit, size of depth and way to write it, once
+    ("saved_model", "letterbox", "input", "operator"),
+    ("onnx", "letterbox", "network", "operator"),
+    ("litert", "crop", "input", "operator"),
+    ("onnx", "crop", "network", "matmul"),
+]
+
+
+@pytest.mark.parametrize("format, fit, output_size, resize", FITTED)
+def test_images_of_another_shape(run, tmp_path, here, format, fit, output_size, resize):
+    """Fitted within the graph as DepthEstimator fits them; there is no depth of what is cut off."""
+    batch = None if format in ANY_BATCH else 1
+    request = Request(
+        run,
+        format,
+        tmp_path / "out",
+        size=(45, 120),
+        batch=batch,
+        output_size=output_size,
+        resize=resize,
+        fit=fit,
+    )
+    written = exporter.export(request)[0]
+    assert written.details["fit"] == fit and written.details["parity"]["max_rel"] < 1e-5
+    image = parity.render_images((45, 120), 1)
+    estimator = DepthEstimator.load(written.folder)
+    assert estimator.fit == fit
+    depth = estimator(image, resize=False)
+    expected = DepthEstimator(bright_is_far(), fit=fit)(image, resize=output_size == "input")
+    assert depth.shape == expected.shape
+    np.testing.assert_allclose(depth, expected, atol=0.03)  # uint8 here, float32 in the graph
+    assert (depth[0, :, :8] > 0).any() == (fit == "letterbox")
+
+
+def test_the_fit_of_the_training(run, tmp_path, here, capsys):
+    """It is written down, for who runs the network; a picture of its shape is not touched."""
+    (run / "recipe.yaml").write_text("fit: letterbox\n")
+    assert call(run, "--format", "onnx", "--output", tmp_path / "out") == 0
+    estimator = DepthEstimator.load(tmp_path / "out")
+    assert estimator.fit == "letterbox"
+    assert call(run, "--format", "onnx", "--output", tmp_path / "out", "--fit", "box") == 2
+    assert "invalid choice: 'box'" in capsys.readouterr().err
+    picture = np.random.default_rng(0).integers(0, 256, (40, 120, 3), np.uint8)
+    expected = DepthEstimator(bright_is_far(), fit="letterbox")(picture)
+    np.testing.assert_allclose(estimator(picture), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("opset", [11, 13])
+def test_half_precision(run, tmp_path, here, opset):
+    request = Request(run, "onnx", tmp_path / "out", precision="fp16", opset=opset)
+    (written,) = exporter.export(request)
     folder, details = written.folder, written.details
     assert details["precision"] == "fp16"
     assert 0 < details["parity"]["mean_rel"] < 1e-2, "rounded, and not much"
@@ -273,3 +329,32 @@ def test_older_tensorflow_loads_the_frozen_twin(version, old_tensorflow, frozen_
     for twin, expected in frozen_twins.items():
         depth = np.load(tmp_path / f"{twin.name}.npy")
         assert parity.compare(expected, depth, "fp32").passed, twin.name
+
+
+def test_metres_of_another_camera(run, tmp_path, here, capsys):
+    output = tmp_path / "out"
+    folder = RunFolder(run)
+    assert call(run, "--format", "onnx", "--output", output, "--fov", 60) == 2
+    message = "which camera its metres are right is not known (there is no"
+    assert message in capsys.readouterr().err and not output.exists()
+    folder.write_camera(focal_length=(40.0, 30.0), size=SIZE)
+    own = exporter.export(Request(run, "onnx", output))[0]
+    assert own.details["camera"] == {"focal_length": [40, 30]}
+    assert call(run, "--format", "onnx", "--output", output, "--intrinsics", "160,30,47,15") == 2
+    assert "intrinsics of another size" in capsys.readouterr().err
+    asked = ["--intrinsics", "160,30,23.5,15.5"]
+    assert call(run, "--format", "onnx", "--output", output, *asked) == 0
+    assert "metres x 2: these pictures' focal length is 69 pixels at 32x48" in (
+        capsys.readouterr().out
+    )
+    scaled = load_exported(output / "lite_basic_interl_t")
+    assert scaled.focal_length == (160, 30)
+    image = np.full((1, *SIZE, 3), 51, np.uint8)
+    np.testing.assert_allclose(scaled(image), 2 * load_exported(own.folder)(image), rtol=1e-5)
+    # Images twice as large: the same camera has twice the pixels.
+    double = Request(run, "onnx", output, size=(64, 96), fov=90)
+    details = exporter.prepare(double).details
+    assert details["camera"]["focal_length"] == pytest.approx([48, 48])
+    for given in ({"intrinsics": (1, 1, 1, 1), "fov": 60}, {"focal_baseline": 3.0, "fov": 60}):
+        with pytest.raises(InputError, match="give one of them|leave it out, or --intrinsics"):
+            Request(run, "onnx", output, **given)

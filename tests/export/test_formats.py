@@ -3,6 +3,7 @@
 import gc
 
 import numpy as np
+import onnx
 import pytest
 
 from keras_depth.export import exporter, parity
@@ -12,7 +13,12 @@ from keras_depth.models import get, list_architectures
 from keras_depth.predict.exported import Exported
 from tests.helpers.lively import lively
 
-FORMATS = ("saved_model", "onnx", "litert")
+FORMATS = (
+    ("saved_model", {}),
+    ("onnx", {}),
+    ("onnx", {"opset": 11}),
+    ("litert", {}),
+)
 # The one that takes seconds; the others take the minutes of `make test-slow`.
 FAST = "lite_basic_interl_t"
 # Every kind of layer that these have, another network has.
@@ -73,9 +79,9 @@ def test_a_network_in_every_format(name, tmp_path, monkeypatch):
     monkeypatch.setattr(parity, "run_alone", run_here)
     prepared = exporter.prepare(request_for(tmp_path, name, "saved_model"))
     one = exporter.prepare(request_for(tmp_path, name, "litert"))
-    for format in FORMATS:
+    for format, options in FORMATS:
         given = one if format == "litert" else prepared
-        for written in exporter.write(given, request_for(tmp_path, name, format)):
+        for written in exporter.write(given, request_for(tmp_path, name, format, **options)):
             details = written.details
             assert details["parity"]["max_rel"] <= 1e-4
             assert details["parity"]["limit"] == 1e-4
@@ -84,7 +90,10 @@ def test_a_network_in_every_format(name, tmp_path, monkeypatch):
                 own = {op for op in operators(written.folder) if "KerasDepth" in op}
                 assert not own, f"{custom_op_available()=}"
             if format == "onnx":
+                written_in = onnx.load(written.folder / "model.onnx").opset_import
+                (opset,) = (each.version for each in written_in if not each.domain)
+                assert opset == details["opset"] == options.get("opset", 13)
                 assert details["transposes"] <= (8 if get(name).paper == "msfnet" else 2)
         gc.collect()  # the functions of TensorFlow that hold the weights
-    assert len(compared) == 4, "the SavedModel and its frozen twin"
+    assert len(compared) == 5, "the SavedModel and its frozen twin"
     assert np.median(prepared.depth) > 1, "metres, and no map of zeros"

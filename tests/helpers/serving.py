@@ -1,7 +1,6 @@
 """What the tests of serving share: tiny networks whose depth is known, and a running server."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from tests.helpers.ports import hold_port
 
 SIZE = (8, 12)
 
@@ -56,17 +57,12 @@ def depth_of(images: np.ndarray) -> np.ndarray:
     return 10 * blocks.mean((2, 4, 5))[..., None] / 255
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
-    """`python -m keras_depth.serve` in a process of its own, at free ports of this machine."""
+    """`python -m keras_depth.serve` in a process of its own, at ports held for it."""
 
     def __init__(self, folder: Path, *arguments: str):
-        self.port, self.grpc_port = free_port(), free_port()
+        self._held = [hold_port(), hold_port()]
+        self.port, self.grpc_port = (held.getsockname()[1] for held in self._held)
         command = [sys.executable, "-m", "keras_depth.serve", str(folder)]
         command += ["--port", str(self.port), "--grpc-port", str(self.grpc_port), *arguments]
         self.process = subprocess.Popen(
@@ -79,8 +75,10 @@ class Server:
     def __exit__(self, *_) -> None:
         self.process.kill()
         self.process.communicate()
+        for held in self._held:
+            held.close()
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Waits until it is ready."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:

@@ -8,8 +8,10 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_depth.errors import InputError
+from keras_depth.geometry import Intrinsics
 from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.predict.exported import Exported
+from keras_depth.predict.scaling import for_camera
 from keras_depth.run_folder import RunFolder
 
 SIZE = (32, 48)
@@ -58,6 +60,113 @@ def test_the_network_s_own_size(estimator):
     depth = estimator(np.full((100, 100, 3), 51, np.uint8), resize=False)
     assert depth.shape == (16, 24)
     np.testing.assert_allclose(depth, 2.0, rtol=1e-5)
+
+
+def test_a_fit_keeps_things_in_place():
+    """The depth of a wide picture is that of its pixels, whatever the network saw around them."""
+    picture = ramp(40, 120)  # of three to one; the network takes three to two
+    expected = picture[..., 0] / 25.5
+    inside = (slice(None), slice(6, -6))
+    for fit in ("stretch", "letterbox"):
+        depth = DepthEstimator(bright_is_far(), fit=fit)(picture)
+        np.testing.assert_allclose(depth[inside], expected[inside], atol=0.15)
+    estimator = DepthEstimator(bright_is_far(), fit="crop")
+    depth = estimator(picture)
+    assert (depth[:, :30] == 0).all() and (depth[:, 90:] == 0).all()
+    np.testing.assert_allclose(depth[:, 31:89], expected[:, 31:89], atol=0.15)
+    np.testing.assert_array_equal(estimator(picture[None])[0], depth)
+    np.testing.assert_array_equal(
+        estimator(picture, fit="stretch"), DepthEstimator(bright_is_far())(picture)
+    )
+    with pytest.raises(InputError, match="unknown fit 'squeeze'"):
+        DepthEstimator(bright_is_far(), fit="squeeze")
+
+
+def test_the_network_s_resolution_covers_the_picture():
+    picture = ramp(40, 120)
+    for fit, size in (("stretch", (16, 24)), ("letterbox", (8, 24)), ("crop", (16, 48))):
+        assert DepthEstimator(bright_is_far(), fit=fit)(picture, resize=False).shape == size
+
+
+def test_metres_follow_the_focal_length(tmp_path):
+    picture = np.full((64, 96, 3), 51, np.uint8)  # 2 m
+    estimator = DepthEstimator(bright_is_far(), focal_length=(40, 40))
+    for camera, expected in (
+        ((80, 80, 48, 32), 2),
+        ((100, 100, 48, 32), 2.5),
+        ((60, 60, 48, 32), 1.5),
+    ):
+        np.testing.assert_allclose(estimator(picture, intrinsics=camera), expected, rtol=1e-5)
+    # 90 degrees: half the width; 48 / 2 = 24 pixels of the network's.
+    np.testing.assert_allclose(estimator(picture, fov=90), 2 * 24 / 40, rtol=1e-5)
+    ratio = estimator.camera_ratio((64, 96), fov=90)
+    assert str(ratio) == (
+        "metres x 0.6: these pictures' focal length is 24 pixels at 32x48, the network's camera has"
+        " 40"
+    )
+    # A wide picture, letterboxed: its pixels are shrunk by as much on both sides.
+    wide = picture[:32]
+    for fit, expected in (("letterbox", 2.5), ("crop", 5), ("stretch", 2.5 * 2**0.5)):
+        depth = estimator(wide, intrinsics=(100, 100, 48, 16), fit=fit)
+        np.testing.assert_allclose(depth[:, 40:56], expected, rtol=1e-5)
+
+
+def test_pictures_of_one_known_camera(capsys):
+    """Said once; the center of the camera, which may be anywhere, says nothing of metres."""
+    picture = np.full((64, 96, 3), 51, np.uint8)
+    own = DepthEstimator(bright_is_far(), focal_length=(40, 40))
+    estimate = for_camera(own, Intrinsics(100, 100, 2, 2), resize=False)
+    for _ in range(2):
+        np.testing.assert_allclose(estimate(picture), 2.5, rtol=1e-5)
+    assert capsys.readouterr().out.count("metres x 1.25: these pictures' focal length is 50") == 1
+    unknown = DepthEstimator(bright_is_far())
+    for estimator, camera in ((own, None), (unknown, Intrinsics(100, 100, 48, 32))):
+        np.testing.assert_allclose(for_camera(estimator, camera)(picture), 2, rtol=1e-5)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"intrinsics": (500, 500, 320, 240)},
+            "center at 320,240, but the picture is 96x64 pixels",
+        ),
+        ({"intrinsics": (0, 500, 48, 32)}, "the first two above 0"),
+        ({"intrinsics": 500}, "give .fx, fy, cx, cy."),
+        ({"fov": 180}, "above 0 and below 180"),
+        ({"fov": 60, "intrinsics": (80, 80, 48, 32)}, "give one of intrinsics and fov"),
+        ({"fov": 60, "focal_baseline": 10.0}, "focal_baseline holds a focal length too"),
+    ],
+)
+def test_what_is_no_camera_of_the_picture_is_refused(options, message):
+    estimator = DepthEstimator(bright_is_far(), focal_length=(40, 40))
+    with pytest.raises(InputError, match=message):
+        estimator(np.zeros((64, 96, 3), np.uint8), **options)
+
+
+def test_a_network_of_an_unknown_camera(estimator):
+    with pytest.warns(UserWarning, match="metres are not scaled: .*give DepthEstimator its focal_"):
+        depth = estimator(np.full((64, 96, 3), 51, np.uint8), fov=60)
+    np.testing.assert_allclose(depth, 2, rtol=1e-5)
+    with pytest.raises(InputError, match="focal_length .*: give two numbers above 0"):
+        DepthEstimator(bright_is_far(), focal_length=(40, -1))
+
+
+def test_a_run_folder_says_its_fit_and_its_camera(tmp_path):
+    bright_is_far().save(tmp_path / "model.keras")
+    estimator = DepthEstimator.load(tmp_path)
+    assert (estimator.fit, estimator.focal_length) == ("stretch", None)
+    (tmp_path / "recipe.yaml").write_text("architecture: mine\nfit: letterbox\n")
+    (tmp_path / "camera.json").write_text('{"focal_length": [40, 41], "size": [32, 48]}')
+    estimator = DepthEstimator.load(tmp_path)
+    assert (estimator.fit, estimator.focal_length) == ("letterbox", (40, 41))
+    assert DepthEstimator.load(tmp_path, fit="crop").fit == "crop"
+    for file, content in (("camera.json", '{"focal_length": 3}'), ("recipe.yaml", "a: [")):
+        (tmp_path / file).write_text(content)
+        with pytest.raises(InputError, match=f"{file}: damaged"):
+            DepthEstimator.load(tmp_path)
+        (tmp_path / file).unlink()
 
 
 def test_shrinking_averages_instead_of_skipping_pixels(estimator):

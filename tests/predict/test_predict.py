@@ -101,6 +101,29 @@ def test_all_formats(run, work):
     assert Path("a/b/room_cloud.ply").read_bytes() == Path("expected.ply").read_bytes()
 
 
+def test_another_camera_and_shape(run, run_folder, work):
+    """Metres follow the focal length, which is said once; a wide picture is not stretched."""
+    (run_folder / "camera.json").write_text('{"focal_length": [24, 24], "size": [32, 48]}')
+    try:
+        for name in ("a", "b"):
+            picture(f"in/{name}.png", level=51, size=(40, 120))  # 2 m
+        # 120 pixels become 48: the focal length of 60 becomes 24; stretched, 24 by 48.
+        given = ("--intrinsics", "60,60,59.5,19.5", "--format", "npy")
+        code, out, err = run("in", "--output", "out", "--fit", "letterbox", *given)
+        assert (code, err) == (0, "")
+        assert out.splitlines()[0] == (
+            "metres x 1: these pictures' focal length is 24 pixels at 32x48, the network's camera"
+            " has 24"
+        )
+        assert out.count("metres x") == 1
+        np.testing.assert_allclose(np.load("out/b_depth.npy"), 2, rtol=1e-5)
+        code, out, _ = run("in", "--output", "out", *given)
+        assert code == 0 and out.startswith("metres x 1.41: ")
+        np.testing.assert_allclose(np.load("out/b_depth.npy"), 2 * 2**0.5, rtol=1e-5)
+    finally:
+        (run_folder / "camera.json").unlink()
+
+
 def test_stills_have_their_own_colors_and_a_range_makes_them_equal(run, work):
     picture("in/a.png", 50)
     picture("in/b.png", 200)
@@ -442,6 +465,19 @@ BAD_INPUT = {
         "a.png --focal-baseline 384",
         "leave out --focal-baseline",
     ),
+    "two cameras": (None, "a.png --fov 60 --intrinsics 9,9,4,4", "both say the camera; give one"),
+    "two focal lengths": (
+        None,
+        "a.png --fov 60 --focal-baseline 9",
+        "--focal-baseline holds a focal length too; leave out --fov",
+    ),
+    "half a sphere": (None, "a.png --fov 180", "a field of view is below 180 degrees"),
+    "unknown fit": (None, "a.png --fit box", "invalid choice: 'box'"),
+    "another size": (
+        lambda: picture("a.png"),
+        "a.png --intrinsics 500,500,320,240",
+        "center at 320,240, but the picture is 60x40 pixels: intrinsics of another size",
+    ),
     "ply": (None, "a.png --format ply", "needs --intrinsics FX,FY,CX,CY in pixels of the input"),
     "frames": (None, "camera:0 --frames 0", "a whole number, 1 or more"),
     "encoding": (lambda: picture("a.png"), "a.png --encoding metrik", "did you mean 'metric'?"),
@@ -550,6 +586,6 @@ def test_a_real_picture(samples, run, work):
     code, _, err = run(
         str(room), "--output", "out", "--format", "npy,color,ply", "--intrinsics", intrinsics
     )
-    assert (code, err) == (0, "")
+    assert code == 0 and err.startswith("warning: metres are not scaled: ") and err.count("\n") == 1
     assert np.load("out/rgb_00000_depth.npy").shape == (480, 640)
     assert read("out/rgb_00000_color.png").shape == (480, 720, 3)

@@ -57,6 +57,9 @@ def test_the_card_tells_recipe_and_scores(trained, preset):
     card = presets.read_card(trained / preset)
     assert card["architecture"] == tiny.TINY and card["input_size"] == [16, 32]
     assert card["datasets"] == ["rooms"] and card["encoding"] == "metric"
+    text = (trained / preset / presets.CARD).read_text()
+    assert "right for a camera with a focal length of 25.9, 17.3 pixels at this size: 63" in text
+    assert (trained / preset / "camera.json").is_file()
     assert card["parameters"] == loading.load_model(preset).count_params()
     report = json.loads((trained / "run" / "report.json").read_text())
     (result,) = card["model-index"][0]["results"]

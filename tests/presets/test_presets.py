@@ -5,6 +5,8 @@ import pytest
 from keras_depth import presets
 from keras_depth.errors import InputError
 from keras_depth.files import sha256
+from keras_depth.geometry import NYU, scale_intrinsics
+from keras_depth.run_folder import RunFolder
 
 LARGEST = 8_000_000  # bytes, in a wheel
 
@@ -61,3 +63,11 @@ def test_the_shipped_presets_are_whole():
         assert card["license"] != "unknown" and card["model-index"][0]["results"]
         text = (folder / presets.CARD).read_text(encoding="utf-8")
         assert "Say here" not in text, "the writer's own sentences are to be completed"
+
+
+def test_the_preset_of_nyu_says_its_camera_and_fit():
+    folder = RunFolder(presets.find("mobile_interl_nyu"))
+    height, width = folder.recipe().size
+    camera = scale_intrinsics(NYU, (480, 640), (height, width))
+    assert folder.focal_length() == pytest.approx((camera.fx, camera.fy))
+    assert folder.recipe().fit == folder.fit() == "letterbox"

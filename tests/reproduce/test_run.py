@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from keras_depth import models, published, recipes
+from keras_depth.reproduce import __main__ as reproduce
+from keras_depth.reproduce import row, run
+from tests.helpers.commands import call
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
 # head, to which the paper's 5x5 adds up to 0.7 %.
@@ -132,15 +135,22 @@ def _wait_for(condition, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Does rows in this process, and times few calls: the test above has a fresh one for a row."""
+    monkeypatch.setattr(run, "_run_in_process", lambda *row: run._do_row(*row) or 0)
+    monkeypatch.setattr(row, "REPEATS", 1)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("here", "networks_are_freed")
 @pytest.mark.parametrize("paper", published.papers())
 def test_every_row_is_counted(paper, tmp_path):
     """And one is trained, where no other test trains one of the paper."""
-    row, steps = CHEAPEST[paper], 3 if paper in TRAINED else 0
+    number, steps = CHEAPEST[paper], 3 if paper in TRAINED else 0
     changes = ["--set", "data.frames=8", "--set", "data.validation_frames=2"]
-    asked = ["--rows", row, "--steps", steps, "--output", tmp_path / "out", *changes]
-    done = command(paper, *asked)
-    assert done.returncode == 0, done.stderr
+    asked = ["--rows", number, "--steps", steps, "--output", tmp_path / "out", *changes]
+    assert call(reproduce, [paper, *asked]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
     rows = cells(text, "## Parameters")
     assert set(rows) == {each.row for each in published.rows(paper)}
@@ -156,6 +166,6 @@ def test_every_row_is_counted(paper, tmp_path):
             assert float(counted["GMAC"]) == pytest.approx(GMAC[paper][each.row], rel=0.008)
     assert "## Times" in text
     if steps:
-        report_file = tmp_path / "out" / f"row{row:02}" / "paper" / "report.json"
+        report_file = tmp_path / "out" / f"row{number:02}" / "paper" / "report.json"
         assert json.loads(report_file.read_text())["rendered"]
         assert "**here, rendered" in text

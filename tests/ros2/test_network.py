@@ -15,7 +15,8 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 import dummy_network
 from keras_depth_ros import engine
-from keras_depth_ros.network import PROVIDERS, Network, resize, resize_depth
+from keras_depth_ros.letterbox import FITS, Placement, resize, resize_depth
+from keras_depth_ros.network import PROVIDERS, Network
 
 from keras_depth import images
 from keras_depth.predict.estimator import DepthEstimator
@@ -38,6 +39,48 @@ def test_depth_is_the_suites(tmp_path, dtype, layout, batch):
     assert depth.dtype == np.float32 and depth.shape == (12, 16)
     expected = DepthEstimator.load(folder)(PICTURE, resize=False)
     np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("size", [(48, 64), (30, 80), (81, 33), (1, 50)])
+@pytest.mark.parametrize("full_size", [True, False])
+def test_pictures_of_another_shape_are_the_suites(tmp_path, fit, size, full_size):
+    folder = dummy_network.write(tmp_path, (12, 16))
+    picture = RNG.integers(1, 256, (*size, 3), np.uint8)
+    depth = Network(str(folder), fit=fit)(picture, full_size)
+    expected = DepthEstimator.load(folder, fit=fit)(picture, resize=full_size)
+    assert depth.dtype == np.float32 and depth.shape == expected.shape
+    # This network takes the black around a letterbox for none, which the node mixes with nothing.
+    inside = tuple(slice(side // 8, side - side // 8) for side in depth.shape)
+    np.testing.assert_allclose(depth[inside], expected[inside], rtol=1e-5)
+
+
+def test_the_fit_and_the_camera_of_the_export(tmp_path):
+    folder = dummy_network.write(tmp_path, (12, 16))
+    network = Network(str(folder))
+    assert network.focal_length is None and network.place((20, 50)).fills  # older exports
+    file = folder / "export.json"
+    details = json.loads(file.read_text())
+    camera = {"focal_length": [16, 25]}
+    file.write_text(json.dumps({**details, "fit": "letterbox", "camera": camera}))
+    network = Network(str(folder))
+    assert network.focal_length == 20 and not network.place((20, 50)).fills
+    assert network.place((24, 64)).focal_length(40, 40) == 10  # a quarter
+    with pytest.raises(ValueError, match="fit 'box'; give one of stretch, letterbox, crop"):
+        Network(str(folder), fit="box")
+    file.write_text(json.dumps({**details, "camera": {"focal_length": [16, 0]}}))
+    with pytest.raises(ValueError, match="damaged .camera.; copy the exported folder again"):
+        Network(str(folder))
+
+
+def test_none_is_not_mixed_with_depth_of_another_shape():
+    placement = Placement((12, 64), (12, 16), "letterbox")  # 4 rows, from row 4 on
+    depth = np.zeros((12, 16), np.float32)
+    depth[:, 8:] = 7
+    restored = placement.restore(depth, (12, 64))
+    assert set(np.unique(restored)) == {0, 7} and (restored > 0).sum() == 12 * 32
+    depth[:, :8] = np.nan
+    assert np.isnan(placement.restore(depth, (12, 64))).sum() == 12 * 32
 
 
 def test_the_highest_version_runs(tmp_path, monkeypatch):

@@ -20,7 +20,8 @@ import pytest
 from keras_depth.errors import InputError
 from keras_depth.predict.loading import resolve
 from keras_depth.serve import __main__ as serve
-from tests.helpers.serving import SIZE, Server, depth_of, export, free_port
+from tests.helpers.ports import hold_port
+from tests.helpers.serving import SIZE, Server, depth_of, export
 
 for module in ("kserve", "tensorflow_serving"):
     pytest.importorskip(module, reason="serving needs pip install 'keras_depth[serve]'")
@@ -1025,8 +1026,9 @@ def test_a_port_that_cannot_be_is_said_before_anything_is_exported(option, tmp_p
 def test_a_damaged_network_and_a_taken_port_are_one_line(models, tmp_path):
     def error(folder, port):
         command = [sys.executable, "-m", "keras_depth.serve", str(folder)]
-        command += ["--port", str(port), "--grpc-port", str(free_port())]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        with hold_port() as held:
+            command += ["--port", str(port), "--grpc-port", str(held.getsockname()[1])]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 2
         return set(done.stderr.splitlines())
 

@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
@@ -25,6 +24,7 @@ from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 from tests.helpers.architectures import make_architecture
+from tests.helpers.ports import hold_port
 from tests.helpers.tiny import TINY, recipe, stereo_recipe, tiny
 from tests.helpers.write_rig import write_rig
 
@@ -397,28 +397,21 @@ loop.train(recipe, RunFolder(sys.argv[1]))
 """
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [entry.getsockname()[1] for entry in sockets]
-    for entry in sockets:
-        entry.close()
-    return ports
-
-
 @pytest.mark.slow
 def test_two_workers_end_where_one_does(tmp_path):
     """Half the batch each, gradients summed: TF_CONFIG is all it takes."""
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     subprocess.run([sys.executable, "-c", WORKER, str(one.path)], check=True)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(two.path)],
-            env={**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
-        )
-        for task in ({"type": "worker", "index": 0}, {"type": "worker", "index": 1})
-    ]
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    with hold_port() as first, hold_port() as second:
+        cluster = {"worker": ["{}:{}".format(*each.getsockname()) for each in (first, second)]}
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, str(two.path)],
+                env={**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
+            )
+            for task in ({"type": "worker", "index": 0}, {"type": "worker", "index": 1})
+        ]
+        assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
     for actual, expected in zip(weights(two), weights(one), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     for row, expected in zip(two.log_rows(), one.log_rows(), strict=True):

@@ -156,3 +156,22 @@ def test_the_line_that_says_how_a_run_did():
         "validation: abs_rel 0.1500 after the last epoch (model.keras), 0.1234 at its best after"
         " epoch 2 (best.keras)"
     )
+
+
+def test_metres_of_a_canonical_camera_are_scored_as_the_frames_own():
+    """Walls at 4 m, by a camera of 20 pixels: to one of 10 they are at 2 m."""
+
+    class Seen(Walls):
+        stereo = False
+
+        def stored(self, index):
+            sample = super().stored(index)
+            camera = {"focal_length": np.array([20, 20], np.float32)}
+            return {key: sample[key] for key in ("image", "depth")} | camera
+
+    arguments = losses.get("mse"), ENCODINGS["metric"], protocols.get("full")
+    result, examples = Validator(of_metres(2), *arguments, canonical=10.0).validate(Seen(), 2)
+    assert result["val_loss"] == pytest.approx(0) and result["val_abs_rel"] == pytest.approx(0)
+    np.testing.assert_allclose(examples["depth"], 4)
+    with pytest.raises(InputError, match="wall 0: its focal length is not known"):
+        Validator(of_metres(2), *arguments, canonical=10.0).validate(Walls(), 2)

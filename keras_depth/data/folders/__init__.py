@@ -22,7 +22,7 @@ import numpy as np
 
 from keras_depth import images
 from keras_depth.data.fit_depth import RESIZE_RULES
-from keras_depth.data.folders.camera import Camera, find_camera, read_camera
+from keras_depth.data.folders.camera import Camera, find_camera, look_for_camera, read_camera
 from keras_depth.data.folders.depth_files import find_units, read_depth
 from keras_depth.data.folders.recordings import (
     DEPTH_ENDINGS,
@@ -161,7 +161,7 @@ class FolderReader(Reader):
         self._usual: dict[Path, float | None] = {}
         units = self._find_units()
         self.units_per_metre = units.pop() if len(units) == 1 else None
-        self._cameras = _read_cameras(path, recordings) if self.stereo else {}
+        self._cameras = _read_cameras(path, recordings, self.stereo)
 
     def _find_units(self) -> set[float]:
         """Returns the units of the first depth pictures, and keeps those of files that name none.
@@ -198,7 +198,11 @@ class FolderReader(Reader):
             metres = read_depth(frame.depth, self._asked, self._usual.get(frame.recording))
         else:
             metres = np.zeros(rgb.shape[:2], np.float32)
-        if not frame.right:
+        camera = self._cameras.get(frame.recording)
+        if not frame.right or not camera:
+            if camera:
+                exchanged = orientation >= 5
+                camera.check_size(frame.picture, rgb.shape[1::-1] if exchanged else rgb.shape[:2])
             return make_sample(
                 rgb,
                 metres,
@@ -206,9 +210,9 @@ class FolderReader(Reader):
                 orientation=orientation,
                 resize_depth=self._resize_depth,
                 depth_file=frame.depth,
+                focal_length=camera and camera.focal_length,
             )
         right = read_picture(frame.right)
-        camera = self._cameras[frame.recording]
         turned = max(orientation, right.orientation)
         if turned == 1:  # otherwise it is the turn that is wrong, see `make_sample`
             camera.check_size(frame.picture, rgb.shape[:2])
@@ -221,6 +225,7 @@ class FolderReader(Reader):
             turned,
             self._resize_depth,
             frame.depth,
+            camera.focal_length,
         )
 
     def name(self, index: int) -> str:
@@ -322,8 +327,10 @@ def _unread(recordings: list[Recording]) -> str:
     )
 
 
-def _read_cameras(path: Path, recordings: list[Recording]) -> dict[Path, Camera]:
-    """Returns the camera of each recording, by its folder."""
-    files = {each.path: find_camera(each.path, path) for each in recordings}
-    cameras = {file: read_camera(file) for file in set(files.values())}
+def _read_cameras(path: Path, recordings: list[Recording], stereo: bool) -> dict[Path, Camera]:
+    """Returns the camera of each recording that has one, by its folder; stereo pairs must."""
+    find = find_camera if stereo else look_for_camera
+    found = {each.path: find(each.path, path) for each in recordings}
+    files = {recording: file for recording, file in found.items() if file}
+    cameras = {file: read_camera(file, stereo) for file in set(files.values())}
     return {recording: cameras[file] for recording, file in files.items()}

@@ -23,6 +23,10 @@ _TIFF = (".tif", ".tiff")
 _HEADER_LOCK = threading.Lock()
 
 
+class NoUnit(InputError):
+    """Says that nothing tells the unit of a depth picture, which is not damaged."""
+
+
 def read_depth(file: Path, asked: float | None, usual: float | None) -> np.ndarray:
     """Reads a depth map: floating (h, w), metres. What a file names as its unit is believed.
 
@@ -45,7 +49,7 @@ def read_depth(file: Path, asked: float | None, usual: float | None) -> np.ndarr
     depth_png.check_units(content, str(file), asked, "data.units_per_metre")
     units = depth_png.stored_units(content) or asked or usual
     if units is None:
-        raise InputError(
+        raise NoUnit(
             f"{file}: does not name its unit, where other depth files here do; if all store the"
             " same, say it with --set data.units_per_metre=1000, otherwise write them anew in one"
             " unit"
@@ -72,7 +76,8 @@ def find_units(file: Path, asked: float | None, usual: float | None) -> float | 
     depth_png.check_units(content, name, asked, "data.units_per_metre")
     units = depth_png.stored_units(content) or asked or usual
     if units is None:
-        raise InputError(
+        depth_png.decode(content, name, depth_png.MILLIMETRES)  # 8 bits are no depth in any unit
+        raise NoUnit(
             f"{file}: a depth picture does not tell its unit; say what it stores for one metre,"
             " 1000 (millimetres), 5000 (TUM) or 256 (KITTI): --set data.units_per_metre=1000"
         )

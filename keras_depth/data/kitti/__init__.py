@@ -176,13 +176,34 @@ class KittiReader(Reader):
         frame = self._frames[index]
         rgb, orientation = read_picture(Path(frame.picture))
         size = rgb.shape[:2]
-        metres = self._metres(frame, size)
+        metres, focal_length = self._metres(frame, size), self._focal_length(frame, size)
         if not frame.right:
-            return make_sample(rgb, metres, frame.picture, orientation=orientation)
+            return make_sample(
+                rgb, metres, frame.picture, orientation=orientation, focal_length=focal_length
+            )
         right = read_picture(Path(frame.right))
         focal_baseline = self._calibration(frame, size).focal_baseline
         turned = max(orientation, right.orientation)
-        return make_sample(rgb, metres, frame.picture, right.rgb, focal_baseline, turned)
+        return make_sample(
+            rgb,
+            metres,
+            frame.picture,
+            right.rgb,
+            focal_baseline,
+            turned,
+            focal_length=focal_length,
+        )
+
+    def _focal_length(self, frame: Frame, size: tuple[int, int]) -> tuple[float, float] | None:
+        """Returns fx and fy; None where no file says them, or says them for another size."""
+        files = frame.calibration or ((frame.camera,) if frame.camera else ())
+        if not files:
+            return None
+        calibration = self._read_calibration(files)
+        if self._depth != "disparity" and calibration.size not in (None, size):
+            return None
+        camera = calibration.intrinsics(frame.side)
+        return camera.fx, camera.fy
 
     def _metres(self, frame: Frame, size: tuple[int, int]) -> np.ndarray:
         if self._depth == "none":
@@ -199,17 +220,19 @@ class KittiReader(Reader):
         return depth_map(read_points(frame.depth), projection, size, value)
 
     def _calibration(self, frame: Frame, size: tuple[int, int]) -> Calibration:
-        files = frame.calibration
-        if files not in self._calibrations:
-            self._calibrations[files] = read_calibration(*files)
-        calibration = self._calibrations[files]
+        calibration = self._read_calibration(frame.calibration)
         # `make_sample` refuses a disparity map of another size than the image.
         if self._depth != "disparity" and calibration.size not in (None, size):
             raise InputError(
-                f"{frame.picture}: the picture is {size} but {files[0]} is for {calibration.size} "
-                "(rows, columns); give the pictures at their own size"
+                f"{frame.picture}: the picture is {size} but {calibration.file} is for"
+                f" {calibration.size} (rows, columns); give the pictures at their own size"
             )
         return calibration
+
+    def _read_calibration(self, files: tuple[str, ...]) -> Calibration:
+        if files not in self._calibrations:
+            self._calibrations[files] = read_calibration(*files)
+        return self._calibrations[files]
 
 
 def _sixteen_bits(file: str) -> np.ndarray:

@@ -29,6 +29,7 @@ class Frame(NamedTuple):
     side: "l" or "r", the camera that took the image.
     drive: the folder of its drive; the benchmarks have none.
     calibration: the arguments of `read_calibration`.
+    camera: the file of the cameras, for the focal length; "" if it is not there.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Frame(NamedTuple):
     right: str
     depth: str
     calibration: tuple[str, ...]
+    camera: str = ""
 
     def files(self) -> list[str]:
         wanted = (self.picture, self.right, self.depth, *self.calibration)
@@ -220,6 +222,7 @@ def _raw_frame(
         right=_picture(folders, f"{drive}/image_03/data", stem) if stereo else "",
         depth=folders.find(measured) or measured,
         calibration=tuple(folders.find(file) or file for file in calibration),
+        camera=folders.find(f"{root}/{date}/calib_cam_to_cam.txt") or "",
     )
 
 
@@ -287,6 +290,7 @@ def benchmark_frames(
             calibration=(folders.find(calibration) or calibration,)
             if stereo or depth != "none"
             else (),
+            camera=folders.find(calibration) or "",
         )
 
 

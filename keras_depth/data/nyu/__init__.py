@@ -27,6 +27,7 @@ from keras_depth.data.splits import (
     describe_missing,
 )
 from keras_depth.errors import InputError, check_choice
+from keras_depth.geometry import NYU, scale_intrinsics
 
 __all__ = ["LAYOUTS", "NyuReader", "open_nyu"]
 
@@ -132,7 +133,14 @@ class NyuReader(Reader):
         frame = self._frames[index]
         picture, metres = self._layout.load(frame)
         name, orientation = self._layout.name(frame), picture.orientation
-        return make_sample(picture.rgb, metres, name, orientation=orientation)
+        camera = scale_intrinsics(NYU, (480, 640), picture.rgb.shape[:2])
+        return make_sample(
+            picture.rgb,
+            metres,
+            name,
+            orientation=orientation,
+            focal_length=(camera.fx, camera.fy),
+        )
 
 
 def _choose(layout: Layout, split: str | None, hold_out: float) -> tuple[list[Any], list[str], str]:

@@ -104,6 +104,7 @@ class PreparedDepth(tfds.core.ShardBasedBuilder):
             "key": tfds.features.Text(),
             "image": tfds.features.Tensor(shape=(*size, 3), dtype=np.uint8, encoding=raw),
             "depth": tfds.features.Tensor(shape=size, dtype=np.float32, encoding=raw),
+            "focal_length": tfds.features.Tensor(shape=(2,), dtype=np.float32),  # 0: not known
         }
         if readers["train"].stereo:
             features["right"] = features["image"]
@@ -164,7 +165,11 @@ class _Shard:
         reader = self.config.reader(self.split)
         sample = resize(reader.stored(index), self.config.size)
         # Names of files need not be UTF-8, so bytes are stored.
-        return index, {"key": os.fsencode(reader.key(index)), **sample_to_bytes(sample)}
+        return index, {
+            "key": os.fsencode(reader.key(index)),
+            "focal_length": np.zeros(2, np.float32),
+            **sample_to_bytes(sample),
+        }
 
 
 def _shards(config: PreparedConfig, split: str, bytes_per_frame: int) -> list[_Shard]:

@@ -96,13 +96,18 @@ class Prepared(Reader):
         try:
             image = self._array(features["image"], np.uint8, (3,))
             depth = self._array(features["depth"], np.float32)
+            # Copies of earlier versions lack it, and 0 says that the data set does.
+            fx, fy = features["focal_length"].float_list.value or (0, 0)
+            focal_length = (fx, fy) if fx and fy else None
             if not self.stereo:
-                return make_sample(image, depth, self.name(index))
+                return make_sample(image, depth, self.name(index), focal_length=focal_length)
             right = self._array(features["right"], np.uint8, (3,))
             focal_baseline = features["focal_baseline"].float_list.value[0]
-        except IndexError as error:
+        except (IndexError, ValueError) as error:
             raise self._damaged(index) from error
-        return make_sample(image, depth, self.name(index), right, focal_baseline)
+        return make_sample(
+            image, depth, self.name(index), right, focal_baseline, focal_length=focal_length
+        )
 
     def _features(self, index: int):
         content = tfrecords.read(self._records[index])

@@ -1,6 +1,9 @@
 """Rooms, drives and walks that a program draws, with exact depth; nothing is downloaded."""
 
+import numpy as np
+
 from keras_depth.errors import InputError, check_choice
+from keras_depth.geometry import Intrinsics
 
 SPLITS = ("train", "test")  # a split's index is part of the random seed of its frames
 
@@ -26,3 +29,8 @@ def check_request(
             f"{name}: {', '.join(f'{key}={value}' for key, value in asked.items())}: ask for at"
             f" least one {thing}, at least 8x8 pixels and a seed of 0 or more"
         )
+
+
+def focal_length(camera: Intrinsics) -> np.ndarray:
+    """Returns a sample's `focal_length`, see `data.reader`."""
+    return np.array([camera.fx, camera.fy], np.float32)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS, check_request
+from keras_depth.data.rendered import SPLITS, check_request, focal_length
 from keras_depth.data.rendered.light import auto_exposure, daylight, tone_map
 from keras_depth.data.rendered.rays import Solids, View, camera_axes, first_hit
 from keras_depth.data.rendered.scene import Rng, Scene
@@ -115,7 +115,7 @@ class Drives(Reader):
         exposure = auto_exposure(surface, light, rng)
         depth = np.where(view.depth <= MAX_DEPTH, view.depth, np.float32(0))
         image = tone_map(surface, light, exposure, noise_rng)
-        sample = {"image": image, "depth": depth}
+        sample = {"image": image, "depth": depth, "focal_length": focal_length(self.intrinsics)}
         if self.stereo:
             scene.camera = scene.camera + FOCAL_BASELINE / KITTI.fx * view.axes[0]
             _, surface, light = self._render(scene)

@@ -7,12 +7,13 @@ Rooms do not replace NYU Depth v2. They have its camera and its range, and the c
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS, check_request
+from keras_depth.data.rendered import SPLITS, check_request, focal_length
 from keras_depth.data.rendered.furniture import draw_room
 from keras_depth.data.rendered.light import auto_exposure, indoor_light, tone_map
 from keras_depth.data.rendered.rays import View
 from keras_depth.data.rendered.surfaces import Surface, smooth_noise
-from keras_depth.geometry import NYU, Intrinsics, scale_intrinsics
+from keras_depth.errors import InputError
+from keras_depth.geometry import NYU, Intrinsics, from_field_of_view, scale_intrinsics
 
 
 class Rooms(Reader):
@@ -23,18 +24,21 @@ class Rooms(Reader):
 
     Args:
         count: number of rooms.
-        size: (height, width) of image and depth in pixels; the field of view is always NYU's.
+        size: (height, width) of image and depth in pixels.
         seed: 0 or more; another seed gives other rooms.
         split: "train" or "test".
         noise: adds a sensor's noise to the image.
         holes: removes depth where a Kinect measures none: at grazing angles, on lamps and windows,
             beside near edges and in patches. 0 = not measured.
+        cameras: number of cameras, which take the frames in turn; 0: NYU's camera takes all.
+        fov: horizontal fields of view in degrees of the first and the last of the `cameras`; those
+            of the others lie evenly between. Their pixels are square.
 
     `rooms[i]`: `image` float32 (H, W, 3) RGB in [0, 1], `depth` float32 (H, W), camera z in
-    metres, 0.5 to 10.
+    metres, 0.5 to 10 with NYU's camera, and `focal_length`.
 
     Raises:
-        InputError: the count, the size, the seed or the split is invalid.
+        InputError: the count, the size, the seed, the split or the cameras are invalid.
     """
 
     rendered = True
@@ -47,18 +51,30 @@ class Rooms(Reader):
         split: str = "train",
         noise: bool = False,
         holes: bool = False,
+        cameras: int = 0,
+        fov: tuple[float, float] = (50, 90),
     ):
         check_request("rooms", "room", split, count, size, seed)
+        _check_cameras(cameras, fov)
         self.count, self.size, self.seed, self.split = count, (size[0], size[1]), seed, split
-        self.noise, self.holes = noise, holes
+        self.noise, self.holes, self.cameras, self.fov = noise, holes, cameras, (fov[0], fov[1])
         self.description = (
             f"rendered rooms, {split}: {count} frames of {size[0]}x{size[1]}, seed {seed}"
         )
+        if cameras:
+            self.description += f", {cameras} cameras of {fov[0]:g} to {fov[1]:g} degrees"
+
+    def camera(self, index: int) -> Intrinsics:
+        """Returns the camera of a frame, in pixels of its image (pixel centers: whole numbers)."""
+        if not self.cameras:
+            return scale_intrinsics(NYU, (480, 640), self.size)
+        degrees = np.linspace(self.fov[0], self.fov[1], self.cameras)[index % self.cameras]
+        return from_field_of_view(float(degrees), self.size)
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """The camera, in pixels of these images (pixel centers are whole numbers)."""
-        return scale_intrinsics(NYU, (480, 640), self.size)
+        """The camera of the first frame; of all frames, unless there are several `cameras`."""
+        return self.camera(0)
 
     def __len__(self) -> int:
         return self.count
@@ -74,7 +90,8 @@ class Rooms(Reader):
             raise IndexError(index)
         rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))
         scene = draw_room(rng)
-        view = View(scene, self.intrinsics, self.size)
+        camera = self.camera(index)
+        view = View(scene, camera, self.size)
         surface = Surface(scene, view)
         light = indoor_light(scene, view, surface)
         exposure = auto_exposure(surface, light, rng)
@@ -82,7 +99,15 @@ class Rooms(Reader):
         depth = view.depth
         if self.holes:
             depth = np.where(_holes(view, surface, rng), np.float32(0), depth)
-        return {"image": image, "depth": depth}
+        return {"image": image, "depth": depth, "focal_length": focal_length(camera)}
+
+
+def _check_cameras(cameras: int, fov: tuple[float, float]) -> None:
+    if cameras < 0 or not 10 <= min(fov) <= max(fov) <= 150:
+        raise InputError(
+            f"rooms: cameras={cameras}, fov={list(fov)}: give 0 or more cameras, and fields of view"
+            " between 10 and 150 degrees"
+        )
 
 
 def _holes(view: View, surface: Surface, rng) -> np.ndarray:

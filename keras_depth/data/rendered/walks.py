@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_depth.data.reader import Reader, Sample
-from keras_depth.data.rendered import SPLITS, check_request
+from keras_depth.data.rendered import SPLITS, check_request, focal_length
 from keras_depth.data.rendered.furniture import draw_room
 from keras_depth.data.rendered.light import Exposure, auto_exposure, indoor_light, tone_map
 from keras_depth.data.rendered.rays import View, camera_axes
@@ -119,7 +119,11 @@ class Walks(Reader):
         view, surface, light = _render(scene, self.intrinsics, self.size)
         noise_rng = np.random.default_rng((*source, frame)) if self.noise else None
         image = tone_map(surface, light, draw_walk(*source).exposure, noise_rng)
-        return {"image": image, "depth": view.depth}
+        return {
+            "image": image,
+            "depth": view.depth,
+            "focal_length": focal_length(self.intrinsics),
+        }
 
     def _source(self, index: int) -> tuple[tuple[int, int, int], int]:
         """Returns what draws the walk of a frame, and the frame's number in it."""

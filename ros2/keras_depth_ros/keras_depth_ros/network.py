@@ -9,10 +9,10 @@ import warnings
 from pathlib import Path
 from typing import Any, Callable
 
-import cv2
 import numpy as np
 
 from keras_depth_ros import engine
+from keras_depth_ros.letterbox import FITS, Placement
 
 DETAILS = "export.json"
 ONNX, ENGINE = "model.onnx", "model.engine"
@@ -31,19 +31,28 @@ class Network:
     Args:
         path: the folder with `export.json`, or with its versions: the highest number counts.
         warn: is told why `model.onnx` runs, if `model.engine` should.
+        fit: how pictures of another shape are brought to the network's, see `Placement`; "": as
+            `export.json` says.
 
     Attributes:
         name: the network's.
         input_size: (height, width) of the pictures it computes.
+        focal_length: of the camera that its metres are right for, one number in pixels of its
+            input; None: it is not known.
         runtime: what runs it, for people.
 
     Raises:
         ValueError: there is none, it is damaged, or nothing here runs it.
     """
 
-    def __init__(self, path: str, warn: Callable[[str], Any] = warnings.warn):
+    def __init__(self, path: str, warn: Callable[[str], Any] = warnings.warn, fit: str = ""):
         folder = find(path)
         details = read_details(folder)
+        self._fit = fit or details.get("fit", "stretch")
+        if self._fit not in FITS:
+            raise ValueError(f"fit {self._fit!r}; give one of {', '.join(FITS)}")
+        camera = details.get("camera")
+        self.focal_length = math.sqrt(math.prod(camera["focal_length"])) if camera else None
         picture = details["input"]
         self.name: str = details["name"]
         batch, *shape = picture["shape"]
@@ -54,30 +63,38 @@ class Network:
         self._run, self.runtime = _load(folder, details, self._batch, warn)
         self(np.zeros((*self.input_size, 3), np.uint8))  # the first call is slow, and shows faults
 
-    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+    def place(self, size: tuple[int, int]) -> Placement:
+        """Returns where pictures of this (height, width) lie in the network's input."""
+        return Placement(size, self.input_size, self._fit)
+
+    def __call__(self, rgb: np.ndarray, full_size: bool = False) -> np.ndarray:
         """Computes depth.
 
         Args:
             rgb: uint8 (H, W, 3) of any size.
+            full_size: return depth of the picture's size, not of the network's resolution.
 
         Returns:
-            float32 (h, w) of the network's size, metres, 0 = none.
+            float32 (h, w), which covers the picture, metres, 0 = none.
 
         Raises:
             ValueError: the runtime fails.
         """
-        pixels = resize(rgb, self.input_size)
+        placement = self.place(rgb.shape[:2])
+        pixels = placement.fit(rgb)
         if self._float:
             pixels = pixels.astype(np.float32) / np.float32(255)
         if self._channels_first:
             pixels = pixels.transpose(2, 0, 1)
         images = np.ascontiguousarray(np.broadcast_to(pixels, (self._batch, *pixels.shape)))
         try:
-            return np.asarray(self._run(images)[0, :, :, 0], np.float32)
+            depth = np.asarray(self._run(images)[0, :, :, 0], np.float32)
         except Exception as error:  # onnxruntime's own classes have nothing else in common
             raise ValueError(
                 f"{self.name}: {self.runtime} cannot compute it ({_first_line(error)})"
             ) from error
+        size = placement.size if full_size else placement.map_size(depth.shape)
+        return placement.restore(depth, size)
 
 
 def find(path: str) -> Path:
@@ -128,6 +145,8 @@ def read_details(folder: Path) -> dict[str, Any]:
             f"{file}: an input of layout {layout!r} and dtype {dtype!r}, which no export has;"
             " copy the exported folder again"
         )
+    if not _is_camera(details.get("camera")):
+        raise ValueError(f"{file}: damaged (camera); copy the exported folder again")
     if not _is_shape(shape, 3, layout) or not _is_shape(depth, 1, "NHWC"):
         raise ValueError(
             f"{file}: from pictures of shape {shape} to depth of {depth}, which no export has;"
@@ -145,6 +164,18 @@ def _is_shape(shape: Any, channels: int, layout: str) -> bool:
         all(type(size) is int and size > 0 for size in sizes)
         and sizes[layout.index("C")] == channels
         and math.prod(sizes) <= LARGEST
+    )
+
+
+def _is_camera(camera: Any) -> bool:
+    """Tells whether it is null, or a focal length of two numbers above 0, as exports have them."""
+    if camera is None:
+        return True
+    found = camera.get("focal_length") if isinstance(camera, dict) else None
+    return (
+        isinstance(found, list)
+        and len(found) == 2
+        and all(isinstance(each, (int, float)) and 0 < each < math.inf for each in found)
     )
 
 
@@ -224,39 +255,3 @@ def _raise_interrupt(error: BaseException | None) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes a picture as in training: along each side, area where it shrinks, else bilinear.
-
-    Args:
-        image: (H, W, 3).
-        size: (height, width) of the result.
-    """
-    (height, width), (old_height, old_width) = size, image.shape[:2]
-    if (height - old_height) * (width - old_width) < 0:  # OpenCV has one rule for both sides
-        return resize(resize(image, (height, old_width)), size)
-    if (height, width) == (old_height, old_width):
-        return image
-    shrinks = height < old_height or width < old_width
-    rule = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=rule)
-
-
-def resize_depth(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes depth: bilinear between depths, and what is none or infinite stays as it is.
-
-    Args:
-        depth: float32 (H, W), metres; none where it is NaN, 0 or less.
-        size: (height, width) of the result.
-    """
-    to = size[::-1]
-    known = (depth > 0) & np.isfinite(depth)
-    if known.all():
-        return cv2.resize(depth, to)
-    # Bilinear weights of the known pixels alone: a mean with 0 would be a depth that is nowhere.
-    shares = cv2.resize(known.astype(np.float32), to)
-    sums = cv2.resize(np.where(known, depth, np.float32(0)), to)
-    nearest = cv2.resize(depth, to, interpolation=cv2.INTER_NEAREST_EXACT)
-    inside = (nearest > 0) & np.isfinite(nearest) & (shares > 0)
-    return np.divide(sums, shares, out=nearest, where=inside)

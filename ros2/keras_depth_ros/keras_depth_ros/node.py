@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from keras_depth_ros import images
-from keras_depth_ros.network import Network, resize_depth
+from keras_depth_ros.network import Network
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Takes any publisher, and the newest picture alone.
@@ -34,6 +34,8 @@ PARAMETERS = {
     "model": ("", False, "folder of keras-depth export --format onnx: NAME, or NAME/1"),
     "encoding": ("32FC1", False, "of the depth: 32FC1, metres, or 16UC1, millimetres"),
     "full_size": (False, False, "depth of the picture's size; false: of the network's"),
+    "fit": ("", False, "stretch, letterbox or crop pictures of another shape; '': as exported"),
+    "scale_by_camera": (True, False, "scale metres by the focal length that CameraInfo says"),
     "max_depth": (0.0, True, "metres; beyond it depth is +inf (16UC1: 0); 0: no limit"),
     "compressed": (False, False, "subscribe to image/compressed instead of image"),
     "lazy": (True, True, "compute only while somebody subscribes to depth/image"),
@@ -53,6 +55,7 @@ class DepthNode(LifecycleNode):
         self._camera: CameraInfo | None = None
         self._from_image = self._from_camera = self._to_depth = self._to_info = None
         self._said: dict[str, float] = {}
+        self._scaled = False  # and it was said
         self._seconds: deque[float] = deque(maxlen=TIMED)
         for name, (default, runs, what) in PARAMETERS.items():
             descriptor = ParameterDescriptor(description=what, read_only=not runs)
@@ -74,7 +77,9 @@ class DepthNode(LifecycleNode):
                     f"encoding {self._value('encoding')!r}; give one of"
                     f" {', '.join(images.DEPTH_ENCODINGS)}"
                 )
-            self._network = Network(self._value("model"), self.get_logger().warning)
+            self._network = Network(
+                self._value("model"), self.get_logger().warning, self._value("fit")
+            )
         except ValueError as error:
             self.get_logger().error(str(error))
             return FAILURE
@@ -91,6 +96,7 @@ class DepthNode(LifecycleNode):
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
         self._said.clear()
+        self._scaled = False
         self._camera = None
         take = self.create_subscription
         self._from_camera = take(CameraInfo, "camera_info", self._keep_camera, NEWEST)
@@ -148,15 +154,14 @@ class DepthNode(LifecycleNode):
         start = time.perf_counter()
         try:
             rgb = decode(message)
-            depth = self._network(rgb)
+            depth = self._network(rgb, self._value("full_size"))
         except ValueError as error:
             self._complain(f"{self._from_image.topic_name}: {error}")
             return
         size = rgb.shape[:2]
-        if self._value("full_size"):
-            depth = resize_depth(depth, size)
         info = self._camera_of(message.header, size, depth.shape)
         if info:
+            depth = depth * np.float32(self._ratio(size))
             self._to_info.publish(info)
         self._to_depth.publish(self._image_of(message.header, depth))
         self._time(time.perf_counter() - start)
@@ -202,6 +207,22 @@ class DepthNode(LifecycleNode):
             r=camera.r,
             p=p,
         )
+
+    def _ratio(self, size: tuple[int, int]) -> float:
+        """Returns by what metres are multiplied for the camera of pictures of this size."""
+        k, network = self._camera.k, self._network.focal_length
+        if not (self._value("scale_by_camera") and network and images.is_calibrated(k)):
+            return 1.0
+        pictures = self._network.place(size).focal_length(k[0], k[4])
+        if not self._scaled:
+            self._scaled = True
+            height, width = self._network.input_size
+            self.get_logger().info(
+                f"metres x {pictures / network:.3g}: these pictures' focal length is"
+                f" {pictures:.0f} pixels at {height}x{width}, the network's camera has"
+                f" {network:.0f}"
+            )
+        return pictures / network
 
     def _is_news(self, message: str) -> bool:
         """Tells whether nothing was said a short while ago that differs in its numbers at most."""

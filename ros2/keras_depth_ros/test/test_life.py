@@ -1,7 +1,9 @@
 """Nodes with a process each: how they start, live with other settings, and end."""
 
+import json
 import signal
 
+import numpy as np
 import pytest
 from client import QUIET, Client, camera, compressed, metres, picture, running, started
 from lifecycle_msgs.msg import Transition
@@ -116,3 +118,22 @@ def test_a_broken_tensorrt(write_network, tmp_path, monkeypatch):
     with running("-p", f"model:={folder}") as node:
         (line,) = node.errors()
         assert "libnvinfer.so.10: cannot open), so model.onnx runs instead" in line
+
+
+def test_another_camera(write_network, tmp_path, client):
+    """Metres follow the focal length; pictures of another shape are letterboxed, as exported."""
+    folder = write_network(tmp_path / "net")
+    details = json.loads((folder / "export.json").read_text())
+    details.update(fit="letterbox", camera={"focal_length": [26, 26]})
+    (folder / "export.json").write_text(json.dumps(details))
+    with running("-p", f"model:={folder}", "-p", "full_size:=true") as node:
+        depth, _ = client.ask(picture(8), camera())  # of 26 pixels, 13 in the network's input
+        assert (metres(depth) == 4).all()
+        wide = picture(8, (12, 64))
+        depth, info = client.ask(wide, camera((12, 64), k=[52.0, 0, 32, 0, 52.0, 6, 0, 0, 1]))
+        assert (depth.height, depth.width, info.width) == (12, 64, 64)
+        assert (metres(depth) == 4).all()
+        assert "metres x 0.5: these pictures' focal length is 13 pixels at 12x16" in node.printed()
+    with running("-p", f"model:={folder}", "-p", "scale_by_camera:=false", "-p", "fit:=crop"):
+        depth, _ = client.ask(wide, camera((12, 64)))
+        assert (metres(depth)[:, 24:40] == 8).all() and np.isnan(metres(depth)[:, :24]).all()

@@ -90,7 +90,8 @@ def test_every_publisher_and_every_listener(node, reliability):
 
 
 def test_parameters(node, client):
-    names = ["model", "encoding", "full_size", "max_depth", "compressed", "lazy", "autostart"]
+    names = ["model", "encoding", "full_size", "fit", "scale_by_camera"]
+    names += ["max_depth", "compressed", "lazy", "autostart"]
     described = client.describe(*names)
     assert all(each.description for each in described)
     assert [each.name for each in described if not each.read_only] == ["max_depth", "lazy"]

@@ -714,3 +714,31 @@ def test_other_names_of_the_splits(tmp_path):
         assert metres(open_folder(tmp_path, split, **options)) == [9, 10, 11]
     (tmp_path / "train").mkdir()
     assert "holds train/ and training/, either of which may be" in folder_error(tmp_path, **options)
+
+
+def test_the_focal_length_of_camera_yaml(tmp_path):
+    """One file serves the recordings below it; a recording without one has no focal length."""
+    recording(tmp_path / "data" / "known" / "a")
+    recording(tmp_path / "data" / "other" / "b")
+    camera = tmp_path / "data" / "known" / "camera.yaml"
+    camera.write_text("focal_length: [7.5, 7]\nsize: [6, 8]\n")
+    reader = open_folder(tmp_path / "data", units_per_metre=1000)
+    found = [sample.get("focal_length") for sample in reader]
+    assert [each is None for each in found] == [False, False, True, True]
+    assert found[0].dtype == np.float32 and found[0].tolist() == [7.5, 7]
+    camera.write_text("focal_length: 7.5\nsize: [12, 16]\n")
+    message = folder_error(tmp_path / "data", units_per_metre=1000)
+    assert "the picture is (6, 8) but" in message and "is for (12, 16)" in message
+
+
+def test_the_focal_length_of_a_picture_that_is_turned(tmp_path):
+    recording(tmp_path, count=1, pictures="unused")
+    (tmp_path / "camera.yaml").write_text("focal_length: [7.5, 7]\nsize: [6, 8]\n")
+    upright = Image.Exif()
+    upright[0x0112] = 6
+    (tmp_path / "rgb").mkdir()
+    picture = Image.fromarray(np.zeros((*SIZE, 3), np.uint8))
+    picture.save(tmp_path / "rgb" / "1.png", exif=upright)
+    shutil.rmtree(tmp_path / "unused")
+    (sample,) = open_folder(tmp_path, units_per_metre=1000)
+    assert sample["image"].shape == (8, 6, 3) and sample["focal_length"].tolist() == [7, 7.5]

@@ -88,7 +88,8 @@ def test_raw_sample(raw, tmp_path):
     assert reader.key(0) == f"{DATE}/{DRIVE}/image_02/0000000002"
     assert reader.name(0) == f"{raw}/{DATE}/{DRIVE}/image_02/data/0000000002.png"
     sample = reader[0]
-    assert set(sample) == {"image", "depth"}
+    assert set(sample) == {"image", "depth", "focal_length"}
+    assert sample["focal_length"].tolist() == [10, 10]
     assert sample["image"].dtype == sample["depth"].dtype == np.float32
     assert sample["image"].shape == (*SIZE, 3) and (sample["image"] == np.float32(2 / 255)).all()
     assert sample["depth"].shape == SIZE
@@ -397,7 +398,8 @@ def test_stereo_benchmarks(tmp_path, year, count, left):
         assert sample["focal_baseline"] == 5
         assert (reader.stored(1)["right"] == 101).all()
     reader = open_kitti(tmp_path, list=f"stereo{year}", max_missing=1)
-    assert set(reader[0]) == {"image", "depth"} and "disparity" in reader.description
+    assert reader[0]["focal_length"].tolist() == [10, 10] and "right" not in reader[0]
+    assert "disparity" in reader.description
     assert not open_kitti(tmp_path, list=f"stereo{year}", depth="none", max_missing=1)[0][
         "depth"
     ].any()
@@ -540,3 +542,15 @@ def test_real_lidar_agrees_with_stereo_matching(samples, tmp_path):
     assert both.sum() > 10000
     matched = sample["focal_baseline"] / disparity[both]
     assert np.median(np.abs(matched - lidar[both]) / lidar[both]) < 0.05
+
+
+def test_the_focal_length_of_the_day(raw, tmp_path):
+    """It is read where the depth needs no calibration too; where there is none it is left out."""
+    calibration = raw / DATE / "calib_cam_to_cam.txt"
+    calibration.write_text(CAMERAS.replace("P_rect_03: 10 0 6", "P_rect_03: 20 0 6"))
+    rows = (f"{DATE},0048,l,1", f"{DATE},0048,r,1")
+    listed = write_list(tmp_path / "both.csv", *rows)
+    blind = open_kitti(raw, list=listed, depth="none")
+    assert [sample["focal_length"].tolist() for sample in blind] == [[10, 10], [20, 10]]
+    calibration.write_text(CAMERAS.replace("S_rect_02: 12 8", "S_rect_02: 24 16"))
+    assert "focal_length" not in open_kitti(raw, list=listed, depth="none")[0]

@@ -307,3 +307,24 @@ def test_a_file_that_shrinks_while_it_is_read(nyu, tmp_path):
     file.unlink()
     with pytest.raises(InputError, match="cannot be read"):
         reader[0]
+
+
+def test_copies_of_unknown_cameras_and_those_of_earlier_versions(nyu, tmp_path, monkeypatch):
+    assert {reader_key for reader_key in data.open_reader("nyu", nyu)[0]} >= {"focal_length"}
+    copy(nyu, tmp_path)
+    copied = open_prepared(tmp_path / "copy", "train")
+    assert copied.stored(0)["focal_length"] == pytest.approx([518.858 / 20, 519.47 / 20])
+    features = copied._features
+
+    def earlier(index):
+        found = features(index)
+        del found["focal_length"]
+        return found
+
+    monkeypatch.setattr(copied, "_features", earlier)
+    assert set(copied.stored(0)) == {"image", "depth"}
+    monkeypatch.setattr(copied, "_features", features)
+    unknown = features(0)
+    unknown["focal_length"].float_list.value[:] = [0, 0]
+    monkeypatch.setattr(copied, "_features", lambda index: unknown)
+    assert set(copied.stored(0)) == {"image", "depth"}

@@ -44,7 +44,7 @@ def test_a_sample(size):
 
 def test_one_picture_instead_of_two():
     pair, single = Drives(1, SMALL, stereo=True)[0], Drives(1, SMALL, stereo=False)
-    assert set(single[0]) == {"image", "depth"} and not single.stereo
+    assert set(single[0]) == {"image", "depth", "focal_length"} and not single.stereo
     for key in ("image", "depth"):
         np.testing.assert_array_equal(pair[key], single[0][key])
     assert "1 frames" in single.description
@@ -107,7 +107,7 @@ TEST = {
 def test_drives_stay_the_same(options, means):
     """The means of the four quarters, written down once: reports and tests rest on these drives."""
     sample = Drives(4, SMALL, seed=5, **options)[3]
-    assert set(means) == set(sample) - {"focal_baseline"}
+    assert set(means) == set(sample) - {"focal_baseline", "focal_length"}
     for key, expected in means.items():
         quarters = sample[key].reshape(2, 24, 2, 78, -1).mean((1, 3, 4))
         assert quarters.ravel() == pytest.approx(expected, rel=1e-3)

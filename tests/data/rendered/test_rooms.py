@@ -128,3 +128,29 @@ def test_unknown_split_and_index():
         Rooms(1, split="tset")
     with pytest.raises(IndexError):
         Rooms(1, SMALL)[1]
+
+
+def test_several_cameras_take_turns():
+    rooms = Rooms(5, SMALL, cameras=3, fov=(50, 90))
+    found = [sample["focal_length"] for sample in rooms]
+    assert [camera[0] for camera in found] == pytest.approx(
+        [SMALL[1] / 2 / np.tan(np.radians(view / 2)) for view in (50, 70, 90, 50, 70)]
+    )
+    assert all(camera[0] == camera[1] for camera in found)
+    assert rooms.description.endswith("seed 0, 3 cameras of 50 to 90 degrees")
+    np.testing.assert_allclose(Rooms(1, SMALL)[0]["focal_length"], Rooms(1, SMALL).intrinsics[:2])
+
+
+def test_a_longer_lens_sees_the_middle_of_the_same_room():
+    wide, narrow = (
+        Rooms(1, (48, 48), cameras=1, fov=(view, view))[0]["depth"]
+        for view in (90, 2 * np.degrees(np.arctan(0.5)))
+    )
+    ratio = narrow[1::4, 1::4] / wide[12:36, 12:36][::2, ::2]
+    assert np.abs(np.percentile(ratio, (10, 50, 90)) - 1).max() < 0.03  # not at the edges of things
+
+
+@pytest.mark.parametrize("options", [{"cameras": -1}, {"fov": (50, 180)}, {"fov": (0, 90)}])
+def test_bad_cameras(options):
+    with pytest.raises(InputError, match="give 0 or more cameras, and fields of view between 10"):
+        Rooms(1, **options)
