@@ -85,11 +85,8 @@ class Exported:
         Args:
             batch: (B, height, width, 3) of `input_size`, uint8 or float32 in [0, 1].
         """
-        if self.dtype == "uint8":
-            batch = images.to_uint8(batch)
-        else:
-            batch = images.to_float32(batch)
-        size = self.batch or len(batch)
+        to_type = images.to_uint8 if self.dtype == "uint8" else images.to_float32
+        batch, size = to_type(batch), self.batch or len(batch)
         missing = -len(batch) % size
         batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
         groups = [self(batch[i : i + size]) for i in range(0, len(batch), size)]
@@ -232,7 +229,7 @@ def _litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-_RUNTIMES = {
+_RUNTIMES: dict[str, Callable[[Path], Callable[[np.ndarray], np.ndarray]]] = {
     "saved_model": _tensorflow,
     "onnx": _onnxruntime,
     "litert": _litert,
