@@ -3,8 +3,8 @@
     python evaluation/benchmarks/letterbox.py mobile_interl_nyu --data-dir ~/nyu
 
 Frames of NYU Depth v2 that the preset's training held out are cut to each shape around their
-center, and scored against their true depth. Their camera is the one the network was trained with, so whatever REL grows by is the fit's.
-"border" is what lies around a letterboxed picture.
+center, and scored against their true depth. Their camera is the one the network was trained with,
+so whatever REL grows by is the fit's. "border" is what lies around a letterboxed picture.
 """
 
 import argparse
