@@ -80,6 +80,8 @@ def smaller(module: str, words: list[str]) -> list[str]:
         return ["--frames", "4"]
     if module == "keras_depth.reproduce":
         return ["--rows", "16"]  # the fastest
+    if module == "keras_depth.export" and "int8" in words and "litert" not in words:
+        return ["--budget", "100"]  # no search, which takes minutes
     if module == "keras_depth.map":  # the small pictures' own camera
         return ["--frames", "4", "--intrinsics", "50,50,31.5,23.5"]
     return []
@@ -277,7 +279,10 @@ RULES = [
     Rule(r"tfds build ", "Beam is no dependency", _configuration),
     Rule(r"python evaluation/minmax\.py ", "minutes; tests/evaluation runs it", _script),
     Rule(r"python evaluation/(map_table|draw_boards|benchmarks/fit)\.py ", "minutes", _parsed),
-    Rule(r"python evaluation/(draw_kitti_lists|ramp|trained/average)\.py ", "", _run),
+    Rule(r"python evaluation/benchmarks/int8\.py table ", "minutes", _parsed),
+    Rule(
+        r"python evaluation/(draw_kitti_lists|ramp|trained/average|benchmarks/int8)\.py ", "", _run
+    ),
     Rule(r"python -m keras_depth\.predict .*--camera ", "there is no camera", _parsed),
     Rule(
         r"python -m keras_depth\.serve ", "does not end: it is started, used and stopped", _served

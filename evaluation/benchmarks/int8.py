@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from keras_depth import depth_png
 from keras_depth.command import count, load_tensorflow, run
@@ -73,11 +74,12 @@ def write_table(arguments: argparse.Namespace) -> None:
     from keras_depth.predict.loading import load_exported
 
     networks = {path.name: load_exported(path) for path in arguments.networks}
+    all_scores = score(arguments.networks, arguments)
     times = time_in_turns(networks, arguments.repeats)
     first = next(iter(times.values()))
     rows = []
     for path in arguments.networks:
-        exported, scores = networks[path.name], score(path, arguments)
+        exported, scores = networks[path.name], all_scores[path.name]
         layers = exported.details.get("quantization")
         sizes = [file["bytes"] for name, file in exported.details["files"].items()
                  if name.startswith("model.")]  # fmt: skip
@@ -97,23 +99,36 @@ def write_table(arguments: argparse.Namespace) -> None:
     print(text)
 
 
-def score(path: Path, arguments: argparse.Namespace) -> dict[str, float]:
-    """Returns the scores under nyu_eigen; a network is scored once, its report is kept."""
+def score(paths: list[Path], arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Scores networks under nyu_eigen, frame by frame; scores that the output has are kept."""
     from keras_depth import protocols
-    from keras_depth.data import Subset, open_reader
+    from keras_depth.data import open_reader
     from keras_depth.data.reader import spread
-    from keras_depth.evaluate import evaluator
-    from keras_depth.evaluate.report import MODEL
+    from keras_depth.evaluate import scorer
     from keras_depth.predict.estimator import DepthEstimator
 
-    folder = arguments.output / "reports" / path.name
-    if not (folder / "report.json").is_file():
-        reader = open_reader("nyu", arguments.data_dir, "test")
-        reader = Subset(reader, spread(len(reader), arguments.frames))
-        estimator, protocol = DepthEstimator.load(path), protocols.get("nyu_eigen")
-        evaluator.evaluate(estimator, reader, protocol, folder, model=path.name)
-    report = json.loads((folder / "report.json").read_text())
-    return report["scores"][MODEL]["image"]
+    file = arguments.output / "scores.json"
+    scores = json.loads(file.read_text()) if file.is_file() else {}
+    estimators = {p.name: DepthEstimator.load(p) for p in paths if p.name not in scores}
+    if not estimators:
+        return scores
+    reader, protocol = open_reader("nyu", arguments.data_dir, "test"), protocols.get("nyu_eigen")
+    values: dict[str, list[tuple[float, float]]] = {name: [] for name in estimators}
+    for index in tqdm(spread(len(reader), arguments.frames), unit="frame"):
+        sample = reader.stored(index)
+        for name, estimator in estimators.items():
+            depth = estimator(sample["image"], resize=False)
+            scored = scorer.apply(protocol, sample["depth"], depth)
+            valid = scored.y_true[..., 1] > 0
+            true, found = scored.y_true[valid][:, 0], scored.y_pred[valid][:, 0]
+            ratio = found / true
+            near = np.maximum(ratio, 1 / ratio) < 1.25
+            values[name].append((float(np.abs(ratio - 1).mean()), float(near.mean())))
+    for name, pairs in values.items():
+        rel, delta1 = (float(mean) for mean in np.mean(pairs, axis=0))
+        scores[name] = {"frames": len(pairs), "abs_rel": rel, "delta1": delta1}
+    write_text(file, json.dumps(scores, indent=1) + "\n")
+    return scores
 
 
 def time_in_turns(networks: dict, repeats: int) -> dict[str, float]:
@@ -133,7 +148,7 @@ def time_in_turns(networks: dict, repeats: int) -> dict[str, float]:
 
 
 def draw(path: Path, sensitivity: dict[str, float], in_float: list[str]) -> None:
-    """Draws the rise of REL with each layer alone in 8 bits, the worst first."""
+    """Draws how far each layer alone in 8 bits moves the depth, the worst first."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -142,7 +157,7 @@ def draw(path: Path, sensitivity: dict[str, float], in_float: list[str]) -> None
     colors = ["tab:red" if name in in_float else "tab:blue" for name in names]
     axes.bar(range(len(names)), list(sensitivity.values()), color=colors)
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5)
-    axes.set_ylabel("rise of REL")
+    axes.set_ylabel("REL against the network in float")
     axes.set_title("One layer alone in 8 bits; red: kept in float", fontsize=10)
     axes.margins(x=0.01)
     write_figure(figure, path)

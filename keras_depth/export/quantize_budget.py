@@ -3,8 +3,10 @@
 Half of the images give the ranges, the other half judge. The error is REL, the mean of
 |d - t| / t over pixels, then over images; t is the truth where there is some, else the depth of the
 network in float. If all layers in 8 bits keep within the budget, that is it. Otherwise each layer
-is quantized alone, and those with the largest error are kept in float: 1, 2, 4 ..., and then as few
-of them as will do. Every choice is measured as a whole, because errors do not add up.
+is quantized alone, and those that move the depth farthest from the network's in float are kept in
+float: 1, 2, 4 ..., and then as few of them as will do. The truth does not rank, because an error of
+one layer may also bring the depth nearer to it, by chance. Every choice is measured as a whole,
+because errors do not add up.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,8 +37,8 @@ class Choice:
         judged_against: "truth", or "the network in float".
         rel_float, rel: REL of the network in float and of the quantized one.
         calibration_images, judged_images: how many gave ranges, and how many judged.
-        sensitivity: rise of REL with one layer alone in 8 bits, the worst first; empty if no layer
-            had to stay float.
+        sensitivity: REL against the network in float with one layer alone in 8 bits, the worst
+            first; empty if no layer had to stay float.
     """
 
     layers: int
@@ -131,11 +133,11 @@ def quantize(
 
 
 def _rank(quantizer: Quantizer, judge: "_Judge") -> dict[str, float]:
-    """Returns the rise of REL with each layer alone in 8 bits, the worst first."""
-    some, rises = judge.fewer(_RANKED), {}
+    """Returns REL against the network in float, each layer alone in 8 bits, the worst first."""
+    some, moved = judge.of_float(_RANKED), {}
     for name in tqdm(quantizer.layers, unit="layer", desc="sensitivity"):
-        rises[name] = some.rise(quantizer.quantize([n for n in quantizer.layers if n != name]))
-    return dict(sorted(rises.items(), key=lambda item: -item[1]))
+        moved[name] = some.rise(quantizer.quantize([n for n in quantizer.layers if n != name]))
+    return dict(sorted(moved.items(), key=lambda item: -item[1]))
 
 
 def _find_fewest(
@@ -189,7 +191,7 @@ class _Judge:
     ):
         self._network, self._format = network, format
         self._groups = list(batches(network, pictures))
-        self._pictures, self._truth = pictures, truth
+        self._pictures = pictures
         self.against = "truth" if truth else "the network in float"
         depth = self._compute(network)
         self._expected = truth if truth else list(depth)
@@ -197,12 +199,11 @@ class _Judge:
             raise InputError(f"8 bits cannot be judged: {self.against} has no depth above 0")
         self.rel_float = self._rel(depth)
 
-    def fewer(self, count: int) -> "_Judge":
-        """Returns a judge of some of the images, evenly spread, at least a batch."""
+    def of_float(self, count: int) -> "_Judge":
+        """Returns a judge against the network in float, on a few images, at least a batch."""
         batch = len(self._groups[0])
         some = spread(len(self._groups) * batch, -(-count // batch) * batch)
-        truth = self._truth and [self._truth[i] for i in some]
-        return _Judge(self._network, self._format, self._pictures[some], truth)
+        return _Judge(self._network, self._format, self._pictures[some], None)
 
     def rise(self, network: Any) -> float:
         """Returns REL of a quantized network less that of the network in float."""

@@ -187,7 +187,8 @@ class TensorRT:
 
     FORMATS = ("onnx", "tensorrt")
     WORKSPACE = 1 << 30  # bytes that building may take; TensorRT 7 and 8.2 give none by themselves
-    FLAGS = {"fp16": "FP16", "int8": "INT8"}  # up to TensorRT 10; then the graph alone decides
+    # Up to TensorRT 10; then the graph alone decides. What 8 bits leave in float is in half.
+    FLAGS = {"fp16": ("FP16",), "int8": ("INT8", "FP16")}  # type: dict
 
     @classmethod
     def missing(cls, name):
@@ -275,9 +276,9 @@ class TensorRT:
             settings.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, self.WORKSPACE)
         else:
             settings.max_workspace_size = self.WORKSPACE
-        flag = getattr(tensorrt.BuilderFlag, self.FLAGS.get(self._export.precision, ""), None)
-        if flag is not None:
-            settings.set_flag(flag)
+        for name in self.FLAGS.get(self._export.precision, ()):
+            if hasattr(tensorrt.BuilderFlag, name):
+                settings.set_flag(getattr(tensorrt.BuilderFlag, name))
         if self._export.batch is None:
             profile = builder.create_optimization_profile()
             one = self._export.to_input(np.empty((1,) + self._export.input_size + (3,))).shape
@@ -337,6 +338,8 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only
         options.intra_op_num_threads = threads
+        if export.format == "tensorrt":  # compute 8 bits as TensorRT does: x86's own may saturate
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         names, here = list(self.PROVIDERS), onnxruntime.get_available_providers()
         wanted = [self.PROVIDERS[other] for other in names[names.index(name) :]]
         providers = [provider for provider in wanted if provider in here]
@@ -480,10 +483,17 @@ class Network:
 def candidates(export):
     """Returns {backend: why it cannot run here, or None} of those that run this format."""
     return {
-        name: backend.missing(name)
+        name: refuse_zero_points(export, name) or backend.missing(name)
         for name, backend in BACKENDS.items()
         if export.format in backend.FORMATS
     }
+
+
+def refuse_zero_points(export, name):
+    """Says that TensorRT does not take the 8 bits that are written for ONNX Runtime."""
+    if "tensorrt" in name and (export.format, export.precision) == ("onnx", "int8"):
+        return "its 8 bits are not around 0; for TensorRT export with --format tensorrt"
+    return None
 
 
 def choose(export, asked):

@@ -29,7 +29,7 @@ def test_at_most_200_of_recordings_with_their_depth(tmp_path):
     folder = write(tmp_path / "data", 402, depth_png.encode)
     pictures, truth = calibration_images.read(folder, (4, 6), "stretch")
     assert pictures[:, 0, 0, 0].tolist() == [i % 256 for i in range(0, 402, 3)]
-    assert len(truth) == 134 and truth[1].shape == (8, 12)
+    assert len(truth) == 134 and truth[1].shape == (4, 6)
     assert truth[1][0, 0] == pytest.approx(1.003)
 
 

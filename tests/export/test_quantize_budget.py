@@ -7,7 +7,7 @@ import pytest
 
 from keras_depth import depth_png
 from keras_depth.errors import InputError
-from keras_depth.export import quantize_budget
+from keras_depth.export import quantize_budget, run
 from keras_depth.export.quantize_budget import quantize
 from keras_depth.export.request import Request
 from keras_depth.images import encode_png, to_uint8
@@ -109,7 +109,8 @@ def test_recordings_from_the_command(planted_run, tmp_path, here, capsys):
     assert np.mean(np.abs(estimator(room) / expected(room) - 1)) < 0.05
 
 
-def test_the_engine_is_built_from_scales_in_the_graph(planted_run, tmp_path, here, monkeypatch):
+def test_for_tensorrt_and_run_by_its_kit(planted_run, tmp_path, here, monkeypatch, capsys):
+    """The engine is built from the scales in the graph; without one the result is the engine's."""
     monkeypatch.setattr("keras_depth.export.tensorrt.trtexec", lambda: None)
     photos = write_recording(tmp_path / "data", np.ones((4, *SIZE))) / "rgb"
     arguments = [planted_run, "--precision", "int8", "--calibration", photos, "--budget", "0.03"]
@@ -119,6 +120,16 @@ def test_the_engine_is_built_from_scales_in_the_graph(planted_run, tmp_path, her
     assert all(command[1].endswith("/1/model.onnx") for command in commands), "one file for all"
     with_options = [{"--int8", "--fp16"} <= set(command) for command in commands]
     assert with_options == [True] * (len(commands) - 1) + [False], "TensorRT 11 needs none"
+    (details,) = (tmp_path / "out").rglob("export.json")
+    folder = details.parent
+    assert run.main(["--check"], folder) == 0
+    assert "the limit of the mean is 0.1: passed" in capsys.readouterr().out
+    export, model = run.Export(folder), str(folder / "model.onnx")
+    images = run.read_check(export)[0]
+    depth = run.Network(export, "onnxruntime-cpu", 1)(images)
+    exact, of_cpu = (onnx_session(model, exact)(images[:1]) for exact in (True, False))
+    np.testing.assert_allclose(depth[:1], exact, rtol=1e-6)
+    assert not np.allclose(exact, of_cpu, rtol=1e-6)
 
 
 def test_what_is_refused_before_the_work(tmp_path, proto):

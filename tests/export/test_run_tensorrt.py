@@ -74,14 +74,29 @@ def test_the_network_by_each_version(version, kind, use, copied, tmp_path, capsy
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_half_precision_is_a_switch_up_to_10(version, use, copied):
+def test_precisions_are_switches_up_to_10(version, use, copied):
     tensorrt, folder = use(version), copied("float32 NCHW, two")
     details = json.loads((folder / "export.json").read_text())
-    (folder / "export.json").write_text(json.dumps({**details, "precision": "fp16"}))
+    for precision, names in {"int8": ["INT8", "FP16"], "fp16": ["FP16"]}.items():
+        (folder / "export.json").write_text(json.dumps({**details, "precision": precision}))
+        assert run.main(["--check"], folder) == 0
+        if version == "11.1.0":
+            assert tensorrt.built_with == []
+        else:
+            assert tensorrt.built_with == [getattr(tensorrt.BuilderFlag, one) for one in names]
+        for engine in folder.glob("*.engine"):
+            engine.unlink()
+
+
+def test_eight_bits_for_onnxruntime_are_not_given_to_tensorrt(use, copied, capsys):
+    use("10.3.0")
+    folder = copied("uint8 NHWC, any")
+    details = json.loads((folder / "export.json").read_text())
+    (folder / "export.json").write_text(json.dumps({**details, "precision": "int8"}))
     assert run.main(["--check"], folder) == 0
-    flag = getattr(tensorrt.BuilderFlag, "FP16", None)
-    assert tensorrt.built_with == ([] if flag is None else [flag])
-    assert (flag is None) == (version == "11.1.0")
+    assert "by onnxruntime-cpu" in capsys.readouterr().out
+    assert run.main(["--check", "--backend", "tensorrt"], folder) == 2
+    assert "not around 0; for TensorRT export with --format tensorrt" in capsys.readouterr().err
 
 
 def test_pictures_by_tensorrt_and_by_onnxruntime(use, copied, tmp_path):

@@ -11,7 +11,7 @@ PAGES = [
     "README.md",
     *("docs/start.md", "docs/presets.md", "docs/data.md", "docs/prepare.md", "docs/training.md"),
     *("docs/cameras.md", "docs/protocols.md", "docs/serving.md", "docs/jetson.md", "docs/kit.md"),
-    *("docs/boards.md", "docs/robot.md", "docs/troubleshooting.md"),
+    *("docs/boards.md", "docs/int8.md", "docs/robot.md", "docs/troubleshooting.md"),
     *("evaluation/minmax.md", "evaluation/benchmarks/README.md", "evaluation/trained/README.md"),
     "custom_ops/interleave/README.md",
 ]
