@@ -29,7 +29,7 @@ class _Placed(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_depth")
 class FitImage(_Placed):
-    """Brings pictures to a network's input; see `letterbox.Placement.fit`.
+    """Brings pictures to a network's input; see `Placement.fit`.
 
     Args:
         picture_size: (height, width) of the pictures.
