@@ -74,6 +74,7 @@ def write_table(arguments: argparse.Namespace) -> None:
     from keras_depth.predict.loading import load_exported
 
     networks = {path.name: load_exported(path) for path in arguments.networks}
+    make_folder(arguments.output)
     all_scores = score(arguments.networks, arguments)
     times = time_in_turns(networks, arguments.repeats)
     first = next(iter(times.values()))
