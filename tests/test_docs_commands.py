@@ -80,7 +80,7 @@ def smaller(module: str, words: list[str]) -> list[str]:
         return ["--frames", "4"]
     if module == "keras_depth.reproduce":
         return ["--rows", "16"]  # the fastest
-    if module == "keras_depth.export" and "int8" in words and "litert" not in words:
+    if module == "keras_depth.export" and "int8" in words and {"onnx", "tensorrt"} & set(words):
         return ["--budget", "100"]  # no search, which takes minutes
     if module == "keras_depth.map":  # the small pictures' own camera
         return ["--frames", "4", "--intrinsics", "50,50,31.5,23.5"]
