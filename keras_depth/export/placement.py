@@ -1,6 +1,6 @@
 """Brings pictures of another shape to a network's input within its graph, and the depth back.
 
-The same functions as `letterbox.Placement`, as products with constant matrices: no runtime lacks
+The same functions as those of `Placement`, as products with constant matrices: no runtime lacks
 them.
 """
 
@@ -29,7 +29,7 @@ class _Placed(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_depth")
 class FitImage(_Placed):
-    """Brings pictures to a network's input; see `letterbox.Placement.fit`.
+    """Brings pictures to a network's input; see `Placement.fit`.
 
     Args:
         picture_size: (height, width) of the pictures.
@@ -53,7 +53,7 @@ class FitImage(_Placed):
 
 @keras.saving.register_keras_serializable("keras_depth")
 class RestoreMap(_Placed):
-    """Brings maps of a network's input back to the pictures; see `letterbox.Placement.restore`.
+    """Brings maps of a network's input back to the pictures; see `Placement.restore`.
 
     Args:
         size: (height, width) of the result, which covers the picture.
