@@ -1,7 +1,7 @@
 """Metres under cameras of other focal lengths, by the functions of the benchmark.
 
-What is decided here, for a trained network of one camera: its metres err by the focal length, with a
-slope near -1 of the logs, and scaled to each camera they stay within 10 % of their mean. That a
+What is decided here, for a trained network of one camera: its metres err by the focal length, with
+a slope near -1 of the logs, and scaled to each camera they stay within 10 % of their mean. That a
 network trained for a canonical camera stays within 10 % takes minutes of training:
 `evaluation/benchmarks/cameras.py` decides it, and docs/cameras.md has its table. How such a network
 is trained and scored: tests/train/test_camera.py.
