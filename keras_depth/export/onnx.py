@@ -14,6 +14,7 @@ import numpy as np
 from keras_depth.errors import check_installed
 from keras_depth.export.network import freeze
 from keras_depth.export.quantize_budget import Choice
+from keras_depth.layers.grouped_conv import undivided_groups
 from keras_depth.predict.exported import MODEL_FILES
 
 
@@ -45,7 +46,9 @@ def write(
     check_installed("onnx", "tf2onnx", "onnx", "onnxruntime")
     import onnx
 
-    proto = _convert(freeze(model).get_concrete_function(), opset, layout)
+    with undivided_groups():
+        function = freeze(model).get_concrete_function()
+    proto = _convert(function, opset, layout)
     for node in proto.graph.node:
         if node.op_type == "Resize":
             _fix_resize(node, proto.graph)

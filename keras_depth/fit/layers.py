@@ -16,6 +16,7 @@ from keras_depth.benchmark.macs import Operation, Tensor
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
 from keras_depth.export import network
+from keras_depth.layers.grouped_conv import undivided_groups
 from keras_depth.predict.keras_network import encoding_of
 
 # TensorFlow's operations, by the kind of the layer that they make.
@@ -152,7 +153,9 @@ def analyze_exported(exported: keras.Model, batch: int = 1) -> Network:
     """Lists the layers of a model from `to_exported`; see `analyze`."""
     height, width = exported.inputs[0].shape[1:3]
     names = {layer.name for one in (exported, *exported.layers) for layer in _layers_in(one)}
-    layers = list_layers(macs.operations(exported, batch), names - {exported.name})
+    with undivided_groups():  # as in ONNX
+        operations = macs.operations(exported, batch)
+    layers = list_layers(operations, names - {exported.name})
     return Network(exported.name, (height, width), batch, layers)
 
 

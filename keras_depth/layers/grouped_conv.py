@@ -2,17 +2,37 @@
 
 Keras compiles grouped convolutions with XLA, whose gradient takes hundreds of times longer on a CPU
 (`evaluation/benchmarks/grouped.py`). TensorFlow's own operator takes groups too. Where it has their
-gradient (CPUs with oneDNN), nothing that was tried is faster. `keras.ops` does not reach it, so
-this layer calls TensorFlow.
+gradient (CPUs with oneDNN), nothing that was tried is faster; elsewhere each group is a convolution
+of its own. `keras.ops` does not reach the operator, so this layer calls TensorFlow.
 """
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import KerasTensor, ops
 
 from keras_depth.errors import InputError
+
+_undivided_asked = 0  # number of open `undivided_groups()` blocks, of all threads
+
+
+@contextlib.contextmanager
+def undivided_groups() -> Iterator[None]:
+    """Writes each grouped convolution as one operator in what is traced within this block.
+
+    For graphs that another runtime computes, which has no use for 64 convolutions in place of one.
+    TensorFlow may refuse to run such a graph: without oneDNN it fuses the activation into the
+    convolution and then says that this has no groups.
+    """
+    global _undivided_asked
+    _undivided_asked += 1
+    try:
+        yield
+    finally:
+        _undivided_asked -= 1
 
 
 @keras.saving.register_keras_serializable("keras_depth")
@@ -33,7 +53,7 @@ class GroupedConv2D(keras.layers.Conv2D):
             )
 
     def convolution_op(self, inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
-        if has_native_gradient(self.compute_dtype):
+        if _undivided_asked or has_native_gradient(self.compute_dtype):
             import tensorflow as tf
 
             return tf.nn.conv2d(

@@ -8,7 +8,7 @@ from keras import layers
 
 from keras_depth.errors import InputError
 from keras_depth.layers import grouped_conv
-from keras_depth.layers.grouped_conv import GroupedConv2D, has_native_gradient
+from keras_depth.layers.grouped_conv import GroupedConv2D, has_native_gradient, undivided_groups
 
 SHAPES = [  # size, channels in and out, groups, strides, padding
     ((5, 7), 6, 12, 3, 1, "same"),
@@ -97,6 +97,33 @@ def test_a_type_without_the_gradient():
         tape.watch(x)
         value = tf.reduce_sum(layer(x))
     assert np.any(tape.gradient(value, x))
+
+
+@pytest.mark.parametrize(("size", "channels", "filters", "groups", "strides", "padding"), SHAPES)
+def test_undivided_groups_are_one_operator(size, channels, filters, groups, strides, padding):
+    layer, oracle = both(filters, groups, strides, padding, channels, activation="relu")
+    x = tf.constant(image(size, channels))
+    with undivided_groups():
+        found, count = layer(x), convolutions(layer, x)
+    assert count == 1
+    np.testing.assert_allclose(found, oracle(x), rtol=1e-5, atol=1e-5)
+
+
+def convolutions(layer, x):
+    graph = tf.function(lambda x: layer(x)).get_concrete_function(x).graph
+    return [operation.type for operation in graph.get_operations()].count("Conv2D")
+
+
+def test_undivided_groups_nest_and_end_after_an_error(monkeypatch):
+    monkeypatch.setattr(grouped_conv, "has_native_gradient", lambda dtype: False)
+    layer, _ = both(4, 2, 1, "same", 4)
+    x = tf.constant(image((5, 5), 4))
+    with pytest.raises(RuntimeError), undivided_groups():
+        with undivided_groups():
+            assert convolutions(layer, x) == 1
+        assert convolutions(layer, x) == 1
+        raise RuntimeError
+    assert convolutions(layer, x) == 2
 
 
 def test_channels_first_are_refused():
