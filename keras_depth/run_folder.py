@@ -255,18 +255,32 @@ class RunFolder:
     def fit(self) -> str:
         """Reads how pictures are brought to the model's size: the recipe's `fit`, or "stretch".
 
-        The key alone is read: the recipe may be of an architecture that is not registered here.
+        Raises:
+            InputError: the recipe is damaged.
+        """
+        return self._recipe_entry("fit") or "stretch"
+
+    def canonical(self) -> bool:
+        """Tells whether the model learned depth of one canonical camera, from frames of several.
 
         Raises:
             InputError: the recipe is damaged.
         """
+        return self._recipe_entry("canonical_focal_length") is not None
+
+    def _recipe_entry(self, key: str) -> Any:
+        """Reads a key of the recipe alone, which may be of an architecture that is not known here.
+
+        Returns:
+            Its value; None: there is no recipe, or no such key in it.
+        """
         if not self.recipe_file.is_file():
-            return "stretch"
+            return None
         try:
             found = parse_yaml(self.recipe_file.read_text(encoding="utf-8"))
         except (YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"{self.recipe_file}: damaged; restore it") from error
-        return found.get("fit", "stretch") if isinstance(found, dict) else "stretch"
+        return found.get(key) if isinstance(found, dict) else None
 
     def note_data_dir(self, recipe: Recipe) -> None:
         """Writes into the run's recipe where the data set is now, if it was moved."""

@@ -1,6 +1,7 @@
 """Asks which fit is best for pictures of another shape than the network was trained on.
 
-    python evaluation/benchmarks/letterbox.py mobile_interl_nyu --data-dir ~/nyu
+    python -m keras_depth.export mobile_interl_nyu --format onnx --output exported
+    python evaluation/benchmarks/letterbox.py exported/mobile_interl --data-dir ~/nyu
 
 Frames of NYU Depth v2 that the preset's training held out are cut to each shape around their
 center, and scored against their true depth. Their camera is the one the network was trained with,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,10 @@ def evaluate_run(
         reader = frames.open(estimator)
     else:
         raise InputError(f"{run}: a model alone names no frames; give --data")
+    canonical = source.canonical
+    if canonical and estimator.focal_length is None:  # it was calibrated for a camera not named
+        warnings.warn(estimator.describe_unknown_camera(), stacklevel=2)
+        canonical = False
     protocol = protocol or frames.usual_protocol()
     home = source.results if source.kind == "preset" else run
     named = {**(changes or {}), "fit": fit} if fit else changes
@@ -86,7 +91,7 @@ def evaluate_run(
         source=frames.source,
         mean_depth=source.run_folder.mean_depth() if recipe else None,
         row=row,
-        canonical=bool(recipe and recipe.canonical_focal_length),
+        canonical=canonical,
     )
     return report, output
 

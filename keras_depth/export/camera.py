@@ -68,9 +68,10 @@ def find_camera(request: Request, placement: Placement) -> ExportCamera:
         focal_length = known[0] / placement.scale_x, known[1] / placement.scale_y
         return ExportCamera(focal_length, calibration=calibrated)
     if known is None:
+        file = own.path / calibration.FILE if stored else own.camera_file
         raise InputError(
             f"{request.run}: for which camera its metres are right is not known"
-            f" ({_describe_file(own.camera_file)}), so they cannot be scaled to yours; leave out"
+            f" ({_describe_file(file)}), so they cannot be scaled to yours; leave out"
             " --intrinsics and --fov"
         )
     try:

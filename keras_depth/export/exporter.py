@@ -123,7 +123,8 @@ def prepare(request: Request) -> Prepared:
     focal_baseline = _find_focal_baseline(request, encoding)
     own = tuple(model.inputs[0].shape[1:3])
     size = request.size or own
-    fit = request.fit or loading.resolve(request.run).run_folder.fit()
+    source = loading.resolve(request.run)
+    fit = request.fit or source.run_folder.fit()
     taken = camera.find_camera(request, place(size, own, fit))
     calibration, truth = None, None
     if request.calibration:
@@ -150,6 +151,7 @@ def prepare(request: Request) -> Prepared:
             "model": export_json.describe_model(model, request, encoding, focal_baseline),
             "fit": fit,
             **taken.describe(),
+            "canonical": source.canonical,
             "resize": request.resize,
             "versions": export_json.versions(),
         },

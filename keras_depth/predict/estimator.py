@@ -283,7 +283,9 @@ class DepthEstimator:
         if isinstance(self._trained, Exported):
             where = f"{self._trained.folder / 'export.json'} names none"
         elif self._source:
-            where = f"{self._source.run_folder.camera_file} names none"
+            folder = self._source.run_folder
+            calibrated = folder.path / calibration.FILE
+            where = f"{calibrated if self.calibration.measures else folder.camera_file} names none"
         else:
             where = "give DepthEstimator its focal_length"
         return (

@@ -62,6 +62,17 @@ class Source:
         return RunFolder(self.model_file.parent)
 
     @property
+    def canonical(self) -> bool:
+        """Whether it learned depth of one canonical camera, from frames of several.
+
+        Raises:
+            InputError: what says it is damaged.
+        """
+        if self.kind == "exported":
+            return bool(read_details(self.path).get("canonical"))
+        return self.run_folder.canonical()
+
+    @property
     def recipe(self) -> Recipe | None:
         """The recipe of a run, also of its best.keras, or a preset; None for other networks.
 

@@ -59,6 +59,27 @@ def test_calibrating_again_replaces_the_former_calibration(run, measure):
     assert stored["camera"] is None
 
 
+def test_metres_calibrated_for_a_camera_that_is_not_named(run, measure, pictures, tmp_path, capsys):
+    """They are not scaled to another one, though the training's camera is known."""
+    (run / "camera.json").write_text('{"focal_length": [40, 40], "size": [32, 48]}')
+    assert call(calibrate, [run, *measure(1.2)]) == 0
+    estimator, picture = DepthEstimator.load(run), pictures / "far.png"
+    with pytest.warns(UserWarning, match="not scaled: .*calibration.json names none"):
+        np.testing.assert_array_equal(estimator(picture, fov=60), estimator(picture))
+    capsys.readouterr()
+    assert call(export, [run, "--format", "onnx", "--fov", "60", "--output", tmp_path / "out"]) == 2
+    assert "calibration.json names none), so they cannot be scaled" in capsys.readouterr().err
+
+
+def test_pictures_of_another_camera_than_that_of_the_measures(run, measure, pictures):
+    """The ratio multiplies what calibration made of the network's metres."""
+    assert call(calibrate, [run, *measure(1.2, 0.5), "--intrinsics", "80,80,48,32"]) == 0
+    estimator, picture = DepthEstimator.load(run), pictures / "far.png"
+    near = estimator(picture, intrinsics=(60, 60, 48, 32))
+    np.testing.assert_allclose(near, 0.75 * estimator(picture), rtol=1e-5)
+    np.testing.assert_allclose(near[32, 48], 0.75 * (1.2 * 10 * 200 / 255 + 0.5), rtol=0.01)
+
+
 def test_another_model_under_the_same_name_is_refused(run, measure):
     assert call(calibrate, [run, *measure(1.2)]) == 0
     model = bright_is_far()

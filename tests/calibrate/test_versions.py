@@ -54,7 +54,13 @@ def exported(onnx_export, tmp_path):
     return shutil.copytree(onnx_export, tmp_path / "out" / onnx_export.name) / "1"
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param(format, marks=[] if format in ("onnx", "litert") else pytest.mark.slow)
+        for format in FORMATS
+    ],
+)
 def test_the_next_version_is_calibrated(run, tmp_path, here, format):
     """With a shift, then anew with a scale alone, which replaces it."""
     first = export(run, tmp_path / "out", format)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_depth import protocols
 from keras_depth.errors import InputError
 from keras_depth.evaluate import evaluator
 from keras_depth.evaluate.frames import Frames
@@ -268,6 +269,31 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
         )
         scores.append(report.scores["model"]["image"]["abs_rel"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"
+
+
+def test_an_exported_canonical_network_is_scored_in_each_frames_metres(
+    run, tmp_path, here, monkeypatch
+):
+    monkeypatch.setattr(evaluator.figures, "sample_figure", lambda *arguments: None)
+    (run / "recipe.yaml").write_text("canonical_focal_length: 40\n")
+    RunFolder(run).write_camera(focal_length=(40.0, 40.0), size=SIZE)
+    (written,) = exporter.export(Request(run, "onnx", tmp_path / "out"))
+    assert written.details["canonical"]
+    frames = Frames("rooms", options={"count": 2, "fov": [50, 90], "cameras": 2, "size": SIZE})
+    report, _ = evaluator.evaluate_run(written.folder, frames, output=tmp_path / "report")
+    estimator = DepthEstimator.load(run)
+    scored = (estimator, frames.open(), protocols.get("full"), tmp_path / "expected")
+    expected = evaluator.evaluate(*scored, model="", canonical=True)
+    for one, other in zip(report.frames, expected.frames, strict=True):
+        assert one["abs_rel"] == pytest.approx(other["abs_rel"], rel=1e-2)
+    details = {**written.details, "camera": None}  # it was calibrated for one that was not named
+    (written.folder / "export.json").write_text(json.dumps(details))
+    with pytest.warns(UserWarning, match="metres are not scaled: .*export.json names none"):
+        report, _ = evaluator.evaluate_run(written.folder, frames, output=tmp_path / "unscaled")
+    plain = evaluator.evaluate(*scored, model="")
+    for one, other in zip(report.frames, plain.frames, strict=True):
+        assert one["abs_rel"] == pytest.approx(other["abs_rel"], rel=1e-2)
+    assert abs(plain.frames[0]["abs_rel"] - expected.frames[0]["abs_rel"]) > 0.02
 
 
 def test_half_precision_of_litert(run, tmp_path, here):
