@@ -175,6 +175,8 @@ def _folder(path: Path, asked: Asked) -> Sequence:
         )
     reader = DATA_SETS["folder"].open(path, None, **{"stereo": False, **asked.options})
     assert isinstance(reader, FolderReader)
+    if asked.intrinsics:
+        reader.cameras.clear()  # a camera.yaml of another size is then no error
     recordings = reader.recordings
     if len(recordings) > 1:
         names = ", ".join(map(str, recordings[:3])) + ", ..." * (len(recordings) > 3)

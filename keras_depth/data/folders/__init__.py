@@ -142,6 +142,7 @@ class FolderReader(Reader):
     Attributes:
         path: the folder, absolute.
         recordings: the folders of those that have a whole frame.
+        cameras: what camera.yaml says of a recording, by its folder, where there is one.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class FolderReader(Reader):
         self._usual: dict[Path, float | None] = {}
         units = self._find_units()
         self.units_per_metre = units.pop() if len(units) == 1 else None
-        self._cameras = _read_cameras(path, recordings, self.stereo)
+        self.cameras = _read_cameras(path, recordings, self.stereo)
 
     def _find_units(self) -> set[float]:
         """Returns the units of the first depth pictures, and keeps those of files that name none.
@@ -198,7 +199,7 @@ class FolderReader(Reader):
             metres = read_depth(frame.depth, self._asked, self._usual.get(frame.recording))
         else:
             metres = np.zeros(rgb.shape[:2], np.float32)
-        camera = self._cameras.get(frame.recording)
+        camera = self.cameras.get(frame.recording)
         if not frame.right or not camera:
             if camera:
                 exchanged = orientation >= 5
