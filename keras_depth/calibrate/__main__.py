@@ -5,8 +5,7 @@ from pathlib import Path
 
 from keras_depth.calibrate.boxes import Camera, parse_box, read_boxes
 from keras_depth.command import load_tensorflow, program, run, setting, suggest
-from keras_depth.geometry import parse_field_of_view, parse_intrinsics
-from keras_depth.letterbox import FITS
+from keras_depth.predict import camera
 from keras_depth.predict.loading import resolve
 
 _DESCRIPTION = """\
@@ -86,25 +85,11 @@ def _parse() -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="option of --frames, for example units_per_metre=1000 (repeatable)",
     )
-    camera = parser.add_mutually_exclusive_group()
-    camera.add_argument(
-        "--intrinsics",
-        type=parse_intrinsics,
-        metavar="FX,FY,CX,CY",
-        help="the camera of the pictures, in their pixels: it is written down, so that another"
-        " camera's metres can be scaled from it (default: not known)",
-    )
-    camera.add_argument(
-        "--fov",
-        type=parse_field_of_view,
-        metavar="DEGREES",
-        help="instead, its horizontal field of view, for square pixels",
-    )
-    add(
-        "--fit",
-        choices=FITS,
-        help="how pictures of another shape are brought to the network's size (default: what the"
-        " network says)",
+    camera.add_arguments(
+        parser,
+        "the camera of the pictures, in their pixels: it is written down, so that another camera's"
+        " metres can be scaled from it (default: not known)",
+        " (default: as the network says)",
     )
     add("--keep-all", action="store_true", help="use measures that contradict the others, too")
     add("--encoding", help="how the network writes depth, for a network of another suite")

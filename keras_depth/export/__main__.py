@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from keras_depth.command import count, load_tensorflow, program, run, size, suggest
 from keras_depth.export.request import ANY_BATCH, BUDGET, OPSETS, PRECISIONS, Request
-from keras_depth.geometry import parse_field_of_view, parse_intrinsics
-from keras_depth.letterbox import FITS
+from keras_depth.predict import camera
 from keras_depth.predict.loading import resolve
 
 if TYPE_CHECKING:
@@ -188,25 +187,12 @@ def _parser() -> argparse.ArgumentParser:
         help="for networks trained on stereo pairs: focal length in pixels of images of the"
         " network's size times the baseline in metres (default: that of the training)",
     )
-    add(
-        "--fit",
-        choices=FITS,
-        help="how pictures of another shape than the network's are brought to it, within the graph"
-        " where --size has another, else by what runs it (default: as in the training)",
-    )
-    camera = parser.add_mutually_exclusive_group()
-    camera.add_argument(
-        "--intrinsics",
-        type=parse_intrinsics,
-        metavar="FX,FY,CX,CY",
-        help="your camera, in pixels of the images that come in: metres are scaled to it (default:"
+    camera.add_arguments(
+        parser,
+        "your camera, in pixels of the images that come in: metres are scaled to it (default:"
         " metres stay those of the training frames' camera)",
-    )
-    camera.add_argument(
-        "--fov",
-        type=parse_field_of_view,
-        metavar="DEGREES",
-        help="instead, its horizontal field of view, for square pixels",
+        ", within the graph where --size has another shape, else by what runs it (default: as in"
+        " the training)",
     )
     return parser
 

@@ -34,8 +34,7 @@ from tqdm import tqdm
 from keras_depth import command, depth_png, geometry
 from keras_depth.errors import InputError, unknown_name
 from keras_depth.files import make_folder
-from keras_depth.letterbox import FITS
-from keras_depth.predict import image_sources, loading
+from keras_depth.predict import camera, image_sources, loading
 from keras_depth.predict.camera import Ratio
 from keras_depth.predict.image_sources import ImageSource
 from keras_depth.predict.writers import FORMATS, Writer
@@ -140,11 +139,11 @@ def predict(
         with output as write:
             try:
                 for image in islice(pictures, arguments.frames):
-                    camera = {"intrinsics": arguments.intrinsics, "fov": arguments.fov}
-                    if any(camera.values()):
-                        summary.say(estimator.camera_ratio(image.shape[:2], **camera))
+                    given = {"intrinsics": arguments.intrinsics, "fov": arguments.fov}
+                    if any(given.values()):
+                        summary.say(estimator.camera_ratio(image.shape[:2], **given))
                     start = time.perf_counter()
-                    depth = estimator(image, focal_baseline=arguments.focal_baseline, **camera)
+                    depth = estimator(image, focal_baseline=arguments.focal_baseline, **given)
                     summary.add(depth, time.perf_counter() - start)
                     write(image, depth)
                     progress()
@@ -215,24 +214,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="metres of the brightest and the darkest color (default: the 1st to 99th percentile,"
         " of each picture, and of a video's or a camera's first 2 seconds)",
     )
-    parser.add_argument(
-        "--intrinsics",
-        type=geometry.parse_intrinsics,
-        metavar="FX,FY,CX,CY",
-        help="of the camera, in pixels of the input pictures: metres are scaled to it; ply needs"
-        " it, or --fov",
-    )
-    parser.add_argument(
-        "--fov",
-        type=geometry.parse_field_of_view,
-        metavar="DEGREES",
-        help="instead of --intrinsics: the horizontal field of view of a camera of square pixels",
-    )
-    parser.add_argument(
-        "--fit",
-        choices=FITS,
-        help="how pictures of another shape than the network's are brought to it (default: as the"
-        " network says; docs/start.md has the three)",
+    camera.add_arguments(
+        parser,
+        "of the camera, in pixels of the input pictures: metres are scaled to it; ply needs it, or"
+        " --fov",
+        " (default: as the network says; docs/start.md has the three)",
     )
     parser.add_argument(
         "--camera", type=_camera, metavar="N", help="the same as the input camera:N"
@@ -259,12 +245,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         arguments.inputs.append(f"camera:{arguments.camera}")
     if not arguments.inputs:
         parser.error("give pictures, folders, videos or --camera 0")
-    given = {"--intrinsics": arguments.intrinsics, "--fov": arguments.fov}
-    given = {name: value for name, value in given.items() if value is not None}
-    if len(given) > 1:
-        parser.error("--intrinsics and --fov both say the camera; give one")
+    given = "--intrinsics" if arguments.intrinsics else "--fov" if arguments.fov else None
     if given and arguments.focal_baseline:
-        parser.error(f"--focal-baseline holds a focal length too; leave out {min(given)}")
+        parser.error(f"--focal-baseline holds a focal length too; leave out {given}")
     if "ply" in arguments.format and not given:
         example = ",".join(f"{value:g}" for value in geometry.NYU)
         parser.error(

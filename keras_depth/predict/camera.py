@@ -4,6 +4,7 @@ A thing twice as large in the picture is half as far, unless the lens magnifies 
 network cannot tell which, and takes every picture for one of its own camera.
 """
 
+import argparse
 import math
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 from keras_depth import geometry
 from keras_depth.errors import InputError
 from keras_depth.geometry import Intrinsics
-from keras_depth.letterbox import Placement
+from keras_depth.letterbox import FITS, Placement
 
 
 class Ratio(NamedTuple):
@@ -36,6 +37,31 @@ class Ratio(NamedTuple):
             f"metres x {self.value:.3g}: these pictures' focal length is {self.pictures:.0f} pixels"
             f" at {height}x{width}, the network's camera has {self.network:.0f}"
         )
+
+
+def add_arguments(parser: argparse.ArgumentParser, intrinsics: str, fit: str) -> None:
+    """Adds --intrinsics or --fov, and --fit, to the arguments of a command.
+
+    Args:
+        parser: the command's.
+        intrinsics: what they are of, and what they are for; a help text.
+        fit: where it is applied, and its default; the end of a help text.
+    """
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--intrinsics", type=geometry.parse_intrinsics, metavar="FX,FY,CX,CY", help=intrinsics
+    )
+    camera.add_argument(
+        "--fov",
+        type=geometry.parse_field_of_view,
+        metavar="DEGREES",
+        help="instead, its horizontal field of view, for square pixels",
+    )
+    parser.add_argument(
+        "--fit",
+        choices=FITS,
+        help=f"how pictures of another shape than the network's are brought to it{fit}",
+    )
 
 
 def find_intrinsics(size: tuple[int, int], intrinsics: Any, fov: float | None) -> Intrinsics:

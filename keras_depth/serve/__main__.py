@@ -4,12 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_depth import geometry
 from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.errors import check_installed
 from keras_depth.export.request import Request
 from keras_depth.files import sha256
-from keras_depth.letterbox import FITS
+from keras_depth.predict import camera
 from keras_depth.predict.exported import read_details
 from keras_depth.predict.loading import Source, networks_in, resolve
 
@@ -27,10 +26,7 @@ reach its ports."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.intrinsics and arguments.fov:
-        parser.error("--intrinsics and --fov both say the camera; give one")
+    arguments = _parser().parse_args(argv)
     check_installed("serve", "kserve")
     from keras_depth.serve.server import serve
     from keras_depth.serve.settings import Settings
@@ -108,23 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="for a request to arrive, and for a silent connection (65)",
     )
-    parser.add_argument(
-        "--intrinsics",
-        type=geometry.parse_intrinsics,
-        metavar="FX,FY,CX,CY",
-        help="of the camera of all pictures, in their pixels: metres are scaled to it",
-    )
-    parser.add_argument(
-        "--fov",
-        type=geometry.parse_field_of_view,
-        metavar="DEGREES",
-        help="instead of --intrinsics: the horizontal field of view of a camera of square pixels",
-    )
-    parser.add_argument(
-        "--fit",
-        choices=FITS,
-        help="how pictures of another shape than the network's are brought to it (default: as its"
-        " export.json says)",
+    camera.add_arguments(
+        parser,
+        "of the camera of all pictures, in their pixels: metres are scaled to it",
+        " (default: as its export.json says)",
     )
     return parser
 

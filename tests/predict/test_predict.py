@@ -465,7 +465,11 @@ BAD_INPUT = {
         "a.png --focal-baseline 384",
         "leave out --focal-baseline",
     ),
-    "two cameras": (None, "a.png --fov 60 --intrinsics 9,9,4,4", "both say the camera; give one"),
+    "two cameras": (
+        None,
+        "a.png --fov 60 --intrinsics 9,9,4,4",
+        "--intrinsics: not allowed with argument --fov",
+    ),
     "two focal lengths": (
         None,
         "a.png --fov 60 --focal-baseline 9",
