@@ -55,7 +55,8 @@ def main() -> None:
     print(*calibrator.describe(result), sep="\n")
     for written in calibrator.write(source, result):
         print(f"written: {written}")
-    suggest("predict", arguments.run, boxes[0].picture if boxes else arguments.frames)
+    picture = boxes[0].picture if boxes else frames.name(0)
+    suggest("predict", arguments.run, picture, "--output", "out")
 
 
 def _parse() -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """Runs the exported network beside it: pictures, videos and cameras in, metres out.
 
-It is copied with every export, and needs Python 3.6 or later, NumPy, OpenCV and one runtime, but no
-TensorFlow (for a SavedModel alone) and nothing of the package that wrote it:
+It is copied with every export, and needs Python 3.6 or later, NumPy, OpenCV and one runtime, and
+nothing of the package that wrote it. TensorFlow is needed for a SavedModel only:
 
     python3 run.py                                        what this machine can run
     python3 run.py --check                                is it the network that was trained?
@@ -226,11 +226,11 @@ class TensorRT:
         return self._depth.copy()
 
     def _load(self):
-        """Loads this TensorRT's own engine, else model.engine, else builds one."""
+        """Loads model.engine, else the engine that it built here before, else builds one."""
         name = f"model-tensorrt{self.version}-sm{self._cuda.capability()}.engine"
         own = self._export.folder / name
         given = self._export.folder / "model.engine"
-        path = next((each for each in (own, given) if each.is_file()), None)
+        path = next((each for each in (given, own) if each.is_file()), None)
         if path is None:
             path, content = own, self._build()
             write(path, content)
@@ -242,17 +242,13 @@ class TensorRT:
                 f"{path}: TensorRT {self.version} cannot load it: {who} built it, or it is damaged;"
                 " delete it, and run.py builds it anew"
             )
+        self.engine = path.name
         return engine
 
     def _build(self):
         """Builds an engine from model.onnx; returns the content of its file."""
         tensorrt, source = self._tensorrt, self._export.file("model.onnx")
         say(f"{source}: TensorRT {self.version} builds an engine, which may take minutes")
-        if self._export.dtype == "uint8" and not hasattr(tensorrt.DataType, "UINT8"):
-            raise Problem(
-                f"{source}: takes pictures of uint8, which TensorRT has from 8.5 on; export it with"
-                " --input float32"
-            )
         builder = tensorrt.Builder(self._logger)
         explicit = getattr(tensorrt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
         network = builder.create_network(0 if explicit is None else 1 << int(explicit))
@@ -483,16 +479,22 @@ class Network:
 def candidates(export):
     """Returns {backend: why it cannot run here, or None} of those that run this format."""
     return {
-        name: refuse_zero_points(export, name) or backend.missing(name)
+        name: backend.missing(name) or refuse(export, name)
         for name, backend in BACKENDS.items()
         if export.format in backend.FORMATS
     }
 
 
-def refuse_zero_points(export, name):
-    """Says that TensorRT does not take the 8 bits that are written for ONNX Runtime."""
+def refuse(export, name):
+    """Says why a runtime that is here does not take this network; None: it does."""
     if "tensorrt" in name and (export.format, export.precision) == ("onnx", "int8"):
         return "its 8 bits are not around 0; for TensorRT export with --format tensorrt"
+    if name == "tensorrt" and export.dtype == "uint8":
+        if not hasattr(importlib.import_module("tensorrt").DataType, "UINT8"):
+            return (
+                "it takes pictures of uint8, which TensorRT has from 8.5 on; export it with"
+                " --input float32"
+            )
     return None
 
 
@@ -964,6 +966,7 @@ def bench(network, images, runs):
         "precision": export.precision,
         "backend": network.backend.name,
         "backend_version": network.backend.version,
+        "engine": getattr(network.backend, "engine", None),
         "board": board(),
         "machine": platform.machine(),
         "threads": network.threads,

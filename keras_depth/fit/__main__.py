@@ -9,6 +9,7 @@ from keras_depth.command import count, load_tensorflow, program, run, size, sugg
 from keras_depth.errors import InputError, check_choice
 from keras_depth.files import make_folder, write_text
 from keras_depth.fit.boards import PRECISIONS, THIS, read_boards
+from keras_depth.predict.loading import resolve
 
 _EXAMPLES = """\
 examples:
@@ -47,7 +48,9 @@ def main() -> int:
     if arguments.json:
         content = report.to_json(asked, everything)
         write_text(arguments.json, json.dumps(content, indent=2) + "\n")
-    if arguments.run:
+    if arguments.run and resolve(arguments.run).kind == "exported":
+        suggest("serve", arguments.run, file=sys.stderr)
+    elif arguments.run:
         suggest("export", arguments.run, "--format", "onnx", file=sys.stderr)
     else:
         suggest("train", "--arch", arguments.arch, file=sys.stderr)

@@ -69,6 +69,7 @@ def test_an_exported_network(tmp_path, monkeypatch, capsys, changed):
         assert code == 2 and "give the run folder or the .keras file it was exported" in error
     else:
         assert code == 0 and "lite_basic_interl_t, 16x32, batch 1" in printed
+        assert "next: python -m keras_depth.serve" in error
 
 
 @pytest.mark.slow
