@@ -160,8 +160,9 @@ def draw(fits, measured, precision):
             for point in points:
                 if is_of(one, point):
                     label = describe(one)
+                    milliseconds = one["milliseconds"]["median"] / one.get("batch", 1)
                     legend[label] = axes.scatter(
-                        point.abs_rel, one["milliseconds"]["median"], color=MEASURED,
+                        point.abs_rel, milliseconds, color=MEASURED,
                         marker=markers[label], s=34, zorder=4, label="measured")  # fmt: skip
         axes.set_yscale("log")
         axes.set_title(title, fontsize=10)

@@ -20,9 +20,11 @@ from tqdm import tqdm
 
 from keras_depth import depth_png
 from keras_depth.command import count, load_tensorflow, run
-from keras_depth.files import make_folder, write_bytes, write_figure, write_text
+from keras_depth.files import make_folder, sha256, write_bytes, write_figure, write_text
 from keras_depth.images import encode_png, to_uint8
 from keras_depth.markdown import table
+from keras_depth.predict.exported import MODEL_FILES, read_details
+from keras_depth.predict.loading import resolve
 
 HOLD_OUT = 0.05  # as the preset's recipe
 HEADINGS = ("network", "layers in 8 bits", "REL", "delta1", "MB", "ms", "time / first")
@@ -101,7 +103,7 @@ def write_table(arguments: argparse.Namespace) -> None:
 
 
 def score(paths: list[Path], arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Scores networks under nyu_eigen, frame by frame; scores that the output has are kept."""
+    """Scores networks under nyu_eigen, frame by frame; scores of the same files are kept."""
     from keras_depth import protocols
     from keras_depth.data import open_reader
     from keras_depth.data.reader import spread
@@ -110,12 +112,18 @@ def score(paths: list[Path], arguments: argparse.Namespace) -> dict[str, dict[st
 
     file = arguments.output / "scores.json"
     scores = json.loads(file.read_text()) if file.is_file() else {}
-    estimators = {p.name: DepthEstimator.load(p) for p in paths if p.name not in scores}
+    reader, protocol = open_reader("nyu", arguments.data_dir, "test"), protocols.get("nyu_eigen")
+    frames = spread(len(reader), arguments.frames)
+    asked = {p.name: {"frames": len(frames), "sha256": sha256_of(p)} for p in paths}
+    estimators = {
+        p.name: DepthEstimator.load(p)
+        for p in paths
+        if not asked[p.name].items() <= scores.get(p.name, {}).items()
+    }
     if not estimators:
         return scores
-    reader, protocol = open_reader("nyu", arguments.data_dir, "test"), protocols.get("nyu_eigen")
     values: dict[str, list[tuple[float, float]]] = {name: [] for name in estimators}
-    for index in tqdm(spread(len(reader), arguments.frames), unit="frame"):
+    for index in tqdm(frames, unit="frame"):
         sample = reader.stored(index)
         for name, estimator in estimators.items():
             depth = estimator(sample["image"], resize=False)
@@ -127,9 +135,15 @@ def score(paths: list[Path], arguments: argparse.Namespace) -> dict[str, dict[st
             values[name].append((float(np.abs(ratio - 1).mean()), float(near.mean())))
     for name, pairs in values.items():
         rel, delta1 = (float(mean) for mean in np.mean(pairs, axis=0))
-        scores[name] = {"frames": len(pairs), "abs_rel": rel, "delta1": delta1}
+        scores[name] = {**asked[name], "abs_rel": rel, "delta1": delta1}
     write_text(file, json.dumps(scores, indent=1) + "\n")
     return scores
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the checksum of an exported network's file."""
+    folder = resolve(path, "exported").path
+    return sha256(folder / MODEL_FILES[read_details(folder)["format"]])
 
 
 def time_in_turns(networks: dict, repeats: int) -> dict[str, float]:

@@ -49,7 +49,6 @@ def main() -> None:
         frames,
         camera=Camera(arguments.intrinsics, arguments.fov),
         encoding=arguments.encoding,
-        fit=arguments.fit,
         keep_all=arguments.keep_all,
     )
     print(*calibrator.describe(result), sep="\n")
@@ -90,7 +89,6 @@ def _parse() -> argparse.Namespace:
         parser,
         "the camera of the pictures, in their pixels: it is written down, so that another camera's"
         " metres can be scaled from it (default: not known)",
-        " (default: as the network says)",
     )
     add("--keep-all", action="store_true", help="use measures that contradict the others, too")
     add("--encoding", help="how the network writes depth, for a network of another suite")

@@ -42,7 +42,6 @@ def calibrate(
     *,
     camera: Camera = Camera(),  # noqa: B008  (it is frozen)
     encoding: str | None = None,
-    fit: str | None = None,
     keep_all: bool = False,
 ) -> Result:
     """Fits a calibration; writes nothing.
@@ -53,14 +52,12 @@ def calibrate(
         frames: RGB-D frames.
         camera: of the pictures, if it is known.
         encoding: how the network writes depth, see `DepthEstimator`.
-        fit: how pictures of another shape are brought to the network's size, see `letterbox.py`.
-            Defaults to what the run or the export says.
         keep_all: use measures that contradict the others, too.
 
     Raises:
         InputError: the network's metres are right by chance, or a measure cannot be used.
     """
-    estimator = DepthEstimator.load(run, encoding, fit)
+    estimator = DepthEstimator.load(run, encoding)
     _check_metric(run, estimator)
     found = measures.measure_boxes(estimator, boxes)
     if frames:

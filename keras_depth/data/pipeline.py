@@ -28,12 +28,20 @@ def _shapes(
     return shapes | ({"right": (*size, 3), "focal_baseline": ()} if reader.stereo else {})
 
 
-def check_focal_length(sample: Sample, name: str) -> None:
-    """Raises InputError unless a frame's focal length is known; `name` is the frame's."""
+def check_focal_length(
+    sample: Sample, name: str, remedy: str = "leave canonical_focal_length out"
+) -> None:
+    """Raises InputError unless a frame's focal length is known.
+
+    Args:
+        sample: the frame.
+        name: its name.
+        remedy: what the user can do where no camera.yaml can be written.
+    """
     if "focal_length" not in sample:
         raise InputError(
             f"{name}: its focal length is not known, which canonical_focal_length needs; write a"
-            " camera.yaml beside the pictures, or leave canonical_focal_length out"
+            f" camera.yaml beside the pictures, or {remedy}"
         )
 
 

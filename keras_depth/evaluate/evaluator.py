@@ -271,11 +271,11 @@ def _score_frame(
     sample, name = reader.stored(index), reader.name(index)
     flips = any(scorer.protocol.flip != "none" for scorer in scorers.values())
     if canonical:
-        check_focal_length(sample, name)
+        check_focal_length(sample, name, "score it on frames whose camera is known")
     depth, mirrored = _predict(predictor, index, sample, flips, canonical)
     share = 1.0
     if isinstance(predictor, DepthEstimator):
-        sample, share = _hide_unseen(predictor, sample, depth.shape)
+        sample, share = _hide_unseen(predictor, sample, depth)
     if not np.isfinite(depth).all():
         raise InputError(f"{name}: the model's depth holds NaN or infinity; train it again")
     try:
@@ -290,14 +290,16 @@ def _score_frame(
 
 
 def _hide_unseen(
-    estimator: DepthEstimator, sample: Sample, size: tuple[int, ...]
+    estimator: DepthEstimator, sample: Sample, predicted: np.ndarray
 ) -> tuple[Sample, float]:
-    """Takes the true depth away where the fit "crop" gives no prediction of this size.
+    """Takes the true depth away where the fit "crop" gives no prediction.
 
     Returns:
         The frame, and which share of it is left.
     """
-    seen = estimator.place(sample["image"].shape[:2]).seen((size[0], size[1]))
+    seen = estimator.place(sample["image"].shape[:2]).seen((predicted.shape[0], predicted.shape[1]))
+    if estimator.fit == "crop":  # an exported graph may have cropped already: it writes 0 there
+        seen &= predicted > 0
     if seen.all():
         return sample, 1.0
     seen &= seen[:, ::-1]  # a mirrored image's may differ by a column

@@ -61,7 +61,10 @@ def find_camera(request: Request, placement: Placement) -> ExportCamera:
     source = loading.resolve(request.run)
     own, stored = source.run_folder, calibration.read(source.model_file)
     known = stored.focal_length if stored else own.focal_length()
-    calibrated = stored or Calibration()
+    calibrated, trained = stored or Calibration(), own.focal_baseline()
+    if known and request.focal_baseline and trained:  # metres of another focal length
+        ratio = request.focal_baseline / trained
+        known = known[0] * ratio, known[1] * ratio
     if request.intrinsics is None and request.fov is None:
         if known is None:
             return ExportCamera(None, calibration=calibrated)

@@ -28,7 +28,10 @@ import numpy as np
 _COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add")
 _MOVING = ("Concat", "DepthToSpace", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize", "Pad")
 # Layers of `network.build` around the network: they stay float.
-_AROUND = ("rescale", "image_resize", "depth_resize", "metres")
+_AROUND = (
+    *("rescale", "image_resize", "image_fit"),
+    *("depth_resize", "depth_fit", "metres", "hide_unseen"),
+)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,12 @@ class Export:
             self.name, self.precision = details["name"], details["precision"]
             self.fit = details.get("fit", "stretch")
             self.focal_length = (details.get("camera") or {}).get("focal_length")
+            self.limit = details.get("parity", {}).get("limit") or LIMITS[self.precision]
+            self.converted = (folder / "converted" / "tftrt.json").is_file()  # by tftrt.py
+            if self.converted:
+                text = (folder / "converted" / "tftrt.json").read_text(encoding="utf-8")
+                self.precision = json.loads(text)["precision"].lower()
+                self.limit = LIMITS[self.precision]
         except OSError as error:
             raise Problem(
                 f"{path}: cannot be read ({error.strerror}); keep run.py in the folder of the"
@@ -923,12 +929,12 @@ def check(network, images, expected):
             " copy the folder again"
         )
     relative = np.abs(depth - expected) / np.maximum(np.maximum(expected, expected.mean()), 1e-9)
-    limit, backend = export.details.get("parity", {}).get("limit"), network.backend.name
-    limit = limit or LIMITS[export.precision]
-    if backend in ("tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda"):
+    limit, backend = export.limit, network.backend.name
+    if backend in ("tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda") or export.converted:
         limit = max(limit, GPU_LIMIT)
     # An engine may be in half precision (trtexec --fp16) though the graph is not.
-    judged = "max" if export.precision == "fp32" and backend != "tensorrt" else "mean"
+    by_engine = backend == "tensorrt" or export.converted
+    judged = "max" if export.precision == "fp32" and not by_engine else "mean"
     values = {"max": float(relative.max()), "mean": float(relative.mean())}
     return {
         "max_rel": values["max"],

@@ -39,13 +39,13 @@ class Ratio(NamedTuple):
         )
 
 
-def add_arguments(parser: argparse.ArgumentParser, intrinsics: str, fit: str) -> None:
+def add_arguments(parser: argparse.ArgumentParser, intrinsics: str, fit: str | None = None) -> None:
     """Adds --intrinsics or --fov, and --fit, to the arguments of a command.
 
     Args:
         parser: the command's.
         intrinsics: what they are of, and what they are for; a help text.
-        fit: where it is applied, and its default; the end of a help text.
+        fit: where it is applied, and its default; the end of a help text. None: without --fit.
     """
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument(
@@ -57,11 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser, intrinsics: str, fit: str) ->
         metavar="DEGREES",
         help="instead, its horizontal field of view, for square pixels",
     )
-    parser.add_argument(
-        "--fit",
-        choices=FITS,
-        help=f"how pictures of another shape than the network's are brought to it{fit}",
-    )
+    if fit is not None:
+        parser.add_argument(
+            "--fit",
+            choices=FITS,
+            help=f"how pictures of another shape than the network's are brought to it{fit}",
+        )
 
 
 def find_intrinsics(size: tuple[int, int], intrinsics: Any, fov: float | None) -> Intrinsics:

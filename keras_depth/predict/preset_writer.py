@@ -13,6 +13,7 @@ from keras_depth import presets
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
 from keras_depth.files import make_folder, read_json, sha256, write_text
+from keras_depth.predict import calibration
 from keras_depth.predict.loading import Source, input_size
 from keras_depth.presets.half_precision import halve
 from keras_depth.recipes import Recipe
@@ -46,7 +47,7 @@ Say here which pictures it gets wrong.
 
 
 def write_preset(model: keras.Model, encoding: str, source: Source | None, folder: Path) -> None:
-    """Writes model.keras, recipe.yaml and camera.json if there are such, and card.md.
+    """Writes model.keras, what belongs to it (recipe, camera, calibration), and card.md.
 
     Args:
         model: the network.
@@ -72,8 +73,14 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     recipe = _portable(run.recipe()) if run else None
     if recipe:
         write_text(folder / presets.RECIPE, recipe.to_yaml())
+    for stale in (RunFolder(folder).camera_file, folder / calibration.FILE):
+        stale.unlink(missing_ok=True)
     if run and run.camera_file.is_file():
         write_text(folder / run.camera_file.name, run.camera_file.read_text(encoding="utf-8"))
+    stored = calibration.read(run.model_file) if run else None
+    if stored:
+        calibration.write(target, stored)
+    camera = stored.focal_length if stored else run.focal_length() if run else None
     report = _read_report(run) if run else None
     card = {
         **_describe(model, encoding, recipe),
@@ -83,7 +90,7 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     matter = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
     write_text(
         folder / presets.CARD,
-        f"---\n{matter}---\n\n{_describe_in_words(folder, card, report, run)}",
+        f"---\n{matter}---\n\n{_describe_in_words(folder, card, report, camera)}",
     )
 
 
@@ -142,7 +149,10 @@ def _results(recipe: Recipe | None, report: dict[str, Any] | None) -> list[dict[
 
 
 def _describe_in_words(
-    folder: Path, card: dict[str, Any], report: dict[str, Any] | None, run: RunFolder | None
+    folder: Path,
+    card: dict[str, Any],
+    report: dict[str, Any] | None,
+    camera: tuple[float, float] | None,
 ) -> str:
     height, width = card["input_size"]
     data = ", ".join(card["datasets"]) or "not known"
@@ -155,7 +165,7 @@ def _describe_in_words(
         folder=folder,
         description=f"`{card['architecture']}`, {card['parameters']:,} parameters, for RGB pictures"
         f" of {height}x{width} pixels; it writes depth as `{card['encoding']}`."
-        f" {_describe_camera(run.focal_length() if run else None, (height, width))}",
+        f" {_describe_camera(camera, (height, width))}",
         data=f"Trained on: {data}. Say here what its owners permit, and set `license` above.",
         scores="\n".join(lines),
     )

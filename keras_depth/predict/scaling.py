@@ -1,5 +1,6 @@
 """A network for the pictures of one known camera."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ def for_camera(
         intrinsics: of the pictures; None: not known.
         settings: arguments of each call of the estimator.
     """
+    if intrinsics is not None and estimator.focal_length is None:
+        warnings.warn(estimator.describe_unknown_camera(), stacklevel=2)
     if intrinsics is None or estimator.focal_length is None:
         return lambda image: estimator(image, **settings)
     said = False

@@ -1,13 +1,17 @@
 """python -m keras_depth.serve: exported networks behind HTTP and gRPC, and a page to try them."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_depth.command import count, load_tensorflow, program, run
 from keras_depth.errors import check_installed
+from keras_depth.export.camera import find_camera
 from keras_depth.export.request import Request
 from keras_depth.files import sha256
+from keras_depth.letterbox import place
 from keras_depth.predict import camera
 from keras_depth.predict.exported import read_details
 from keras_depth.predict.loading import Source, networks_in, resolve
@@ -56,8 +60,7 @@ def _export(source: Source) -> Path:
     """Returns the SavedModel of a network that is not exported; writes it unless it is there."""
     request = Request(source.path, "saved_model", source.results / "exported" / "saved_model")
     for version in networks_in(request.output).values():
-        # Another network of the run may have been exported since.
-        if read_details(version)["model"]["sha256"] == sha256(source.model_file):
+        if _is_current(read_details(version), source, request):
             return version
     load_tensorflow()
     from keras_depth.export import exporter
@@ -65,6 +68,25 @@ def _export(source: Source) -> Path:
     written = exporter.export(request)[0]
     print(f"{source.path}: exported to {written.folder}")
     return written.folder
+
+
+def _is_current(details: dict[str, Any], source: Source, request: Request) -> bool:
+    """Returns whether an export is what the request would write of the network as it is now.
+
+    The run may have been trained on, or calibrated, since; and others may have exported it in
+    another way.
+    """
+    if details["model"]["sha256"] != sha256(source.model_file):
+        return False
+    own, fit = tuple(details["model"]["size"]), source.run_folder.fit()
+    wanted = find_camera(request, place(own, own, fit)).describe()
+    entries = {key: details.get(key) for key in ("camera", "calibration")}
+    size = details["input"]["shape"][1:3]
+    return (
+        details.get("fit") == fit
+        and list(own) == size
+        and entries == {"calibration": None, **json.loads(json.dumps(wanted))}
+    )
 
 
 def _port(text: str) -> int:

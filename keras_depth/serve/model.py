@@ -106,7 +106,10 @@ class DepthModel(kserve.Model):
 
     async def postprocess(self, result, headers: Any = None, response_headers: Any = None):
         request, depths = result
-        return await asyncio.to_thread(request.encode, depths)
+        try:
+            return await asyncio.to_thread(request.encode, depths)
+        except InputError as error:
+            raise InvalidInput(str(error)) from error
 
     def get_input_types(self) -> list[dict[str, Any]]:
         return [self._describe("input", DATATYPES[self.spec.dtype])]

@@ -213,9 +213,14 @@ def check_stackable(pictures: Sequence[np.ndarray], options: Options) -> None:
         InputError: it is to have the sizes of the images, and these differ.
     """
     if options == Options() and len({picture.shape for picture in pictures}) > 1:
-        raise InputError(
-            "image: pictures of several sizes, whose depth makes no tensor; send several requests"
-        )
+        raise several_sizes()
+
+
+def several_sizes() -> InputError:
+    """Returns the error for images whose depth makes no tensor."""
+    return InputError(
+        "image: pictures of several sizes, whose depth makes no tensor; send several requests"
+    )
 
 
 class _NamedFile(BytesIO):

@@ -214,9 +214,15 @@ def _split_files(raw: bytes) -> Iterator[bytes]:
 
 
 def _output(depths: Sequence[np.ndarray], options: Options) -> tuple[str, list[int], Any]:
-    """Returns the output's datatype, shape and content: float32, or a list of PNG files."""
+    """Returns the output's datatype, shape and content: float32, or a list of PNG files.
+
+    Raises:
+        InputError: maps of several sizes: those of letterboxed pictures of several shapes.
+    """
     if options.format == "png16":
         return "BYTES", [len(depths)], [depth_png.encode(depth) for depth in depths]
+    if len({depth.shape for depth in depths}) > 1:
+        raise requests.several_sizes()
     tensor = np.stack(depths)[..., None].astype(np.float32)
     return "FP32", list(tensor.shape), tensor
 

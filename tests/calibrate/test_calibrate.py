@@ -9,6 +9,7 @@ from keras_depth import DepthEstimator, images
 from keras_depth.calibrate import __main__ as calibrate
 from keras_depth.export import __main__ as export
 from keras_depth.predict.exported import Exported
+from keras_depth.serve import __main__ as serve
 from tests.helpers.commands import call
 from tests.helpers.exporting import SIZE, bright_is_far
 
@@ -24,7 +25,9 @@ def test_three_measures_correct_a_scale_that_is_wrong_by_1_3(run, pictures, meas
     row = "| near.png:36,24,64,40 | 1.54 m | 1.18 m | -23.8% | 1.53 m | -1.0% |"
     assert row in " ".join(printed.split())
     assert "| mean error " in printed and f"written: {run / 'calibration.json'}" in printed
-    assert printed.splitlines()[-1].startswith("next: python -m keras_depth.predict")
+    suggested = printed.splitlines()[-1]
+    assert suggested.startswith("next: python -m keras_depth.predict")
+    assert suggested.endswith("near.png --output out")
     depth = DepthEstimator.load(run)(gray)
     np.testing.assert_allclose(depth, truth, rtol=0.03)
 
@@ -49,6 +52,25 @@ def test_a_run_and_its_export_agree(run, measure, here, tmp_path, capsys):
     assert details["calibration"]["shift"] == stored["shift"]
     assert details["camera"]["focal_length"] == pytest.approx([focal_length] * 2)
     np.testing.assert_allclose(Exported(folder)(pixels)[..., 0], expected, rtol=1e-4)
+
+
+def test_the_server_and_a_preset_follow(run, measure, here, tmp_path):
+    """An export from before is not served; a preset of the run carries its calibration."""
+    ((_, before),) = serve.find(run).items()
+    assert list(serve.find(run).values()) == [before]
+    assert call(calibrate, [run, *measure(1.2)]) == 0
+    ((_, served),) = serve.find(run).items()
+    assert served != before and list(serve.find(run).values()) == [served]
+    gray = np.full((1, *SIZE, 3), 150, np.uint8)
+    depth = DepthEstimator.load(run)
+    np.testing.assert_allclose(Exported(served)(gray)[..., 0], depth(gray, resize=False), rtol=1e-4)
+    depth.save_to_preset(tmp_path / "preset")
+    again = DepthEstimator.load(tmp_path / "preset")
+    np.testing.assert_allclose(again(gray), depth(gray), rtol=5e-3)
+    assert "is not known" in (tmp_path / "preset" / "card.md").read_text()
+    (run / "calibration.json").unlink()
+    DepthEstimator.load(run).save_to_preset(tmp_path / "preset")
+    np.testing.assert_allclose(again(gray) / 1.2, DepthEstimator.load(run)(gray), rtol=5e-3)
 
 
 def test_calibrating_again_replaces_the_former_calibration(run, measure):

@@ -241,7 +241,7 @@ def test_the_camera_of_a_disparity(tmp_path, here, capsys):
     keras.Model(image, disparity * 0 + 0.01, name="optidepthnet_vgg").save(tmp_path / "model.keras")
     assert call(tmp_path, "--format", "onnx", "--output", tmp_path / "out") == 2
     assert "give --focal-baseline" in capsys.readouterr().err
-    RunFolder(tmp_path).write_camera(48.0)
+    RunFolder(tmp_path).write_camera(48.0, (30.0, 20.0), SIZE)
     for given, metres in ((None, 100.0), (24.0, 50.0)):
         # Twice as wide: a pixel is half the angle, and the disparity twice the pixels.
         (written,) = exporter.export(
@@ -255,6 +255,8 @@ def test_the_camera_of_a_disparity(tmp_path, here, capsys):
             )
         )
         assert written.details["model"]["focal_baseline"] == (given or 48.0)
+        fx, fy = written.details["camera"]["focal_length"]  # of images twice as large
+        assert (fx, fy) == ((30.0, 20.0) if given else (60.0, 40.0))
         depth = load_exported(written.folder)(np.zeros((1, 64, 96, 3), np.uint8))
         np.testing.assert_allclose(depth, metres, rtol=1e-4)
 

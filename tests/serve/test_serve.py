@@ -44,7 +44,9 @@ from tensorflow_serving.apis import (  # noqa: E402
 from keras_depth.serve import http  # noqa: E402
 from keras_depth.serve import model as serving_model  # noqa: E402
 from keras_depth.serve import server as server_module  # noqa: E402
+from keras_depth.serve import v2  # noqa: E402
 from keras_depth.serve.model import DepthModel, Models  # noqa: E402
+from keras_depth.serve.requests import Options  # noqa: E402
 from keras_depth.serve.settings import Settings  # noqa: E402
 
 MAX_BYTES = 400_000
@@ -273,6 +275,8 @@ def test_pictures_of_several_sizes_in_one_request(server):
     assert "several sizes" in refusal(server.post(V2, {"inputs": [tensor]}))
     small = answer(server.post(V2, {"inputs": [tensor], "parameters": {"size": "network"}}))
     assert small["outputs"][0]["shape"] == [2, 4, 6, 1]
+    with pytest.raises(InputError, match="several sizes"):  # as of a letterboxing network
+        v2._output([np.ones((4, 6)), np.ones((3, 6))], Options(size="network"))
 
 
 def test_a_network_that_takes_floats(server, channel):

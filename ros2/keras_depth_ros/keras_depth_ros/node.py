@@ -27,6 +27,8 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Serves reliable and best-effort listeners alike.
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
 QUIET = 30.0  # seconds between two lines that say the same
+# Topics of pictures without distortion, to which P of CameraInfo belongs; to others K does.
+_RECTIFIED = re.compile(r".*/(image_)?rect(ified)?(_\w+)?(/image)?(/compressed)?")
 TIMED = 100  # pictures of which the median time is logged
 
 # Name -> default, may be set while the node runs, what it is.
@@ -210,10 +212,12 @@ class DepthNode(LifecycleNode):
 
     def _ratio(self, size: tuple[int, int]) -> float:
         """Returns by what metres are multiplied for the camera of pictures of this size."""
-        k, network = self._camera.k, self._network.focal_length
+        k, p, network = self._camera.k, self._camera.p, self._network.focal_length
         if not (self._value("scale_by_camera") and network and images.is_calibrated(k)):
             return 1.0
-        pictures = self._network.place(size).focal_length(k[0], k[4])
+        rectified = _RECTIFIED.fullmatch(self._from_image.topic_name) and p[0] > 0
+        fx, fy = (p[0], p[5]) if rectified else (k[0], k[4])
+        pictures = self._network.place(size).focal_length(fx, fy)
         if not self._scaled:
             self._scaled = True
             height, width = self._network.input_size
