@@ -41,10 +41,12 @@ from tensorflow_serving.apis import (  # noqa: E402
     prediction_service_pb2_grpc,
 )
 
-from keras_depth.serve import http  # noqa: E402
+from keras_depth.serve import (
+    http,  # noqa: E402
+    v2,  # noqa: E402
+)
 from keras_depth.serve import model as serving_model  # noqa: E402
 from keras_depth.serve import server as server_module  # noqa: E402
-from keras_depth.serve import v2  # noqa: E402
 from keras_depth.serve.model import DepthModel, Models  # noqa: E402
 from keras_depth.serve.requests import Options  # noqa: E402
 from keras_depth.serve.settings import Settings  # noqa: E402
