@@ -41,10 +41,7 @@ from tensorflow_serving.apis import (  # noqa: E402
     prediction_service_pb2_grpc,
 )
 
-from keras_depth.serve import (
-    http,  # noqa: E402
-    v2,  # noqa: E402
-)
+from keras_depth.serve import http, v2  # noqa: E402
 from keras_depth.serve import model as serving_model  # noqa: E402
 from keras_depth.serve import server as server_module  # noqa: E402
 from keras_depth.serve.model import DepthModel, Models  # noqa: E402
