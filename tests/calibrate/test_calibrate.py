@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_depth import DepthEstimator, images
+from keras_depth import DepthEstimator, images, recipes
 from keras_depth.calibrate import __main__ as calibrate
 from keras_depth.export import __main__ as export
 from keras_depth.predict.exported import Exported
@@ -64,6 +64,8 @@ def test_the_server_and_a_preset_follow(run, measure, here, tmp_path):
     gray = np.full((1, *SIZE, 3), 150, np.uint8)
     depth = DepthEstimator.load(run)
     np.testing.assert_allclose(Exported(served)(gray)[..., 0], depth(gray, resize=False), rtol=1e-4)
+    (run / "recipe.yaml").write_text(recipes.load("jetson_fcnn/rooms").to_yaml())
+    depth = DepthEstimator.load(run)
     depth.save_to_preset(tmp_path / "preset")
     again = DepthEstimator.load(tmp_path / "preset")
     np.testing.assert_allclose(again(gray), depth(gray), rtol=5e-3)
