@@ -74,7 +74,7 @@ def rooms(tmp_path):
 
 
 def wait(browser, condition):
-    return WebDriverWait(browser, 20).until(lambda _: condition())
+    return WebDriverWait(browser, 60).until(lambda _: condition())
 
 
 def choose(page, file):
