@@ -120,13 +120,19 @@ def test_a_broken_tensorrt(write_network, tmp_path, monkeypatch):
         assert "libnvinfer.so.10: cannot open), so model.onnx runs instead" in line
 
 
-def test_another_camera(write_network, tmp_path, client):
-    """Metres follow the focal length; pictures of another shape are letterboxed, as exported."""
+@pytest.fixture
+def letterboxing(write_network, tmp_path):
+    """A network that letterboxes, and whose camera is known."""
     folder = write_network(tmp_path / "net")
     details = json.loads((folder / "export.json").read_text())
     details.update(fit="letterbox", camera={"focal_length": [26, 26]})
     (folder / "export.json").write_text(json.dumps(details))
-    with running("-p", f"model:={folder}", "-p", "full_size:=true") as node:
+    return folder
+
+
+def test_another_camera(letterboxing, client):
+    """Metres follow the focal length; pictures of another shape are letterboxed, as exported."""
+    with running("-p", f"model:={letterboxing}", "-p", "full_size:=true") as node:
         depth, _ = client.ask(picture(8), camera())  # of 26 pixels, 13 in the network's input
         assert (metres(depth) == 4).all()
         wide = picture(8, (12, 64))
@@ -134,6 +140,9 @@ def test_another_camera(write_network, tmp_path, client):
         assert (depth.height, depth.width, info.width) == (12, 64, 64)
         assert (metres(depth) == 4).all()
         assert "metres x 0.5: these pictures' focal length is 13 pixels at 12x16" in node.printed()
-    with running("-p", f"model:={folder}", "-p", "scale_by_camera:=false", "-p", "fit:=crop"):
-        depth, _ = client.ask(wide, camera((12, 64)))
+
+
+def test_the_fit_and_the_scale_are_parameters(letterboxing, client):
+    with running("-p", f"model:={letterboxing}", "-p", "scale_by_camera:=false", "-p", "fit:=crop"):
+        depth, _ = client.ask(picture(8, (12, 64)), camera((12, 64)))
         assert (metres(depth)[:, 24:40] == 8).all() and np.isnan(metres(depth)[:, :24]).all()
