@@ -82,8 +82,11 @@ def smaller(module: str, words: list[str]) -> list[str]:
         return ["--rows", "16"]  # the fastest
     if module == "keras_depth.export" and "int8" in words and {"onnx", "tensorrt"} & set(words):
         return ["--budget", "100"]  # no search, which takes minutes
-    if module == "keras_depth.map":  # the small pictures' own camera
-        return ["--frames", "4", "--intrinsics", "50,50,31.5,23.5"]
+    small = ["--intrinsics", "50,50,31.5,23.5"]  # of the small pictures here
+    if module == "keras_depth.map":
+        return ["--frames", "4", *small]
+    if module == "keras_depth.predict" and "--intrinsics" in words:
+        return small
     return []
 
 
