@@ -54,7 +54,7 @@ def main() -> None:
     print(*calibrator.describe(result), sep="\n")
     for written in calibrator.write(source, result):
         print(f"written: {written}")
-    picture = boxes[0].picture if boxes else frames.name(0)
+    picture = frames.name(0) if frames else boxes[0].picture
     suggest("predict", arguments.run, picture, "--output", "out")
 
 
