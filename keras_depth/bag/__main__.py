@@ -110,8 +110,7 @@ def load(run: str, full_size: bool, bag: Bag, topic: str) -> Callable[[np.ndarra
     from keras_depth.predict.scaling import for_camera
 
     estimator = DepthEstimator.load(run)
-    camera = frames.intrinsics(bag, topic) if estimator.focal_length else None
-    return for_camera(estimator, camera, resize=full_size)
+    return for_camera(estimator, frames.intrinsics(bag, topic), resize=full_size)
 
 
 def progress_bar(bag: Bag, topic: str, frames: int | None) -> tqdm:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_depth.calibrate.boxes import Camera, parse_box, read_boxes
+from keras_depth.calibrate.boxes import parse_box, read_boxes
 from keras_depth.command import load_tensorflow, program, run, setting, suggest
 from keras_depth.predict import camera
 from keras_depth.predict.loading import resolve
@@ -47,7 +47,8 @@ def main() -> None:
         source.path,
         boxes,
         frames,
-        camera=Camera(arguments.intrinsics, arguments.fov),
+        intrinsics=arguments.intrinsics,
+        fov=arguments.fov,
         encoding=arguments.encoding,
         keep_all=arguments.keep_all,
     )

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from keras_depth import command
 from keras_depth.errors import InputError
-from keras_depth.geometry import Intrinsics
 
 _COLUMNS = ["picture", "x0", "y0", "x1", "y1", "metres"]
 
@@ -41,14 +40,6 @@ class Box:
     @property
     def name(self) -> str:
         return f"{self.picture.name}:{','.join(map(str, self.pixels))}"
-
-
-@dataclass(frozen=True)
-class Camera:
-    """The camera of the pictures, as the user gives it: one of both, or none."""
-
-    intrinsics: Intrinsics | None = None
-    fov: float | None = None
 
 
 def parse_box(text: str) -> Box:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_depth.calibrate import fitting, measures, versions
-from keras_depth.calibrate.boxes import Box, Camera
+from keras_depth.calibrate.boxes import Box
 from keras_depth.calibrate.fitting import Fit, Line, Measure
 from keras_depth.data.reader import Reader
 from keras_depth.encodings import ENCODINGS
 from keras_depth.errors import InputError
+from keras_depth.geometry import Intrinsics
 from keras_depth.markdown import table
 from keras_depth.predict import calibration as calibrations
 from keras_depth.predict.calibration import Calibration
@@ -40,7 +41,8 @@ def calibrate(
     boxes: Sequence[Box] = (),
     frames: Reader | None = None,
     *,
-    camera: Camera = Camera(),  # noqa: B008  (it is frozen)
+    intrinsics: Intrinsics | None = None,
+    fov: float | None = None,
     encoding: str | None = None,
     keep_all: bool = False,
 ) -> Result:
@@ -50,7 +52,8 @@ def calibrate(
         run: a run folder or an exported network.
         boxes: what was measured with a tape.
         frames: RGB-D frames.
-        camera: of the pictures, if it is known.
+        intrinsics: of the pictures' camera, (fx, fy, cx, cy) in their pixels; None: not known.
+        fov: instead, its horizontal field of view, degrees.
         encoding: how the network writes depth, see `DepthEstimator`.
         keep_all: use measures that contradict the others, too.
 
@@ -62,7 +65,8 @@ def calibrate(
     found = measures.measure_boxes(estimator, boxes)
     if frames:
         found += measures.measure_frames(estimator, frames)
-    focal_length = measures.find_focal_length(estimator, {one.size for one in found}, camera)
+    sizes = {one.size for one in found}
+    focal_length = measures.find_focal_length(estimator, sizes, intrinsics, fov)
     if not keep_all:
         fitting.check_agreement(found)
     fitted = fitting.fit(found)

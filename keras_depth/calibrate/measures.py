@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_depth import images
-from keras_depth.calibrate.boxes import Box, Camera
+from keras_depth.calibrate.boxes import Box
 from keras_depth.calibrate.fitting import Measure
 from keras_depth.data.reader import Reader, Sample, spread
 from keras_depth.errors import InputError
-from keras_depth.geometry import measured
+from keras_depth.geometry import Intrinsics, measured
 from keras_depth.predict.camera import find_intrinsics
 from keras_depth.predict.estimator import DepthEstimator
 
@@ -97,19 +97,22 @@ def _cells(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
 
 
 def find_focal_length(
-    estimator: DepthEstimator, sizes: set[tuple[int, ...]], camera: Camera
+    estimator: DepthEstimator,
+    sizes: set[tuple[int, ...]],
+    intrinsics: Intrinsics | None,
+    fov: float | None,
 ) -> tuple[float, float] | None:
     """Returns the focal length of the camera in pixels of the network's input; None: not given.
 
     Args:
         estimator: the network.
         sizes: (height, width) of the pictures.
-        camera: the user's.
+        intrinsics, fov: of the camera, one of both or none.
 
     Raises:
         InputError: pictures of several sizes, or intrinsics of another size.
     """
-    if camera == Camera():
+    if intrinsics is None and fov is None:
         return None
     if len(sizes) > 1:
         shown = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
@@ -119,5 +122,5 @@ def find_focal_length(
         )
     ((height, width),) = sizes
     size = (height, width)
-    given = find_intrinsics(size, camera.intrinsics, camera.fov)
+    given = find_intrinsics(size, intrinsics, fov)
     return estimator.place(size).scale_focal_length((given.fx, given.fy))

@@ -40,7 +40,6 @@ def main() -> int:
 
     model = sources.load(arguments.run, arguments.arch, arguments.size)
     board = named or this_machine.measure()
-    board.check_precision(arguments.precision)
     network = analyze(model, arguments.batch)
     asked = roofline.fit(network, board, arguments.precision)
     everything = report.fits(network, board)

@@ -256,7 +256,11 @@ class DepthEstimator:
                 raise InputError(
                     "focal_baseline holds a focal length too; leave it out, or intrinsics and fov"
                 )
-            ratio = self._find_ratio(placement, intrinsics, fov)
+            found = self.camera_ratio(placement.size, intrinsics, fov, fit)
+            if found is None:
+                warnings.warn(self.describe_unknown_camera(), stacklevel=2)
+            else:
+                ratio = found.value
         maps = self._network.compute(np.stack([placement.fit(one) for one in batch]))
         # The network's output is interpolated, not its metres: between a disparity and the sky's
         # the mean depth would be nearly the sky's.
@@ -270,13 +274,6 @@ class DepthEstimator:
         if not (seen := placement.seen(size)).all():
             depth = np.where(seen, depth, np.float32(0))
         return depth if pixels.ndim == 4 else depth[0]
-
-    def _find_ratio(self, placement: Placement, intrinsics: Any, fov: float | None) -> float:
-        given = camera.find_intrinsics(placement.size, intrinsics, fov)
-        if self.focal_length is not None:
-            return camera.compare(placement, given, self.focal_length).value
-        warnings.warn(self.describe_unknown_camera(), stacklevel=3)
-        return 1.0
 
     def describe_unknown_camera(self) -> str:
         """Says why metres are not scaled to a camera."""

@@ -12,7 +12,7 @@ import yaml
 from keras_depth import presets
 from keras_depth.data import DATA_SETS
 from keras_depth.errors import InputError
-from keras_depth.files import make_folder, read_json, sha256, write_text
+from keras_depth.files import make_folder, read_json, sha256, write_bytes, write_text
 from keras_depth.predict import calibration
 from keras_depth.predict.loading import Source, input_size
 from keras_depth.presets.half_precision import halve
@@ -60,6 +60,13 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
     """
     if folder.is_dir() and any(folder.iterdir()) and not presets.is_preset(folder):
         raise InputError(f"{folder}: not empty, and no preset; give a new folder")
+    run = source.run_folder if source and source.kind in ("run", "preset") else None
+    # Read before anything is written: a preset may be saved onto itself.
+    recipe = _portable(run.recipe()) if run else None
+    report = _read_report(run) if run else None
+    stored = calibration.read(run.model_file) if run else None
+    known = run.camera_file.read_bytes() if run and run.camera_file.is_file() else None
+    camera = stored.focal_length if stored else run.focal_length() if run else None
     make_folder(folder)
     target = folder / presets.MODEL
     if source:
@@ -69,19 +76,15 @@ def write_preset(model: keras.Model, encoding: str, source: Source | None, folde
             file = Path(temporary) / presets.MODEL
             model.save(file)
             halve(file, target)
-    run = source.run_folder if source and source.kind in ("run", "preset") else None
-    recipe = _portable(run.recipe()) if run else None
+    camera_file = RunFolder(folder).camera_file
+    for stale in (camera_file, folder / calibration.FILE):
+        stale.unlink(missing_ok=True)
     if recipe:
         write_text(folder / presets.RECIPE, recipe.to_yaml())
-    for stale in (RunFolder(folder).camera_file, folder / calibration.FILE):
-        stale.unlink(missing_ok=True)
-    if run and run.camera_file.is_file():
-        write_text(folder / run.camera_file.name, run.camera_file.read_text(encoding="utf-8"))
-    stored = calibration.read(run.model_file) if run else None
+    if known:
+        write_bytes(camera_file, known)
     if stored:
         calibration.write(target, stored)
-    camera = stored.focal_length if stored else run.focal_length() if run else None
-    report = _read_report(run) if run else None
     card = {
         **_describe(model, encoding, recipe),
         "sha256": sha256(target),

@@ -273,6 +273,21 @@ def test_an_exported_network_is_scored(run, tmp_path, here):
     assert scores[0] == pytest.approx(scores[1], rel=1e-2), "metres are interpolated, not output"
 
 
+def test_what_a_graph_cuts_off_is_not_scored(run, tmp_path, here):
+    """It writes 0 there, whose error would be 1."""
+    size = (SIZE[0], 2 * SIZE[1])
+    request = Request(run, "onnx", tmp_path / "out", size=size, fit="crop")
+    (written,) = exporter.export(request)
+    frames = Frames("rooms", options={"count": 2, "size": size})
+    report, _ = evaluator.evaluate_run(written.folder, frames, output=tmp_path / "scored")
+    assert 0.45 < report.seen <= 0.5
+    expected, _ = evaluator.evaluate_run(
+        run / "model.keras", frames, output=tmp_path / "run", fit="crop"
+    )
+    scores = [one.scores["model"]["image"]["abs_rel"] for one in (report, expected)]
+    assert scores[0] == pytest.approx(scores[1], rel=2e-2)
+
+
 def test_an_exported_canonical_network_is_scored_in_each_frames_metres(
     run, tmp_path, here, monkeypatch
 ):

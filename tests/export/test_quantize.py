@@ -36,6 +36,13 @@ def test_layers_are_found_by_their_keras_names(proto):
     assert list(Quantizer(proto, "onnx", pictures(2)).layers) == LAYERS
 
 
+def test_what_fits_pictures_of_another_shape_stays_float(tmp_path):
+    fitted = {"size": (32, 96), "fit": "crop", "output_size": "input"}
+    proto = to_onnx(planted(loudness=1.0), tmp_path, **fitted)
+    images = np.zeros((2, 32, 96, 3), np.float32)
+    assert list(Quantizer(proto, "onnx", images).layers) == LAYERS
+
+
 def test_onnx_runtime_gets_a_scale_a_channel_and_seven_bits(proto):
     graph = Graph(Quantizer(proto, "onnx", pictures(4)), ["loud"])
     for name in LAYERS:

@@ -354,6 +354,17 @@ def test_damaged_folders(onnx, name, content, message, capsys):
     assert said.startswith(f"run.py: {onnx}/") and message in said and said.count("\n") == 1
 
 
+def test_what_tftrt_has_converted_counts(onnx):
+    """Not what the SavedModel that it was converted from is: the board chose the precision."""
+    details = json.loads((onnx / "export.json").read_text())
+    (onnx / "export.json").write_text(json.dumps({**details, "format": "tftrt"}))
+    assert (run.Export(onnx).precision, run.Export(onnx).limit) == ("fp32", 1e-4)
+    (onnx / "converted").mkdir()
+    (onnx / "converted" / "tftrt.json").write_text('{"precision": "INT8"}')
+    export = run.Export(onnx)
+    assert (export.precision, export.limit, export.converted) == ("int8", 0.1, True)
+
+
 def test_a_disk_that_is_full(onnx, pictures, tmp_path, monkeypatch, capsys):
     def fail(self, content):
         with open(self, "wb") as file:

@@ -30,11 +30,11 @@ def planted(loudness=1e4):
     return model
 
 
-def to_onnx(model, folder):
-    """Returns the ONNX of a network in float, which takes float32 images."""
+def to_onnx(model, folder, **options):
+    """Returns the ONNX of a network in float, which takes float32 images; options of `build`."""
     import onnx as library
 
-    onnx.write(network.build(model, "metric", dtype="float32"), folder)
+    onnx.write(network.build(model, "metric", dtype="float32", **options), folder)
     return library.load(str(folder / "model.onnx"))
 
 

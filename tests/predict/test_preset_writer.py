@@ -103,6 +103,9 @@ def test_a_network_of_python_and_a_preset_itself_can_be_saved(trained, preset, t
     same = [DepthEstimator.from_preset(tmp_path / name)(IMAGE) for name in ("again", "copy")]
     np.testing.assert_array_equal(*same)
     DepthEstimator.from_preset(preset).save_to_preset(tmp_path / "copy")  # replaces it
+    estimator = DepthEstimator.load(tmp_path / "copy")
+    estimator.save_to_preset(tmp_path / "copy")  # onto itself
+    assert DepthEstimator.load(tmp_path / "copy").focal_length == estimator.focal_length
 
 
 def test_what_cannot_be_a_preset(trained, preset, tmp_path):
