@@ -1,17 +1,16 @@
 """Exported networks that are not as they were written: one sentence each."""
 
-import json
 import shutil
 import sys
 
-import keras
 import numpy as np
 import pytest
 
 from keras_depth.errors import InputError
-from keras_depth.export import litert, network, onnx, saved_model
+from keras_depth.export import litert, onnx, saved_model
 from keras_depth.predict.exported import MODEL_FILES
 from keras_depth.predict.loading import load_exported
+from tests.helpers.exporting import write_tiny
 
 SIZE = (8, 12)
 WRITERS = {"saved_model": saved_model.write, "onnx": onnx.write, "litert": litert.write}
@@ -19,17 +18,9 @@ WRITERS = {"saved_model": saved_model.write, "onnx": onnx.write, "litert": liter
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """The same network in each format: depth is twice what R, G and B add up to."""
-    image = keras.Input((*SIZE, 3))
-    depth = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(2))(image)
-    model = network.build(keras.Model(image, depth), "metric", batch=2)
+    """The same network in each format."""
     folder = tmp_path_factory.mktemp("exported")
-    for format, write in WRITERS.items():
-        (folder / format).mkdir()
-        write(model, folder / format)
-        picture = {"dtype": "uint8", "shape": [2, *SIZE, 3], "layout": "NHWC"}
-        details = {"format": format, "name": "mine", "input": picture, "output": {}}
-        (folder / format / "export.json").write_text(json.dumps(details))
+    write_tiny(folder, WRITERS, 2, SIZE)
     return folder
 
 

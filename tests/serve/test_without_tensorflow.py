@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
-from keras_depth.export import litert, network, onnx
+from keras_depth.export import litert, onnx
+from tests.helpers.exporting import write_tiny
 from tests.helpers.serving import Server
 
 SIZE = (8, 12)
@@ -20,23 +20,18 @@ WRITERS = {"onnx": onnx.write, "litert": litert.write}
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A network of each format: depth is twice what R, G and B add up to."""
-    image = keras.Input((*SIZE, 3))
-    depth = keras.layers.Conv2D(1, 1, kernel_initializer=keras.initializers.Constant(2))(image)
-    model = network.build(keras.Model(image, depth), "metric", batch=1)
+    """A network of each format, which letterboxes and knows its camera."""
     folder = tmp_path_factory.mktemp("exported")
-    for format, write in WRITERS.items():
-        (folder / format).mkdir()
-        write(model, folder / format)
-        details = {
-            "format": format,
-            "name": format,
-            "input": {"name": "image", "dtype": "uint8", "shape": [1, *SIZE, 3], "layout": "NHWC"},
-            "output": {"name": "depth", "dtype": "float32", "shape": [1, *SIZE, 1]},
-            "fit": "letterbox",
-            "camera": {"focal_length": [10, 10]},
-        }
-        (folder / format / "export.json").write_text(json.dumps(details))
+    write_tiny(
+        folder,
+        WRITERS,
+        1,
+        SIZE,
+        input={"name": "image", "dtype": "uint8", "shape": [1, *SIZE, 3], "layout": "NHWC"},
+        output={"name": "depth", "dtype": "float32", "shape": [1, *SIZE, 1]},
+        fit="letterbox",
+        camera={"focal_length": [10, 10]},
+    )
     return folder
 
 

@@ -142,6 +142,17 @@ def test_another_camera(letterboxing, client):
         assert "metres x 0.5: these pictures' focal length is 13 pixels at 12x16" in node.printed()
 
 
+def test_rectified_pictures_have_the_focal_length_of_p(letterboxing):
+    client = Client("camera/image_rect")
+    try:
+        with running("-p", f"model:={letterboxing}", "-r", "image:=camera/image_rect"):
+            rectified = [52.0, 0, 16, 0, 0, 52.0, 12, 0, 0, 0, 1, 0]
+            depth, _ = client.ask(picture(8), camera(p=rectified))
+            assert (metres(depth) == 8).all(), "26 pixels in the network's input; K says 13"
+    finally:
+        client.close()
+
+
 def test_the_fit_and_the_scale_are_parameters(letterboxing, client):
     with running("-p", f"model:={letterboxing}", "-p", "scale_by_camera:=false", "-p", "fit:=crop"):
         depth, _ = client.ask(picture(8, (12, 64)), camera((12, 64)))
