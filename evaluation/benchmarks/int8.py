@@ -122,20 +122,14 @@ def score(paths: list[Path], arguments: argparse.Namespace) -> dict[str, dict[st
     }
     if not estimators:
         return scores
-    values: dict[str, list[tuple[float, float]]] = {name: [] for name in estimators}
+    scorers = {name: scorer.Scorer(protocol) for name in estimators}
     for index in tqdm(frames, unit="frame"):
         sample = reader.stored(index)
         for name, estimator in estimators.items():
-            depth = estimator(sample["image"], resize=False)
-            scored = scorer.apply(protocol, sample["depth"], depth)
-            valid = scored.y_true[..., 1] > 0
-            true, found = scored.y_true[valid][:, 0], scored.y_pred[valid][:, 0]
-            ratio = found / true
-            near = np.maximum(ratio, 1 / ratio) < 1.25
-            values[name].append((float(np.abs(ratio - 1).mean()), float(near.mean())))
-    for name, pairs in values.items():
-        rel, delta1 = (float(mean) for mean in np.mean(pairs, axis=0))
-        scores[name] = {**asked[name], "abs_rel": rel, "delta1": delta1}
+            scorers[name].add(sample, estimator(sample["image"], resize=False))
+    for name, one in scorers.items():
+        means = one.scores()["image"]
+        scores[name] = {**asked[name], "abs_rel": means["abs_rel"], "delta1": means["delta1"]}
     write_text(file, json.dumps(scores, indent=1) + "\n")
     return scores
 
