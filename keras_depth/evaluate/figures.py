@@ -5,18 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_depth.colormap import ERROR, clipped, color_scale, depth_range
 from keras_depth.errors import InputError
 from keras_depth.files import write_figure
 from keras_depth.geometry import measured
 
-_WIDTH = 12.0  # inches; 1200 pixels
 _DPI = 100
+_PANEL = 3.0  # inches of a panel's width
+_GAP, _TITLE, _BAR = 0.06, 0.3, 0.62  # inches between panels, above them and below them
 _NAME = 40  # characters of a frame's name, which fit on its image
+
+_Column = tuple[str, list[np.ndarray]]  # its title, and a picture of each sample
+# A scale, its label, the values that it is for, and the columns that its bar stands under.
+_Bar = tuple[ScalarMappable, str, np.ndarray, range]
 
 
 def sample_figure(
@@ -52,30 +57,17 @@ def sample_figure(
     depths = color_scale(*depth_range(_joined(targets)))
     gaps = color_scale(0.0, depth_range(_joined(errors))[1], ERROR)
 
-    rows = len(images)
-    # An upright picture gets a higher row, not white margins around all others.
-    heights = [_WIDTH / 4 * target.shape[0] / target.shape[1] for target in targets]
-    tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    figure = Figure((_WIDTH, sum(heights) + 0.7), dpi=_DPI, layout=tight)
-    axes = figure.subplots(rows, 4, squeeze=False, height_ratios=heights)
-    titles = ("image", "true depth", "predicted depth", "|error|")
-    for row in range(rows):
-        target, prediction = targets[row], predictions[row]
-        sheet = (
-            images[row],
-            depths.to_rgba(np.ma.array(target, mask=~measured(target))),
-            depths.to_rgba(np.ma.array(prediction, mask=~measured(prediction))),
-            gaps.to_rgba(np.ma.masked_invalid(errors[row])),
-        )
-        for panel, image, title in zip(axes[row], sheet, titles, strict=True):
-            panel.imshow(image)
-            panel.set_axis_off()
-            if row == 0:
-                panel.set_title(title, fontsize=11)
-    _write_names(axes[:, 0], names)
-    _add_bar(figure, depths, axes[:, 1:3], "depth, m", targets + predictions)
-    _add_bar(figure, gaps, axes[:, 3:], "|error|, m", errors)
-    write_figure(figure, path)
+    columns = [
+        ("image", list(images)),
+        ("true depth", [_colored(depths, one, measured(one)) for one in targets]),
+        ("predicted depth", [_colored(depths, one, measured(one)) for one in predictions]),
+        ("|error|", [_colored(gaps, one, np.isfinite(one)) for one in errors]),
+    ]
+    bars = [
+        (depths, "depth, m", _joined(targets + predictions), range(1, 3)),
+        (gaps, "|error|, m", _joined(errors), range(3, 4)),
+    ]
+    _draw(columns, bars, names, path)
 
 
 def stereo_figure(
@@ -110,33 +102,22 @@ def stereo_figure(
         )
     disparities, depths = [_flat(x) for x in disparities], [_flat(x) for x in depths]
     errors = [np.abs(a - b).mean(-1) for a, b in zip(lefts, warped, strict=True)]
-    scales = (
-        color_scale(0.0, depth_range(_joined(disparities))[1], ERROR),
-        color_scale(*depth_range(_joined(depths))),
-        color_scale(0.0, 0.25, ERROR),
-    )
-    columns = (
-        ("left image", lefts, None),
-        ("disparity", disparities, scales[0]),
-        ("depth", depths, scales[1]),
-        ("right image, warped", warped, None),
-        ("|error|", errors, scales[2]),
-    )
-    rows, width = len(lefts), 15.0
-    row_height = width / len(columns) * max(one.shape[0] / one.shape[1] for one in lefts)
-    tight = ConstrainedLayoutEngine(compress=True, w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    figure = Figure((width, rows * row_height + 0.9), dpi=_DPI, layout=tight)
-    axes = figure.subplots(rows, len(columns), squeeze=False)
-    for panels, (title, images, scale) in zip(axes.T, columns, strict=True):
-        panels[0].set_title(title, fontsize=11)
-        for panel, image in zip(panels, images, strict=True):
-            panel.imshow(scale.to_rgba(image) if scale else np.clip(image, 0, 1))
-            panel.set_axis_off()
-    _write_names(axes[:, 0], names)
-    bars = ((1, "disparity, pixels"), (2, "depth, m"), (4, "|error|"))
-    for (column, label), scale in zip(bars, scales, strict=True):
-        _add_bar(figure, scale, axes[:, column : column + 1], label, columns[column][1])
-    write_figure(figure, path)
+    shift = color_scale(0.0, depth_range(_joined(disparities))[1], ERROR)
+    metres = color_scale(*depth_range(_joined(depths)))
+    gap = color_scale(0.0, 0.25, ERROR)
+    columns = [
+        ("left image", list(lefts)),
+        ("disparity", [shift.to_rgba(one) for one in disparities]),
+        ("depth", [metres.to_rgba(one) for one in depths]),
+        ("right image, warped", [np.clip(one, 0, 1) for one in warped]),
+        ("|error|", [gap.to_rgba(one) for one in errors]),
+    ]
+    bars = [
+        (shift, "disparity, pixels", _joined(disparities), range(1, 2)),
+        (metres, "depth, m", _joined(depths), range(2, 3)),
+        (gap, "|error|", _joined(errors), range(4, 5)),
+    ]
+    _draw(columns, bars, names, path)
 
 
 def _flat(depth: np.ndarray) -> np.ndarray:
@@ -156,26 +137,57 @@ def _error(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return np.where(measured(target), np.abs(prediction - target), np.nan)
 
 
-def _write_names(panels: np.ndarray, names: Sequence[str] | None) -> None:
-    """Writes each frame's name on its image, so that two figures can be told apart."""
+def _colored(scale: ScalarMappable, depth: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return scale.to_rgba(np.ma.array(depth, mask=~known))
+
+
+def _draw(
+    columns: Sequence[_Column],
+    bars: Sequence[_Bar],
+    names: Sequence[str] | None,
+    path: str | Path,
+) -> None:
+    """Draws all panels into one pair of axes, whose units are inches from the upper left corner.
+
+    Axes for each panel, and a layout of them, would take four times as long at each epoch's end.
+    """
+    rows = zip(*(pictures for _, pictures in columns), strict=True)
+    # An upright picture gets a higher row, not white margins around all others.
+    heights = [_PANEL * max(one.shape[0] / one.shape[1] for one in row) for row in rows]
+    tops = np.cumsum([_TITLE, *heights])
+    width, height = _PANEL * len(columns), tops[-1] + _BAR
+    figure = Figure((width, height), dpi=_DPI)
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    page.set_axis_off()
+    for number, (title, pictures) in enumerate(columns):
+        left, right = _PANEL * number + _GAP / 2, _PANEL * (number + 1) - _GAP / 2
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11}
+        figure.text((left + right) / 2 / width, 1 - _TITLE / 2 / height, title, **style)
+        for top, picture in zip(tops, pictures, strict=False):  # the last is the panels' bottom
+            bottom = top + (right - left) * picture.shape[0] / picture.shape[1]
+            page.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
+    for top, name in zip(tops, names or (), strict=False):
+        _write_name(page, top, name)
+    for bar in bars:
+        _add_bar(figure, bar)
+    write_figure(figure, path)
+
+
+def _write_name(page: Axes, top: float, name: str) -> None:
+    """Writes a frame's name on its image, so that two figures can be told apart."""
     box: dict[str, Any] = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5}
     style: dict[str, Any] = {"va": "top", "fontsize": 7, "family": "monospace", "bbox": box}
-    for panel, name in zip(panels, names or [""] * len(panels), strict=True):
-        short = name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"
-        if short:
-            panel.annotate(short, (0.01, 0.98), xycoords="axes fraction", **style)
+    short = name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"
+    page.text(_GAP, top + _GAP / 2, short, **style)
 
 
-def _add_bar(
-    figure: Figure,
-    scale: ScalarMappable,
-    axes: np.ndarray,
-    label: str,
-    maps: Sequence[np.ndarray],
-) -> None:
-    """Adds a bar, with an arrow where `maps` have values beyond its end."""
-    ends = clipped(_joined(maps), *scale.get_clim())
-    shape = {"fraction": 0.05, "aspect": 25 * axes.shape[1], "shrink": 0.9, "pad": 0.01}
-    bar = figure.colorbar(scale, ax=axes, location="bottom", extend=ends, **shape)
-    bar.set_label(label, fontsize=10)
-    bar.ax.tick_params(labelsize=9)
+def _add_bar(figure: Figure, bar: _Bar) -> None:
+    """Adds a color bar, with an arrow where there are values beyond its end."""
+    scale, label, values, columns = bar
+    width, height = figure.get_size_inches()
+    left, wide = _PANEL * (columns.start + 0.05), _PANEL * (len(columns) - 0.1)
+    axes = figure.add_axes((left / width, 0.42 / height, wide / width, 0.12 / height))
+    ends = clipped(values, *scale.get_clim())
+    drawn = figure.colorbar(scale, cax=axes, orientation="horizontal", extend=ends)
+    drawn.set_label(label, fontsize=10)
+    axes.tick_params(labelsize=9)
