@@ -9,6 +9,7 @@ from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
 from keras_depth.layers.up_convolution import UpConvolution
 from keras_depth.models import create_model
+from tests.helpers.architectures import outlines
 
 LAYERS = {
     "same": (layers.Conv2D(4, 3, padding="same"), 8 * 12 * 4 * 9 * 6),
@@ -50,6 +51,7 @@ def test_products_of_maps(axes, expected):
         ("optidepthnet_resnet50", {"separable": "B"}, 11.346),
     ],
 )
+@outlines()
 def test_networks_of_optidepthnet(name, options, giga):
     """Against counts from the paper's widths and sizes."""
     model = create_model(name, (256, 512, 3), **options)
@@ -57,6 +59,7 @@ def test_networks_of_optidepthnet(name, options, giga):
 
 
 @pytest.mark.parametrize(("decoder", "giga"), [("upconv_unpool", 20.69), ("upconv", 8.89)])
+@outlines()
 def test_interleaving_multiplies_no_zeros(decoder, giga):
     """Against counts from the widths, at 25 times this size, with the notebooks' smaller head."""
     model = create_model("lite_basic_interl_t", (48, 64, 3), decoder=decoder, head_size=3)
@@ -76,6 +79,7 @@ def test_sizes_that_only_the_run_knows():
         macs.count(model)
 
 
+@outlines()
 def test_resizing_by_matmul_is_not_counted():
     counts = [
         macs.count(create_model("squeezenet_unet", (64, 64, 3), align_corners=aligned))

@@ -1,6 +1,21 @@
-"""Architectures as tests need them: their smallest sizes, and entries that a test makes up."""
+"""Architectures as tests need them: smallest sizes, outlines, and entries that a test makes up."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
 
 from keras_depth.models import Architecture, get
+
+
+@contextlib.contextmanager
+def outlines() -> Iterator[None]:
+    """Networks built within have counts and shapes, but no values, which take most of the time."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        keras.utils.clear_session()  # which holds variables that wait for their values
 
 
 def smallest_side(name, at_least=64):

@@ -1,7 +1,5 @@
 """Every registered network: its counts, its shapes, and that it trains, saves and loads."""
 
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from keras_depth.models import (
     list_architectures,
     register,
 )
-from tests.helpers.architectures import smallest_side
+from tests.helpers.architectures import outlines, smallest_side
 
 pytestmark = pytest.mark.usefixtures("networks_are_freed")
 
@@ -63,13 +61,8 @@ def trainable(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if re.search("152|201", name) else ())
-        for name in list_architectures()
-    ],
-)
+@pytest.mark.parametrize("name", list_architectures())
+@outlines()
 def test_parameters_of_the_defaults(name):
     model = create_model(name)
     assert model.name == name
@@ -159,6 +152,7 @@ def test_mixed_precision(name, policy):
 
 
 @pytest.mark.parametrize("name", list_architectures())
+@outlines()
 def test_sizes_it_cannot_take_are_refused(name):
     height, width, _ = small(name)
     multiple = get(name).sides().multiple

@@ -3,6 +3,7 @@
 import pytest
 
 from keras_depth.models import create_model, get
+from tests.helpers.architectures import outlines
 
 pytestmark = pytest.mark.usefixtures("networks_are_freed")
 
@@ -36,6 +37,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("name", "count"), COUNTS_3X3_HEAD.items())
+@outlines()
 def test_parameters_with_the_small_head(name, count):
     model = create_model(name, (480, 640, 3), head_size=3)
     assert model.count_params() == count
@@ -45,10 +47,12 @@ def test_parameters_with_the_small_head(name, count):
 
 
 @pytest.mark.parametrize(("name", "options", "count"), VARIANTS)
+@outlines()
 def test_parameters_of_the_alternatives(name, options, count):
     assert create_model(name, SMALL, head_size=3, **options).count_params() == count
 
 
+@outlines()
 def test_skips_start_before_the_activation():
     model = create_model("basic_sc_nonbt", SMALL)
     skips = ["conv4_block6_add", "conv3_block4_add", "conv2_block3_add", "conv1_bn"]
@@ -57,6 +61,7 @@ def test_skips_start_before_the_activation():
         assert skip is model.get_layer(name).output
 
 
+@outlines()
 def test_sides_that_do_not_divide_by_32_are_cropped_once():
     """At 240x320 the first block's 16 rows meet the 15 of the encoder's 1/16 map."""
     model = create_model("basic_sc_interl_t", (240, 320, 3))

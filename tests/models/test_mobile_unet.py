@@ -7,6 +7,7 @@ import pytest
 from keras_depth import losses
 from keras_depth.errors import InputError
 from keras_depth.models import create_model
+from tests.helpers.architectures import outlines
 
 SMALL = (64, 96, 3)
 
@@ -22,6 +23,7 @@ def picture(shape=SMALL, batch=1, seed=0):
         ("squeezenet_unet", 512, (768, 384, 192), (239, 319)),
     ],
 )
+@outlines()
 def test_widths(name, bridge, joined, size):
     model = create_model(name, (480, 640, 3))
     assert model.get_layer("bridge").output.shape[-1] == bridge
@@ -45,6 +47,7 @@ def test_sizes_that_do_not_double(name):
         create_model(name, (228, 304, 3))
 
 
+@outlines()
 def test_the_skips_of_mobilenet_v2():
     model = create_model("mobilenet_v2_unet", (480, 640, 3))
     skips = [model.get_layer(f"up{block}_concat").input[1].shape[1:] for block in (1, 2, 3, 4)]

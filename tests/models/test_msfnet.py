@@ -12,6 +12,7 @@ from keras_depth.benchmark import macs
 from keras_depth.errors import InputError
 from keras_depth.models import create_model, get
 from keras_depth.train.step import make_training_step
+from tests.helpers.architectures import outlines
 
 SMALL = {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}
 ARMS = ("msfnet_baseline", "msfnet_usf", "msfnet_usf_cbam", "msfnet")
@@ -26,12 +27,9 @@ def picture(shape, batch=1, seed=0):
     return np.random.default_rng(seed).uniform(size=(batch, *shape)).astype("float32")
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return create_model("msfnet", (228, 304, 3))
-
-
-def test_parameters_of_the_parts(whole):
+@outlines()
+def test_parameters_of_the_parts():
+    whole = create_model("msfnet", (228, 304, 3))
     assert count(whole, "attention_conv") == 99
     ups = [count(whole, f"fusion_s{stage}_up") for stage in range(1, 6)]
     assert ups == [241_824, 446_624, 911_712, 1_952_864, 4_479_072]
@@ -45,18 +43,20 @@ def test_parameters_of_the_parts(whole):
 
 
 @pytest.mark.parametrize(
-    ("name", "giga"),
-    [
-        ("msfnet_baseline", 43.2),
-        ("msfnet", 54.5),
-        pytest.param("msfnet_usf", 54.5, marks=pytest.mark.slow),
-        pytest.param("msfnet_usf_cbam", 54.5, marks=pytest.mark.slow),
-    ],
+    ("name", "heads"),
+    [("msfnet_baseline", 1), ("msfnet_usf", 2), ("msfnet_usf_cbam", 3), ("msfnet", 3)],
 )
-def test_outputs_and_multiplications(name, giga):
+@outlines()
+def test_outputs(name, heads):
     model = create_model(name, (228, 304, 3))
-    heads = {"msfnet_baseline": 1, "msfnet_usf": 2}.get(name, 3)
     assert [output.shape for output in model.outputs] == [(None, 114, 152, 1)] * heads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "giga"), [("msfnet_baseline", 43.2), ("msfnet", 54.5)])
+@outlines()
+def test_multiplications(name, giga):
+    model = create_model(name, (228, 304, 3))
     assert macs.count(model) / 1e9 == pytest.approx(giga, abs=0.05)
 
 
@@ -75,6 +75,7 @@ def test_outputs_and_multiplications(name, giga):
         ),
     ],
 )
+@outlines()
 def test_sizes_of_the_parts(size, enlarged, skips):
     """What is enlarged is brought to one size; the decoder follows the skips, not twice its own."""
     model = create_model("msfnet", (*size, 3))
@@ -130,11 +131,12 @@ def test_literal_eda_is_cbam():
     assert np.abs(eda - cbam).max() > 0.05
 
 
-def test_after_the_relu_some_channel_is_0_everywhere(whole):
+def test_after_the_relu_some_channel_is_0_everywhere():
     """With random weights: in all places of all five stages."""
-    ends = ["stem3_relu", "layer1_block2_out", "layer2_block7_out", "layer3_block35_out"]
-    outputs = [whole.get_layer(end).output for end in [*ends, "layer4_block2_out"]]
-    maps = keras.Model(whole.input, outputs)(picture((228, 304, 3)))
+    model = create_model("msfnet", (64, 96, 3), blocks=(1, 1, 1, 1))
+    ends = ["stem3_relu", *(f"layer{number}_block0_out" for number in range(1, 5))]
+    outputs = [model.get_layer(end).output for end in ends]
+    maps = keras.Model(model.input, outputs)(picture((64, 96, 3)))
     assert all(np.all(np.min(one, axis=-1) == 0) for one in maps)
 
 

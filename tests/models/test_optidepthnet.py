@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from keras_depth import losses
 from keras_depth.errors import InputError
 from keras_depth.models import create_model
+from tests.helpers.architectures import outlines
 
 VARIANTS = [
     ("optidepthnet_vgg", {"separable": "T"}, 9_162_766),
@@ -45,11 +46,13 @@ def separable(model):
 
 
 @pytest.mark.parametrize(("name", "options", "count"), VARIANTS)
+@outlines()
 def test_parameters_of_the_alternatives(name, options, count):
     shape = (128, 128, 3) if name == "optidepthnet_vgg" else (64, 64, 3)
     assert create_model(name, shape, **options).count_params() == count
 
 
+@outlines()
 def test_where_the_parameters_of_the_base_are():
     model = create_model("monodepth_resnet50", (64, 64, 3))
     counts = Counter()
@@ -68,6 +71,7 @@ def test_where_the_parameters_of_the_base_are():
     assert sum(counts.values()) == 58_452_008
 
 
+@outlines()
 def test_shapes_of_the_stages():
     model = create_model("optidepthnet_resnet50")
     expected = {
@@ -87,6 +91,7 @@ def test_shapes_of_the_stages():
 
 @pytest.mark.parametrize("heads", [4, 6])
 @pytest.mark.parametrize("name", ["optidepthnet_vgg", "optidepthnet_resnet50"])
+@outlines()
 def test_maps_are_given_finest_first(name, heads):
     model = create_model(name, heads=heads)
     shapes = [(None, 256 >> number, 512 >> number, 2) for number in range(heads)]
@@ -94,6 +99,7 @@ def test_maps_are_given_finest_first(name, heads):
     assert model.output_names == [f"disparity{number}" for number in range(heads)]
 
 
+@outlines()
 def test_what_is_separable():
     decoder = {f"{kind}{level}" for kind in ("upconv", "iconv") for level in range(1, 8)}
     pairs = {f"pair{pair}_conv{number}" for pair in range(1, 8) for number in (1, 2)}

@@ -11,6 +11,7 @@ from keras_depth.errors import InputError
 from keras_depth.layers.grouped_conv import GroupedConv2D
 from keras_depth.models import create_model
 from keras_depth.models.backbones.senet import _published_names, senet
+from tests.helpers.architectures import outlines
 
 TINY = {"blocks": (1, 2, 1, 1), "width": 4, "groups": 4}
 SHAPE = (45, 70, 3)
@@ -26,6 +27,7 @@ def trainable(model):
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
+@outlines()
 def test_parameters():
     model = network((224, 224, 3))
     assert trainable(model) == 113_039_984
@@ -51,6 +53,7 @@ def test_parameters():
         ((375, 1242), ((188, 621), (94, 310), (47, 155), (24, 78), (12, 39))),
     ],
 )
+@outlines()
 def test_sizes(size, sides):
     """Strides of 2 with padding at both ends, and a pool with its last window open."""
     maps = network((*size, 3)).output
@@ -73,6 +76,7 @@ def state_dict(model, seed=0):
     return state
 
 
+@outlines()
 def test_every_weight_has_its_place_in_the_file():
     """Cadene's keys of SENet154, by the rule of its module tree."""
     names = ["layer0.conv1.weight", "layer0.bn3.running_var", "layer2.0.downsample.0.weight"]
