@@ -219,7 +219,8 @@ def test_frames_with_annotated_depth(name, split):
     frames = load(name, split)
     annotated = with_depth(frames, "annotated")
     assert with_depth(frames, "none") == frames
-    assert annotated == [f for f in frames if 5 <= f.number < drives()[f[:2]] - 5]
+    pairs = drives()
+    assert annotated == [f for f in frames if 5 <= f.number < pairs[f[:2]] - 5]
     if split == "test" and name != "kitti":
         assert annotated == load("eigen_benchmark", "test")
 
