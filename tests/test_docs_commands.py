@@ -242,6 +242,10 @@ def _served(statement: str, world: World) -> None:
     server.wait()
 
 
+# They take the networks by their names; of each network: tests/train, tests/reproduce.
+BY_STAND_INS = ("keras_depth.train", "keras_depth.reproduce")
+
+
 @contextmanager
 def _stand_ins() -> Iterator[None]:
     """Under each network's name is a tiny one, which is built and trained in a second."""
@@ -254,7 +258,7 @@ def _stand_ins() -> Iterator[None]:
 def _run(statement: str, world: World) -> None:
     module, words = module_and_words(statement)
     words += smaller(module, words)
-    with _stand_ins() if module == "keras_depth.train" else nullcontext():
+    with _stand_ins() if module in BY_STAND_INS else nullcontext():
         code = run(module, words)
     assert code == expected(module, words), f"{statement}: left with {code}"
     if module == "keras_depth.data":

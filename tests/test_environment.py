@@ -123,16 +123,16 @@ KERAS_JSON = json.dumps(
 )
 # Several together, because each case starts two commands.
 INHERITED = {
-    "of Matplotlib, the locale and threads": {
+    "of Matplotlib, the locale, threads and a home that is not there": {
         **{"MPLBACKEND": "Qt4Agg", "MATPLOTLIBRC": "HOME/matplotlibrc"},
         **{"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"},
         **{"OMP_NUM_THREADS": "abc", "KMP_AFFINITY": "x", "MKL_NUM_THREADS": "0"},
+        **{"HOME": "/nowhere", "KERAS_BACKEND": ""},
     },
-    "of Keras and a scheduler": {"KERAS_HOME": "HOME/.keras", "TF_CONFIG": "{"},
-    "of a terminal without δ and a user without home": {
-        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "HOME": None, "KERAS_BACKEND": ""},
+    "of Keras, a scheduler, a terminal without δ and a user without home": {
+        **{"KERAS_HOME": "HOME/.keras", "TF_CONFIG": "{"},
+        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "HOME": None},
     },
-    "of a home that is not there": {"HOME": "/nowhere"},
 }
 
 
