@@ -77,7 +77,7 @@ def test_bad_arguments(arguments, sentence, tmp_path, monkeypatch):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Does rows in this process, and times few calls: the first run below has a fresh one for a row."""
+    """Does rows in this process, and times few calls: `command` has a fresh one for a row."""
     monkeypatch.setattr(run, "_run_in_process", lambda *row: run._do_row(*row) or 0)
     monkeypatch.setattr(row, "REPEATS", 1)
 
