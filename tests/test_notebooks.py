@@ -162,20 +162,25 @@ parity.run_alone = exporting.run_in_this_process
 for name in {names}:
     tiny.stand_in(pytest.MonkeyPatch(), name)
 """
+TRAINING = "train(recipe, run)\n"
+TINY_TRAINING = f"tiny.stand_in(pytest.MonkeyPatch(), recipe.architecture)\n{TRAINING}"
 
 
-def shortened(setup, *others):
-    """Returns a setup cell whose training has a few steps.
+def shorten(code):
+    """Makes the training a few steps of a tiny network, in cells that show the paper's before.
 
-    Networks that the notebook does not name, but in a table of all the paper's, are tiny. What is
-    exported is compared without a process of its own.
+    Networks that the notebook does not name, but in a table of all the paper's, are tiny too. What
+    is exported is compared without a process of its own.
     """
+    setup, *others = [cell.source for cell in code]
     for name, number in SHORTER.items():
         setup, found = re.subn(rf'(?<=\b{name}=)\d+(?=")', str(number), setup)
         assert found == 1, f"the setup cell sets {name} once"
     named = re.findall(r'"(\w+)"', "\n".join([setup, *others]))
     names = [name for name in models.list_architectures() if name not in named]
-    return setup + STAND_INS.format(names=[*names])
+    code[0].source = setup + STAND_INS.format(names=names)
+    (training,) = [cell for cell in code if cell.source.startswith(TRAINING)]
+    training.source = training.source.replace(TRAINING, TINY_TRAINING)
 
 
 @pytest.mark.slow
@@ -187,7 +192,7 @@ def test_runs_on_rendered_frames(notebook, tmp_path, monkeypatch):
     for cell in code:
         cell.outputs = []
     if path.stem != WHOLE and ALL_WHOLE not in os.environ:
-        code[0].source = shortened(*(cell.source for cell in code))
+        shorten(code)
     execute(content, tmp_path / "work", monkeypatch)
     assert all(cell.outputs for cell in code)
     assert "these numbers say nothing about NYU Depth v2" in "".join(texts(content))
