@@ -13,12 +13,8 @@ from keras_depth.models import get, list_architectures
 from keras_depth.predict.exported import Exported
 from tests.helpers.lively import lively
 
-FORMATS = {
-    "saved_model": ("saved_model", {}),
-    "onnx": ("onnx", {}),
-    "opset 11": ("onnx", {"opset": 11}),
-    "litert": ("litert", {}),
-}
+FORMATS = (("saved_model", {}), ("onnx", {}), ("litert", {}))
+OPSET_11 = ("onnx", {"opset": 11})
 # The one that takes seconds; the others take the minutes of `make test-slow`.
 FAST = "lite_basic_interl_t"
 # Every kind of layer that these have, another network has.
@@ -29,13 +25,10 @@ REPEATED = (
     *("densenet201_unet", "densenet169_unet", "resnet152_unet", "resnet50_unet"),
     "mobilenet_v2_unet",  # the encoder of mobile_interl, the decoder of squeezenet_unet
     *("msfnet_baseline", "msfnet_usf", "msfnet_usf_cbam"),
+    "irv2_unet",  # minutes; the decoder of vgg19_unet, the encoder convolutions and weighted sums
 )
-# What is left out: operators that another network has, and opset 11 writes as opset 13 does. Of
-# Inception-ResNet-v2, which takes minutes, the decoder is vgg19_unet's.
-LEFT_OUT = {
-    "irv2_unet": ("saved_model", "opset 11", "litert"),
-    **dict.fromkeys(("basic_sc_interl", "mobile_interl", "vgg19_unet"), ("opset 11",)),
-}
+# Of these no operator is another in opset 11, but of those that the others have.
+OPSET_13_ALONE = ("basic_sc_interl", "mobile_interl", "vgg19_unet")
 NAMES = [
     pytest.param(name, marks=() if name == FAST else pytest.mark.slow)
     for name in list_architectures()
@@ -85,11 +78,10 @@ def test_a_network_in_every_format(name, tmp_path, monkeypatch):
 
     monkeypatch.setattr(parity, "run_alone", run_here)
     prepared = exporter.prepare(request_for(tmp_path, name, "saved_model"))
-    left_out = LEFT_OUT.get(name, ())
-    for format, options in (FORMATS[each] for each in FORMATS if each not in left_out):
-        given = prepared
-        if format == "litert":
-            given = exporter.prepare(request_for(tmp_path, name, format))
+    one = exporter.prepare(request_for(tmp_path, name, "litert"))
+    formats = FORMATS if name in OPSET_13_ALONE else (*FORMATS, OPSET_11)
+    for format, options in formats:
+        given = one if format == "litert" else prepared
         for written in exporter.write(given, request_for(tmp_path, name, format, **options)):
             details = written.details
             assert details["parity"]["max_rel"] <= 1e-4
@@ -104,6 +96,5 @@ def test_a_network_in_every_format(name, tmp_path, monkeypatch):
                 assert opset == details["opset"] == options.get("opset", 13)
                 assert details["transposes"] <= (8 if get(name).paper == "msfnet" else 2)
         gc.collect()  # the functions of TensorFlow that hold the weights
-    # The SavedModel has a frozen twin.
-    assert len(compared) == len(FORMATS) - len(left_out) + ("saved_model" not in left_out)
+    assert len(compared) == len(formats) + 1, "the SavedModel and its frozen twin"
     assert np.median(prepared.depth) > 1, "metres, and no map of zeros"
