@@ -12,6 +12,7 @@ import pytest
 from keras_depth import models, published, recipes
 from keras_depth.reproduce import __main__ as reproduce
 from keras_depth.reproduce import row, run
+from tests.helpers import tiny
 from tests.helpers.commands import call
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
@@ -77,9 +78,17 @@ def test_bad_arguments(arguments, sentence, tmp_path, monkeypatch):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Does rows in this process, and times few calls: `command` has a fresh one for a row."""
+    """Does rows in this process, and times tiny networks: `command` does neither."""
+    measure = row._measure_time
+
+    def measure_tiny(*plans):
+        with pytest.MonkeyPatch.context() as patch:
+            for plan in plans:
+                tiny.stand_in(patch, plan.row.architecture)
+            return measure(*plans)
+
     monkeypatch.setattr(run, "_run_in_process", lambda *row: run._do_row(*row) or 0)
-    monkeypatch.setattr(row, "REPEATS", 1)
+    monkeypatch.setattr(row, "_measure_time", measure_tiny)
 
 
 @pytest.mark.slow
