@@ -16,7 +16,6 @@ _SENET = {"blocks": (1, 1, 1, 1), "width": 8, "groups": 8}
 OPTIONS = {
     "msfnet": _SENET,
     "basic_sc_deconv": {"lite": True, "shortcuts": (8, 4, 2), "ladder": "halving"},
-    "basic_sc_interl": {"lite": True, "shortcuts": (8,)},
     "mobile_interl": {"width": 64},
 }
 _HEADS = ("head", "depth")
