@@ -498,8 +498,7 @@ def test_depth_that_is_no_number_is_refused(tmp_path):
 @pytest.mark.slow
 def test_rendered_frames_are_called_so(tmp_path):
     create_model("lite_basic_interl_t", (48, 64, 3)).save(tmp_path / "net.keras")
-    rooms = frames.Frames("rooms", options={"size": [48, 64]})
-    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", rooms)
+    report, folder = evaluator.evaluate_run(tmp_path / "net.keras", frames.Frames("rooms"))
     assert folder == tmp_path / "net" / "evaluation" / "rooms-full"
     assert report.rendered and len(report.frames) == 64
     for text in (report.summary(), (folder / "report.md").read_text()):
