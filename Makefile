@@ -20,9 +20,9 @@ train: op
 test: op
 	$(RUN) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow"
 
-# On rendered frames; test-slow runs them too, and on data sets.
+# On rendered frames, as they stand; test-slow runs them with less training, and on data sets.
 notebooks: op
-	$(RUN) -m pytest -n 2 -m slow -k rendered_frames tests/test_notebooks.py
+	KERAS_DEPTH_WHOLE_NOTEBOOKS=1 $(RUN) -m pytest -n 2 -m slow -k rendered_frames tests/test_notebooks.py
 
 # A process for each long file, which frees its memory when it ends; one for the others, since each
 # process loads TensorFlow. make slow/tests/train/test_rows.py runs one file.

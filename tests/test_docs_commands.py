@@ -6,6 +6,7 @@ make them short is in `smaller`.
 """
 
 import argparse
+import functools
 import gc
 import importlib
 import importlib.util
@@ -28,6 +29,7 @@ import yaml
 
 from keras_depth import command, models, presets, recipes
 from keras_depth.export import parity
+from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.train import __main__ as train
 from keras_depth.train.start import names_network
 from tests.helpers import docs_world, serving, tiny
@@ -48,6 +50,7 @@ from tests.helpers.docs_blocks import (
 from tests.helpers.exporting import run_in_this_process
 
 MAKEFILE = (ROOT / "Makefile").read_text()
+PRESET = "mobile_interl_nyu"
 ROOMS = "runs/rooms"  # the run that `make train` makes, and that most commands are about
 
 
@@ -242,6 +245,10 @@ def _served(statement: str, world: World) -> None:
     server.wait()
 
 
+# They take the networks by their names; of each network: tests/train, tests/reproduce.
+BY_STAND_INS = ("keras_depth.train", "keras_depth.reproduce")
+
+
 @contextmanager
 def _stand_ins() -> Iterator[None]:
     """Under each network's name is a tiny one, which is built and trained in a second."""
@@ -254,7 +261,7 @@ def _stand_ins() -> Iterator[None]:
 def _run(statement: str, world: World) -> None:
     module, words = module_and_words(statement)
     words += smaller(module, words)
-    with _stand_ins() if module == "keras_depth.train" else nullcontext():
+    with _stand_ins() if module in BY_STAND_INS else nullcontext():
         code = run(module, words)
     assert code == expected(module, words), f"{statement}: left with {code}"
     if module == "keras_depth.data":
@@ -378,6 +385,24 @@ def servers(world: World) -> Iterator[None]:
                 pass  # leaving stops it
 
 
+def _load_preset_once(patch: pytest.MonkeyPatch) -> None:
+    """Of the commands that estimate with the preset the first builds and traces its network."""
+    load = DepthEstimator.load
+
+    @functools.cache
+    def load_preset(encoding: str | None, fit: str | None) -> DepthEstimator:
+        return load(PRESET, encoding, fit)
+
+    def load_once(
+        path: str | Path, encoding: str | None = None, fit: str | None = None
+    ) -> DepthEstimator:
+        if Path(path).name == PRESET:
+            return load_preset(encoding, fit)
+        return load(path, encoding, fit)
+
+    patch.setattr(DepthEstimator, "load", load_once)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Iterator[World]:
     """The home folder, and in it the run that `make train` makes, by its line of the Makefile."""
@@ -392,6 +417,7 @@ def world(tmp_path_factory) -> Iterator[World]:
         patch.chdir(work)
         # Exports are compared in a fresh process in test_export.py, and by the worked example here.
         patch.setattr(parity, "run_alone", run_in_this_process)
+        _load_preset_once(patch)
         docs_world.build(home, work)
         world = World(work, set(), [])
         line = re.search(r"^train:.*\n\t\$\(RUN\) (.*)$", MAKEFILE, re.MULTILINE)[1]

@@ -22,6 +22,7 @@ from keras_depth.environment import (
     set_keras_defaults,
 )
 from keras_depth.errors import InputError
+from tests.helpers.exporting import bright_is_far
 
 PHOTOS = Path(__file__).parents[1] / "docs" / "photos" / "rgb"
 
@@ -123,16 +124,16 @@ KERAS_JSON = json.dumps(
 )
 # Several together, because each case starts two commands.
 INHERITED = {
-    "of Matplotlib, the locale and threads": {
+    "of Matplotlib, the locale, threads and a home that is not there": {
         **{"MPLBACKEND": "Qt4Agg", "MATPLOTLIBRC": "HOME/matplotlibrc"},
         **{"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"},
         **{"OMP_NUM_THREADS": "abc", "KMP_AFFINITY": "x", "MKL_NUM_THREADS": "0"},
+        **{"HOME": "/nowhere", "KERAS_BACKEND": ""},
     },
-    "of Keras and a scheduler": {"KERAS_HOME": "HOME/.keras", "TF_CONFIG": "{"},
-    "of a terminal without δ and a user without home": {
-        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "HOME": None, "KERAS_BACKEND": ""},
+    "of Keras, a scheduler, a terminal without δ and a user without home": {
+        **{"KERAS_HOME": "HOME/.keras", "TF_CONFIG": "{"},
+        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "HOME": None},
     },
-    "of a home that is not there": {"HOME": "/nowhere"},
 }
 
 
@@ -153,12 +154,13 @@ def test_what_a_process_inherits_changes_nothing(tmp_path, untouched, variables)
 
 def contact_sheet_and_depth(folder, variables):
     """Runs two commands; returns their sentences, their numbers and their pictures."""
+    bright_is_far().save(folder / "net.keras")
     variables = {**os.environ, "XDG_CACHE_HOME": os.path.expanduser("~/.cache"), **variables}
     environment = {key: value for key, value in variables.items() if value is not None}
     said = []
     for command in (
         ["data", "--data", "rooms", "--frames", "4", "--output", "check"],
-        ["predict", "mobile_interl_nyu", PHOTOS, "--output", "out", "--format", "npy,color"],
+        ["predict", "net.keras", PHOTOS, "--output", "out", "--format", "npy,color"],
     ):
         done = subprocess.run(
             [sys.executable, "-m", f"keras_depth.{command[0]}", *command[1:]],

@@ -1,13 +1,17 @@
 """The notebooks: one a paper, all of one form, executed, small enough to be read on a code host.
 
-`make notebooks` runs them as they stand; `make test-slow` also with a data set.
+`make notebooks` runs them as they stand; `make test-slow` with fewer steps of training, one as it
+stands, and all with a data set.
 """
 
 import base64
+import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbclient
 import nbformat
 import pytest
@@ -15,8 +19,10 @@ from traitlets.config import Config
 
 from keras_depth import models, published, recipes
 from keras_depth.data.rendered.rooms import Rooms
-from tests.helpers import docs_world
+from keras_depth.export import parity
+from tests.helpers import docs_world, tiny
 from tests.helpers.architectures import smallest_side
+from tests.helpers.exporting import run_in_this_process
 from tests.helpers.write_nyu import write_layout
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
@@ -141,15 +147,54 @@ def execute(content, work, monkeypatch):
     assert not list(work.glob("kernel-ipc*")), "the kernel is gone"
 
 
+# The one whose training takes least; `make notebooks` sets the variable, for all of them.
+WHOLE = "3_mobile_unet"
+ALL_WHOLE = "KERAS_DEPTH_WHOLE_NOTEBOOKS"
+# In place of what a setup cell says, which is the training of minutes.
+SHORTER = {"frames": 8, "validation_frames": 4, "epochs": 1}
+STAND_INS = """
+import pytest
+
+from keras_depth.export import parity
+from tests.helpers import exporting, tiny
+
+parity.run_alone = exporting.run_in_this_process
+for name in {names}:
+    tiny.stand_in(pytest.MonkeyPatch(), name)
+"""
+TRAINING = "train(recipe, run)\n"
+TINY_TRAINING = f"tiny.stand_in(pytest.MonkeyPatch(), recipe.architecture)\n{TRAINING}"
+
+
+def shorten(code):
+    """Makes the training a few steps of a tiny network, in cells that show the paper's before.
+
+    Networks that the notebook does not name, but in a table of all the paper's, are tiny too. What
+    is exported is compared without a process of its own.
+    """
+    setup, *others = [cell.source for cell in code]
+    for name, number in SHORTER.items():
+        setup, found = re.subn(rf'(?<=\b{name}=)\d+(?=")', str(number), setup)
+        assert found == 1, f"the setup cell sets {name} once"
+    named = re.findall(r'"(\w+)"', "\n".join([setup, *others]))
+    names = [name for name in models.list_architectures() if name not in named]
+    code[0].source = setup + STAND_INS.format(names=names)
+    (training,) = [cell for cell in code if cell.source.startswith(TRAINING)]
+    training.source = training.source.replace(TRAINING, TINY_TRAINING)
+
+
 @pytest.mark.slow
 def test_runs_on_rendered_frames(notebook, tmp_path, monkeypatch):
-    """As it stands; the outputs in the repository stay as they are."""
+    """As it stands, or with a shorter training; the outputs in the repository stay as they are."""
     path, _ = notebook
     content = nbformat.read(path, as_version=4)
-    for cell in cells(content, "code"):
+    code = cells(content, "code")
+    for cell in code:
         cell.outputs = []
+    if path.stem != WHOLE and ALL_WHOLE not in os.environ:
+        shorten(code)
     execute(content, tmp_path / "work", monkeypatch)
-    assert all(cell.outputs for cell in cells(content, "code"))
+    assert all(cell.outputs for cell in code)
     assert "these numbers say nothing about NYU Depth v2" in "".join(texts(content))
 
 
@@ -162,27 +207,17 @@ LAYOUTS = {
     "4_irv2_unet": "fastdepth",
     "5_msfnet": "bts",
 }
-SMALLER = """
-import dataclasses
-
-recipe = dataclasses.replace(
-    recipe,
-    data={{**recipe.data, "frames": 4, "validation_frames": 2}},
-    augmentation={{**recipe.augmentation, "crop": None}},
-    **{changes},
-)
-"""
 
 
-def smaller(name):
-    """Returns a cell: two steps of a recipe, of one frame of the smallest size, no weights."""
-    recipe = recipes.load(name)
-    entry = models.get(recipe.architecture)
-    side = smallest_side(entry.name)
-    changes = {"size": (side, side), "steps": 2, "batch_size": 1, "weights": "none"}
-    if entry.paper == "msfnet":  # a SENet154 takes minutes
-        changes["options"] = {"blocks": [1, 1, 1, 1], "width": 8, "groups": 8}
-    return SMALLER.format(changes=changes)
+def smaller(recipe):
+    """Returns two steps of a recipe, of one frame of the smallest size, with no weights."""
+    side = smallest_side(recipe.architecture)
+    return dataclasses.replace(
+        recipe,
+        **{"size": (side, side), "steps": 2, "batch_size": 1, "weights": "none", "options": {}},
+        data={**recipe.data, "frames": 4, "validation_frames": 2},
+        augmentation={**recipe.augmentation, "crop": None},
+    )
 
 
 @pytest.fixture
@@ -209,19 +244,27 @@ def _cells_about_data(content):
 
 
 @pytest.mark.slow
-def test_runs_on_a_data_set(notebook, data_set, tmp_path, monkeypatch):
-    """One line set, the rest as it stands but for the recipe's size.
+def test_runs_on_a_data_set(notebook, data_set, tmp_path, monkeypatch, capsys):
+    """One line set, the rest as it stands but for the recipe's size, and a tiny network.
 
-    Without the two sections that do not depend on it, which the test above runs.
+    In this process, and without the two sections that do not depend on the data: the test above
+    runs them, and the recipe's network, in a notebook's own process.
     """
     path, content = notebook
     setup, *others = ["".join(cell["source"]) for cell in _cells_about_data(content)]
-    setup = UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup)
-    sources = [setup, smaller(recipes_of(path, setup)[1]), *others]
-    changed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(x) for x in sources])
     work = tmp_path / "work"
-    execute(changed, work, monkeypatch)
-    said = "".join(texts(changed))
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # cells set variables
+    names = {}
+    exec(UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup), names)
+    monkeypatch.setattr(parity, "run_alone", run_in_this_process)
+    tiny.stand_in(monkeypatch, names["recipe"].architecture)
+    names["recipe"] = smaller(names["recipe"])
+    for cell in others:
+        exec(cell, names)
+    plt.close("all")
+    said = capsys.readouterr().out
     assert f"frames from {data_set}" in said or f"stereo pairs from {data_set}" in said
     assert "these numbers say nothing" not in said
     assert [each.name for each in (work / "runs").iterdir()] == [path.stem]

@@ -14,7 +14,7 @@ import keras
 import pytest
 
 import keras_depth
-from keras_depth import __main__, published, recipes
+from keras_depth import __main__, build_ops, published, recipes
 from keras_depth.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -122,6 +122,12 @@ print(*keras_depth.list_architectures(), *recipes.list_recipes(), *published.pap
 """
 
 
+BUILT = """
+from keras_depth.layers.interleave import custom_op_available, has_cuda_kernels, library_path
+print(library_path(), has_cuda_kernels(library_path()), custom_op_available())
+"""
+
+
 @pytest.mark.slow
 def test_install_and_use_elsewhere(tmp_path):
     """From the source archive, without extras."""
@@ -154,7 +160,10 @@ def test_install_and_use_elsewhere(tmp_path):
     carried = [*keras_depth.list_architectures(), *recipes.list_recipes(), *published.papers()]
     assert run("python", "-c", CHECK).split() == carried
     assert run("keras-depth", "--version").split() == ["keras_depth", keras_depth.__version__]
-    assert "built" in run("keras-depth", "build_ops")
+    built = run("keras-depth", "build_ops")
+    library, cuda, available = run("python", "-c", BUILT).split()
+    assert f"built {library} " in built and Path(library).is_relative_to(tmp_path / "cache")
+    assert (cuda, available) == (str(bool(build_ops._find_nvcc())), "True")
     run(
         *("keras-depth", "train", "--arch", "lite_basic_interl_t", "--output", "rooms"),
         *("--set", "size=[32, 48]", "--batch-size", "2", "--epochs", "1"),

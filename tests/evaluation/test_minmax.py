@@ -1,22 +1,19 @@
 """The experiment of evaluation/minmax.py: its table holds both networks and both perfect fits."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from evaluation import minmax
 from keras_depth import recipes
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop
 from tests.helpers.tiny import stand_in
 
-SCRIPT = Path(__file__).resolve().parents[2] / "evaluation" / "minmax.py"
-
 pytestmark = pytest.mark.slow
 
 
-def test_its_table(tmp_path, monkeypatch):
+def test_its_table(tmp_path, monkeypatch, capsys):
     name = "lite_basic_interl_t"
     stand_in(monkeypatch, name)
     for encoding in ("unit", "minmax"):
@@ -27,9 +24,12 @@ def test_its_table(tmp_path, monkeypatch):
         ]
         recipe = recipes.load("jetson_fcnn/rooms", changes, architecture=name)
         loop.train(recipe, RunFolder(tmp_path / encoding))
-    command = [sys.executable, SCRIPT, tmp_path / "unit", tmp_path / "minmax"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    table = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if " / " in line]
+    runs = [str(tmp_path / name) for name in ("unit", "minmax")]
+    monkeypatch.setattr(sys, "argv", ["minmax.py", *runs])
+    capsys.readouterr()
+    minmax.main()
+    printed = capsys.readouterr().out.splitlines()
+    table = [line.strip("| ").split(" | ") for line in printed if " / " in line]
     rows = {
         name: [tuple(map(float, cell.split(" / "))) for cell in cells] for name, *cells in table
     }

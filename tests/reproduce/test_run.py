@@ -12,6 +12,7 @@ import pytest
 from keras_depth import models, published, recipes
 from keras_depth.reproduce import __main__ as reproduce
 from keras_depth.reproduce import row, run
+from tests.helpers import tiny
 from tests.helpers.commands import call
 
 # Multiplications by the facts that the networks were rebuilt from, 10^9; of jetson_fcnn with a 3x3
@@ -75,9 +76,27 @@ def test_bad_arguments(arguments, sentence, tmp_path, monkeypatch):
     assert "Traceback" not in done.stderr and not any(tmp_path.iterdir())
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Does rows in this process, and times tiny networks: `command` does neither."""
+    measure = row._measure_time
+
+    def measure_tiny(*plans):
+        with pytest.MonkeyPatch.context() as patch:
+            for plan in plans:
+                tiny.stand_in(patch, plan.row.architecture)
+            return measure(*plans)
+
+    monkeypatch.setattr(run, "_run_in_process", lambda *row: run._do_row(*row) or 0)
+    monkeypatch.setattr(row, "_measure_time", measure_tiny)
+
+
 @pytest.mark.slow
-def test_a_row_from_nothing_to_its_report(tmp_path):
-    """Of mobile_unet, whose networks are the smallest: killed, resumed, and asked for again."""
+def test_a_row_from_nothing_to_its_report(tmp_path, here, capsys):
+    """Of mobile_unet, whose networks are the smallest: killed, resumed, and asked for again.
+
+    What follows has nothing left to do, and needs no process.
+    """
     small = ["size=[64, 64]", "data={name: rooms, frames: 8, validation_frames: 2}"]
     settings = [part for change in (*small, "batch_size=2") for part in ("--set", change)]
     arguments = ["mobile_unet", "--rows", 2, "--steps", 40, "--output", tmp_path / "out", *settings]
@@ -99,17 +118,16 @@ def test_a_row_from_nothing_to_its_report(tmp_path):
 
     made = {file: file.stat().st_mtime for file in (tmp_path / "out" / "row02").rglob("*.json*")}
     assert any(file.name == "time.json" for file in made)
-    again = command(*arguments)
-    assert again.returncode == 0, again.stderr
+    assert call(reproduce, arguments) == 0
     assert made == {file: file.stat().st_mtime for file in made}, "nothing is done twice"
 
-    run = tmp_path / "out" / "row02" / "run"
+    trained = tmp_path / "out" / "row02" / "run"
     for changed, sentence in (
         ([*arguments[:4], 3, *arguments[5:]], "steps (stored 40, now 3)"),
-        ([*arguments, "--run", f"2={run}"], f"run (stored None, now '{run}')"),
+        ([*arguments, "--run", f"2={trained}"], f"run (stored None, now '{trained}')"),
     ):
-        other = command(*changed)
-        assert other.returncode == 2 and sentence in other.stderr
+        assert call(reproduce, changed) == 2
+        assert sentence in capsys.readouterr().err
 
 
 def _kill_after_two_rows(log, arguments):
@@ -135,20 +153,14 @@ def _wait_for(condition, seconds=120):
         time.sleep(0.05)
 
 
-@pytest.fixture
-def here(monkeypatch):
-    """Does rows in this process, and times few calls: the test above has a fresh one for a row."""
-    monkeypatch.setattr(run, "_run_in_process", lambda *row: run._do_row(*row) or 0)
-    monkeypatch.setattr(row, "REPEATS", 1)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("here", "networks_are_freed")
 @pytest.mark.parametrize("paper", published.papers())
 def test_every_row_is_counted(paper, tmp_path):
     """And one is trained, where no other test trains one of the paper."""
-    number, steps = CHEAPEST[paper], 3 if paper in TRAINED else 0
+    number, steps = CHEAPEST[paper], 2 if paper in TRAINED else 0
     changes = ["--set", "data.frames=8", "--set", "data.validation_frames=2"]
+    changes += ["--set", "size=[128, 128]", "--set", "batch_size=1"]
     asked = ["--rows", number, "--steps", steps, "--output", tmp_path / "out", *changes]
     assert call(reproduce, [paper, *asked]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
