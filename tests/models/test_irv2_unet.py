@@ -54,13 +54,7 @@ def test_a_second_model_in_the_process(irv2, tmp_path):
     np.testing.assert_array_equal(other(image), irv2(image))
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        *((80, 80), (112, 96)),
-        *(pytest.param(size, marks=pytest.mark.slow) for size in ((192, 608), (240, 320))),
-    ],
-)
+@pytest.mark.parametrize("size", [(80, 80), (112, 96)])
 def test_sides_are_multiples_of_16(size):
     assert create_model("irv2_unet", (*size, 3)).output_shape == (None, *size, 1)
 

@@ -14,20 +14,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 # of them, a lighter encoder.
 SHORT = {
     "irv2_unet/rooms": [
-        *("data.frames=150", "size=[48, 64]", "epochs=2", "batch_size=1"),
+        *("data.frames=60", "size=[48, 64]", "epochs=2", "batch_size=1"),
         *("architecture=vgg19_unet", "loss.gradient=0.1", "loss.ssim=0.1"),
     ],
     "mobile_unet/rooms": [
-        *("data.frames=200", "size=[64, 96]", "epochs=3", "batch_size=2"),
+        *("data.frames=120", "size=[48, 64]", "epochs=2", "batch_size=2"),
         *("architecture=squeezenet_unet", "optimizer.learning_rate=0.001"),
     ],
-    "msfnet/rooms": ["data.frames=160", "epochs=2"],
+    "msfnet/rooms": ["data.frames=120", "size=[64, 96]", "epochs=2"],
 }
 
 
 @pytest.mark.parametrize("name", SHORT)
 def test_rooms(name, tmp_path):
-    """After 80 to 300 steps the model beats the mean depth map."""
+    """After 60 to 120 steps the model beats the mean depth map."""
     folder = RunFolder(tmp_path / "run")
     loop.train(recipes.load(name, ["data.validation_frames=16", *SHORT[name]]), folder)
     rows = folder.log_rows()
