@@ -1,4 +1,7 @@
-"""Every row's recipe works as it is written, on small rendered frames."""
+"""Every row's recipe works as it is written, on small rendered frames and around a stand-in.
+
+Its network is built and trained in tests/models, and one of its paper in test_learns.py.
+"""
 
 import numpy as np
 import pytest
@@ -27,9 +30,6 @@ BUILT_ONLY = (
     *(f"msfnet/{row}" for row in ("row2_kitti", "row3_baseline", "row4_usf", "row5_usf_cbam")),
     *("msfnet/row6_usf_eda", "msfnet/row7_batch_loss"),
 )
-# These train their own networks, small; the others a stand-in for a network that tests/models
-# builds and trains, and test_learns.py or these two with its paper's loss.
-OWN_NETWORK = ("mobile_unet/row2_squeezenet", "msfnet/row1_nyu")
 # What else must shrink with the frames.
 SMALL = {
     "msfnet": [
@@ -63,8 +63,7 @@ def test_builds(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in SUPERVISED if name not in BUILT_ONLY])
 def test_three_steps(name, tmp_path, monkeypatch):
     recipe, folder = small(name), RunFolder(tmp_path / "run")
-    if name not in OWN_NETWORK:
-        stand_in(monkeypatch, recipe.architecture)
+    stand_in(monkeypatch, recipe.architecture)
     assert loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
