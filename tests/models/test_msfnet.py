@@ -168,12 +168,12 @@ def test_half_of_rdr_is_normalised_by_picture():
 
 @pytest.mark.slow
 def test_one_step_of_the_whole_network():
-    """A finite gradient, and so a step, for every weight; of a picture smaller than the paper's."""
-    model = create_model("msfnet", (96, 128, 3))
+    """At the paper's size: a finite gradient, and so a step, for every weight."""
+    model = create_model("msfnet", (228, 304, 3))
     assert (model.count_params(), count(model, "")) == get("msfnet").parameters
     rng = np.random.default_rng(0)
-    image = picture((96, 128, 3))
-    target = np.ones((1, 48, 64, 2), "float32")
+    image = picture((228, 304, 3))
+    target = np.ones((1, 114, 152, 2), "float32")
     target[..., 0] = rng.uniform(1, 100, target.shape[:3])
     loss = losses.get("msfnet")
     before = [weight.numpy() for weight in model.trainable_weights]
