@@ -18,8 +18,9 @@ SHORT = {
         *("architecture=vgg19_unet", "loss.gradient=0.1", "loss.ssim=0.1"),
     ],
     "mobile_unet/rooms": [
-        *("data.frames=200", "size=[64, 96]", "epochs=3", "batch_size=2"),
+        *("data.frames=120", "size=[48, 64]", "epochs=2", "batch_size=2"),
         *("architecture=squeezenet_unet", "optimizer.learning_rate=0.001"),
+        "options.align_corners=true",  # as in the paper's rows
     ],
     "msfnet/rooms": ["data.frames=160", "epochs=2"],
 }

@@ -1,4 +1,7 @@
-"""Every row's recipe works as it is written, on small rendered frames."""
+"""Every row's recipe works as it is written, on small rendered frames and around a stand-in.
+
+Its network is built and trained in tests/models, and one of its paper in test_learns.py.
+"""
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from keras_depth.predict.estimator import DepthEstimator
 from keras_depth.run_folder import RunFolder
 from keras_depth.train import loop, setup
 from tests.helpers.architectures import smallest_side
+from tests.helpers.tiny import stand_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks_are_freed")]
 
@@ -26,7 +30,6 @@ BUILT_ONLY = (
     *(f"msfnet/{row}" for row in ("row2_kitti", "row3_baseline", "row4_usf", "row5_usf_cbam")),
     *("msfnet/row6_usf_eda", "msfnet/row7_batch_loss"),
 )
-OTHER_ENCODER = {"irv2_unet/row4_irv2_literal": "vgg19_unet"}
 # What else must shrink with the frames.
 SMALL = {
     "msfnet": [
@@ -45,21 +48,23 @@ def small(name):
         *("weights=none", "batch_size=2", "epochs=1", "steps=3"),
         *SMALL.get(name.split("/")[0], []),
     ]
-    return recipes.load(name, changes, architecture=OTHER_ENCODER.get(name))
+    return recipes.load(name, changes)
 
 
 @pytest.mark.parametrize("name", BUILT_ONLY)
-def test_builds(name, tmp_path):
+def test_builds(name, tmp_path, monkeypatch):
     recipe = small(name)
+    stand_in(monkeypatch, recipe.architecture)
     run = setup.build(recipe, RunFolder(tmp_path / "run"))
     assert run.steps == 3 and run.model.name.split("-")[0] == recipe.architecture
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", [name for name in SUPERVISED if name not in BUILT_ONLY])
-def test_three_steps(name, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    assert loop.train(small(name), folder)
+def test_three_steps(name, tmp_path, monkeypatch):
+    recipe, folder = small(name), RunFolder(tmp_path / "run")
+    stand_in(monkeypatch, recipe.architecture)
+    assert loop.train(recipe, folder)
     rows = folder.log_rows()
     assert rows[-1]["step"] == 3
     for key in ("loss", "val_loss", "val_abs_rel"):

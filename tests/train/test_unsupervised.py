@@ -30,10 +30,16 @@ def rel_of(predict, reader, protocol):
     return np.mean(errors)
 
 
-def test_learns_depth_from_rendered_drives(tmp_path):
-    """The recipe's network beats the best ramp by far, without having seen any depth."""
-    recipe = recipes.load("optidepthnet/drives")
+def test_learns_depth_from_rendered_drives(tmp_path, monkeypatch):
+    """The recipe's network beats the best ramp, without having seen any depth.
+
+    After 600 steps, when its error is near 0.75 of the ramp's; the recipe takes 4000, to 0.6.
+    """
+    changes = ["data.frames=600", "data.validation_frames=16", "epochs=1"]
+    recipe = recipes.load("optidepthnet/drives", changes)
     folder = RunFolder(tmp_path / "run")
+    # Written for evaluation alone, and not used here: it renders all frames once more.
+    monkeypatch.setattr(loop, "mean_depth_map", lambda *_, **__: np.ones((128, 128)))
     loop.train(recipe, folder)
     held_out = recipes.open_data(recipe, "test")
     protocol = protocols.get("kitti_eigen_garg", {"alignment": "median"})
@@ -44,7 +50,7 @@ def test_learns_depth_from_rendered_drives(tmp_path):
 
     ramps = ramp.row_means(recipes.open_data(recipe, "train"))
     best = min(ramp.score(each, held_out, protocol)["abs_rel"] for each in ramps.values())
-    assert rel_of(network, held_out, protocol) < 0.6 * best
+    assert rel_of(network, held_out, protocol) < 0.88 * best
 
 
 def descend(model, pair, steps, peak=1e-3):
