@@ -26,6 +26,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 WAIT = 20.0  # seconds for what must come
+AGAIN = 5.0  # seconds after which a picture is sent again
 QUIET = 0.25  # seconds for what must not
 K = [26.0, 0, 16, 0, 26, 12, 0, 0, 1]  # of pictures of 24x32
 P = [26.0, 0, 16, -2, 0, 26, 12, 0, 0, 0, 1, 0]
@@ -152,17 +153,22 @@ class Client:
         self.spin(lambda: False, 0.1)  # the node has to find our listeners too
 
     def ask(self, picture, camera=None, seconds=WAIT):
-        """Sends a picture, its camera before it; returns depth and its CameraInfo, None if none."""
+        """Sends a picture, its camera before it; returns depth and its CameraInfo, None if none.
+
+        As a camera it sends again: what is published before both sides know each other is lost.
+        """
         self.meet()
         self.depths.clear()
         self.infos.clear()
-        if camera:
-            self.camera.publish(camera)
-            self.spin(lambda: False, 0.1)
-        self.image.publish(picture)
-        depth = self.spin(lambda: self.depths, seconds)
-        info = self.spin(lambda: self.infos, QUIET if camera is None else seconds)
-        return depth and depth[-1], info and info[-1]
+        until = time.monotonic() + seconds
+        while not self.depths and time.monotonic() < until:
+            if camera:
+                self.camera.publish(camera)
+                self.spin(lambda: False, 0.1)
+            self.image.publish(picture)
+            self.spin(lambda: self.depths, min(AGAIN, seconds))
+        info = self.depths and self.spin(lambda: self.infos, QUIET if camera is None else seconds)
+        return self.depths[-1] if self.depths else None, info[-1] if info else None
 
     def send(self, kind, service, **fields):
         """Calls a service of the node; returns the answer to come."""
