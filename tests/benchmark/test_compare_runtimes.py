@@ -4,6 +4,8 @@ import keras
 import pytest
 
 from keras_depth.benchmark import compare_runtimes
+from keras_depth.export import parity
+from tests.helpers.exporting import run_in_this_process
 
 
 def network(name, channels):
@@ -13,8 +15,9 @@ def network(name, channels):
 
 
 @pytest.mark.slow
-def test_two_networks_in_three_runtimes():
-    """Each is exported and timed in a process of its own; the memory is that process's."""
+def test_two_networks_in_three_runtimes(monkeypatch):
+    """Each is timed in a process of its own; the memory is that process's."""
+    monkeypatch.setattr(parity, "run_alone", run_in_this_process)
     models = {
         "lite_basic_interl_t": network("lite_basic_interl_t", 4),
         "optidepthnet_vgg": network("optidepthnet_vgg", 8),  # writes disparity: needs a camera
