@@ -10,6 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 import nbclient
@@ -255,15 +256,15 @@ def test_runs_on_a_data_set(notebook, data_set, tmp_path, monkeypatch, capsys):
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    monkeypatch.setattr(os, "environ", dict(os.environ))  # cells set variables
-    names = {}
-    exec(UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup), names)
     monkeypatch.setattr(parity, "run_alone", run_in_this_process)
-    names["recipe"] = smaller(names["recipe"])
-    for cell in others:
-        if cell.startswith(TRAINING):
-            tiny.stand_in(monkeypatch, names["recipe"].architecture)
-        exec(cell, names)
+    names = {}
+    with patch.dict(os.environ):  # cells set variables
+        exec(UNSET.sub(f"DATA = {json.dumps(str(data_set))}", setup), names)
+        names["recipe"] = smaller(names["recipe"])
+        for cell in others:
+            if cell.startswith(TRAINING):
+                tiny.stand_in(monkeypatch, names["recipe"].architecture)
+            exec(cell, names)
     plt.close("all")
     said = capsys.readouterr().out
     assert f"frames from {data_set}" in said or f"stereo pairs from {data_set}" in said

@@ -154,8 +154,8 @@ def _draw(
     rows = zip(*(pictures for _, pictures in columns), strict=True)
     # An upright picture gets a higher row, not white margins around all others.
     heights = [_PANEL * max(one.shape[0] / one.shape[1] for one in row) for row in rows]
-    tops = np.cumsum([_TITLE, *heights])
-    width, height = _PANEL * len(columns), tops[-1] + _BAR
+    *tops, end = np.cumsum([_TITLE, *heights])
+    width, height = _PANEL * len(columns), end + _BAR
     figure = Figure((width, height), dpi=_DPI)
     page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     page.set_axis_off()
@@ -163,10 +163,10 @@ def _draw(
         left, right = _PANEL * number + _GAP / 2, _PANEL * (number + 1) - _GAP / 2
         style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11}
         figure.text((left + right) / 2 / width, 1 - _TITLE / 2 / height, title, **style)
-        for top, picture in zip(tops, pictures, strict=False):  # the last is the panels' bottom
+        for top, picture in zip(tops, pictures, strict=True):
             bottom = top + (right - left) * picture.shape[0] / picture.shape[1]
             page.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
-    for top, name in zip(tops, names or (), strict=False):
+    for top, name in zip(tops, names or [""] * len(tops), strict=True):
         _write_name(page, top, name)
     for bar in bars:
         _add_bar(figure, bar)

@@ -4,6 +4,7 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -18,8 +19,8 @@ def test_help(script, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [script, "--help"])
     # As Python starts a script: its own folder comes first.
     monkeypatch.setattr(sys, "path", [str((ROOT / script).parent), *sys.path])
-    monkeypatch.setattr(os, "environ", dict(os.environ))  # some set variables for what they start
-    with pytest.raises(SystemExit) as left:
+    # Some set variables for what they start.
+    with patch.dict(os.environ), pytest.raises(SystemExit) as left:
         runpy.run_path(str(ROOT / script), run_name="__main__")
     assert left.value.code == 0
     documentation = (ROOT / script).read_text().split('"""')[1]

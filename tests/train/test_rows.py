@@ -31,12 +31,7 @@ BUILT_ONLY = (
     *("msfnet/row6_usf_eda", "msfnet/row7_batch_loss"),
 )
 # What else must shrink with the frames.
-SMALL = {
-    "msfnet": [
-        "options={blocks: [1, 1, 1, 1], width: 8, groups: 8}",
-        "augmentation.crop=[48, 64]",
-    ]
-}
+SMALL = {"msfnet": ["augmentation.crop=[48, 64]"]}
 
 
 def small(name):
